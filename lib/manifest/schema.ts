@@ -1,0 +1,208 @@
+/**
+ * The manifest: what the stacks tell the runbooks. Each stack writes its own part as one SSM parameter
+ * (`/switchback/<system>/<part>`, advanced tier, JSON); a window freezes what it read into its first journal event.
+ * The constructs that write it and the runbooks that read it share this one schema.
+ */
+import { z } from 'zod';
+
+/** Rises when a reader of the old shape could misread the new one; the code refuses every other number. */
+export const manifestVersion = 1;
+
+export const colorSchema = z.enum(['blue', 'green']);
+/** One full set of the system's tasks, with its own release. */
+export type Color = z.infer<typeof colorSchema>;
+
+export const otherColor = (color: Color): Color => (color === 'blue' ? 'green' : 'blue');
+
+export const releaseSchema = z.object({
+  /** What people call it: `2.0.0`. Every answer of an application carries it in the header `x-release`. */
+  version: z.string(),
+  /** The git commit that was built. Every answer carries it in the header `x-commit`. */
+  commit: z.string(),
+});
+/** What a color runs. */
+export type Release = z.infer<typeof releaseSchema>;
+
+const check = z.object({
+  /** Which application's address is asked. */
+  application: z.string(),
+  path: z.string(),
+  /** @default 200 */
+  status: z.number().default(200),
+  /** A text that the answer's body must contain. */
+  contains: z.string().optional(),
+});
+/** One smoke test: a GET that must answer as described, by routing key before the color is in front and without it after. */
+export type Check = z.infer<typeof check>;
+
+const rule = z.object({
+  arn: z.string(),
+  listener: z.string(),
+  /** The application it belongs to. */
+  application: z.string(),
+  /** `application` moves with its color; `open` does too, but stands in front of maintenance; `key` never moves; `maintenance` is in front or parked. */
+  kind: z.enum(['application', 'open', 'key', 'maintenance']),
+  /** Place inside its block of priorities, 0 to 49; the same application has the same slot in both colors. */
+  slot: z.number(),
+});
+export type Rule = z.infer<typeof rule>;
+
+const network = z.object({ subnets: z.array(z.string()), securityGroups: z.array(z.string()) });
+
+export const sharedSchema = z.object({
+  manifest: z.literal(manifestVersion),
+  part: z.literal('shared'),
+  system: z.string(),
+  region: z.string(),
+  account: z.string(),
+  cluster: z.string(),
+  loadBalancer: z.object({ arn: z.string(), name: z.string() }),
+  /** Switchback's rules use the 1,000 priorities from `firstPriority` on (lib/manifest/priorities.ts). */
+  listeners: z.array(z.object({ arn: z.string(), firstPriority: z.number() })),
+  maintenanceRules: z.array(rule),
+  /** The header that reaches a color past maintenance, and its value per color. A name, not a secret. */
+  routingKey: z.object({ header: z.string(), blue: z.string(), green: z.string() }),
+  database: z.object({
+    /** The instance the stacks made or adopted. Which instance is production *now* is in the state parameter. */
+    instance: z.string(),
+    /** The name of the database inside the instance. */
+    name: z.string(),
+    /** Secret with username and password of the master user. The host comes from the instance, not from the secret. */
+    masterSecret: z.string(),
+    /** Secret of the user migrations run as; Switchback writes host and url into it. */
+    migratorSecret: z.string(),
+    roles: z.object({
+      /** Owns every object; nobody logs in with it. */
+      owner: z.string(),
+      /** Membership lets a color's user write; Switchback grants and revokes it. */
+      write: z.string(),
+      read: z.string(),
+      /** Logs in for migrations; a member of the owner only while they run. */
+      migrator: z.string(),
+      /** Reads for open paths. */
+      reader: z.string(),
+    }),
+  }),
+  journalBucket: z.string(),
+  /** Name of the runner function. */
+  runner: z.string(),
+  schedule: z.object({ group: z.string(), role: z.string() }),
+  /** Seconds between opening and teardown. */
+  holdSeconds: z.number(),
+  /** Seconds of watching after the maintenance is parked. */
+  watchSeconds: z.number(),
+  checks: z.array(check),
+  /** Names of the tests people do at the gate, in order: `landing test by the business`. */
+  landingTests: z.array(z.string()),
+});
+export type SharedPart = z.infer<typeof sharedSchema>;
+
+export const applicationSchema = z.object({
+  name: z.string(),
+  service: z.string(),
+  targetGroup: z.string(),
+  /** An open application keeps serving during maintenance, with a user that can only read. */
+  open: z.boolean(),
+  /** A GET inside the application's conditions that answers 200 with `x-release` and `x-commit`, without the database. */
+  proofPath: z.string(),
+  /** The Host header to ask with, where the application has a host condition. */
+  host: z.string().optional(),
+});
+export type Application = z.infer<typeof applicationSchema>;
+
+export const workerSchema = z.object({
+  name: z.string(),
+  service: z.string(),
+  /** True: never two of it, over both colors together. */
+  once: z.boolean(),
+  /** How many run when the color is live. */
+  count: z.number(),
+  /** Set when application auto scaling is registered for it; suspended before it is brought to zero. */
+  scaling: z.object({ min: z.number(), max: z.number() }).optional(),
+});
+export type Worker = z.infer<typeof workerSchema>;
+
+export const colorPartSchema = z.object({
+  manifest: z.literal(manifestVersion),
+  part: colorSchema,
+  system: z.string(),
+  stack: z.string(),
+  release: releaseSchema,
+  applications: z.array(applicationSchema),
+  workers: z.array(workerSchema),
+  rules: z.array(rule),
+  database: z.object({
+    /** The user the color's applications and workers log in with. */
+    user: z.string(),
+    secret: z.string(),
+    /** Secret of the reader for this color's open applications; its host moves apart from the other's. */
+    openSecret: z.string(),
+  }),
+  /** The one-off task that runs this release's migrations. */
+  migration: z.object({
+    taskDefinition: z.string(),
+    container: z.string(),
+    /** Replaces the container's command for each part; a release without a contract part has none. */
+    expand: z.array(z.string()),
+    contract: z.array(z.string()).optional(),
+    network,
+    logGroup: z.string(),
+    logStreamPrefix: z.string(),
+  }),
+});
+export type ColorPart = z.infer<typeof colorPartSchema>;
+
+export const fallbackSchema = z.object({
+  manifest: z.literal(manifestVersion),
+  part: z.literal('fallback'),
+  system: z.string(),
+  /** `w1`, `w2`, … */
+  window: z.string().regex(/^w[1-9][0-9]*$/),
+  stack: z.string(),
+  instance: z.string(),
+  /** The instance it was made a replica of. */
+  source: z.string(),
+});
+export type FallbackPart = z.infer<typeof fallbackSchema>;
+
+/** Everything a runbook needs to know that does not change while it runs. */
+export interface Manifest {
+  readonly shared: SharedPart;
+  readonly blue: ColorPart | undefined;
+  readonly green: ColorPart | undefined;
+  /** By window name. */
+  readonly fallbacks: Readonly<Record<string, FallbackPart>>;
+}
+
+/**
+ * `/switchback/<system>/state`: the only thing runbooks write beside the journal that stacks read.
+ * Never in a template: CloudFormation would put back what a runbook changed.
+ */
+export const stateSchema = z.object({
+  /** The instance customers' writes go to. */
+  production: z.string(),
+  /** The open window, if there is one; deploys of what it uses are refused. */
+  window: z.string().optional(),
+  /** False until the first cutover of the system has opened it to customers. */
+  opened: z.boolean(),
+});
+export type SystemState = z.infer<typeof stateSchema>;
+
+/** Names of SSM parameters. */
+export const parameterName = {
+  folder: (system: string) => `/switchback/${system}/`,
+  part: (system: string, part: string) => `/switchback/${system}/${part}`,
+  state: (system: string) => `/switchback/${system}/state`,
+};
+
+/** What is in the secret of a database user. */
+export const databaseSecretSchema = z.object({
+  username: z.string(),
+  password: z.string(),
+  host: z.string().optional(),
+  port: z.number().optional(),
+  dbname: z.string().optional(),
+  /** `postgres://…`, for tools that want one string. Password included: it never leaves the secret. */
+  url: z.string().optional(),
+});
+export type DatabaseSecret = z.infer<typeof databaseSecretSchema>;
