@@ -8,7 +8,12 @@ const shared = {
 };
 module.exports = {
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/**/*.test.ts'], testPathIgnorePatterns: ['<rootDir>/test/windows/', '/node_modules/'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      testPathIgnorePatterns: ['<rootDir>/test/windows/', '/node_modules/'],
+    },
     { ...shared, displayName: 'windows', testMatch: ['<rootDir>/test/windows/**/*.test.ts'] },
   ],
   testTimeout: 30_000,

@@ -21,7 +21,12 @@ export const prioritiesPerListener = 1000;
 export const slotsPerListener = 50;
 
 /** Where a rule stands, given which color is live and whether maintenance is in front. */
-export function priorityOf(rule: Pick<Rule, 'kind' | 'slot'>, owner: Color | undefined, first: number, where: { live: Color; maintenance: boolean }): number {
+export function priorityOf(
+  rule: Pick<Rule, 'kind' | 'slot'>,
+  owner: Color | undefined,
+  first: number,
+  where: { live: Color; maintenance: boolean },
+): number {
   return first + blockOf(rule.kind, owner, where) + rule.slot;
 }
 

@@ -1,0 +1,142 @@
+/**
+ * The SDK clients, made once and only when asked for: each costs tens of milliseconds to load (style.md, section 3).
+ * Region, credentials and endpoint come from the environment, as with every AWS tool; `AWS_ENDPOINT_URL` is all that
+ * tells the sandbox from an account.
+ */
+import type { ApplicationAutoScalingClient } from '@aws-sdk/client-application-auto-scaling';
+import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import type { EC2Client } from '@aws-sdk/client-ec2';
+import type { ECSClient } from '@aws-sdk/client-ecs';
+import type { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2';
+import type { LambdaClient } from '@aws-sdk/client-lambda';
+import type { RDSClient } from '@aws-sdk/client-rds';
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { SchedulerClient } from '@aws-sdk/client-scheduler';
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import type { SSMClient } from '@aws-sdk/client-ssm';
+import type { STSClient } from '@aws-sdk/client-sts';
+
+export interface Clients {
+  readonly elbv2: ElasticLoadBalancingV2Client;
+  readonly rds: RDSClient;
+  readonly ecs: ECSClient;
+  readonly s3: S3Client;
+  readonly ssm: SSMClient;
+  readonly secrets: SecretsManagerClient;
+  readonly lambda: LambdaClient;
+  readonly scheduler: SchedulerClient;
+  readonly scaling: ApplicationAutoScalingClient;
+  readonly cloudformation: CloudFormationClient;
+  readonly cloudwatch: CloudWatchClient;
+  readonly logs: CloudWatchLogsClient;
+  readonly ec2: EC2Client;
+  readonly sts: STSClient;
+}
+
+/** A plain options object every client takes. Two attempts: what comes after them is decided by the step, which looks first. */
+const options = { maxAttempts: 2 };
+
+export function makeClients(): Clients {
+  const made = new Map<string, unknown>();
+  const once = <T>(name: string, make: () => T): T => {
+    if (!made.has(name)) made.set(name, make());
+    return made.get(name) as T;
+  };
+  return {
+    get elbv2() {
+      return once(
+        'elbv2',
+        () =>
+          new (load<typeof import('@aws-sdk/client-elastic-load-balancing-v2')>(() =>
+            require('@aws-sdk/client-elastic-load-balancing-v2'),
+          ).ElasticLoadBalancingV2Client)(options),
+      );
+    },
+    get rds() {
+      return once('rds', () => new (load<typeof import('@aws-sdk/client-rds')>(() => require('@aws-sdk/client-rds')).RDSClient)(options));
+    },
+    get ecs() {
+      return once('ecs', () => new (load<typeof import('@aws-sdk/client-ecs')>(() => require('@aws-sdk/client-ecs')).ECSClient)(options));
+    },
+    get s3() {
+      // path style: a bucket name in the host name does not resolve on a laptop.
+      return once(
+        's3',
+        () =>
+          new (load<typeof import('@aws-sdk/client-s3')>(() => require('@aws-sdk/client-s3')).S3Client)({
+            ...options,
+            forcePathStyle: Boolean(process.env['AWS_ENDPOINT_URL']),
+          }),
+      );
+    },
+    get ssm() {
+      return once('ssm', () => new (load<typeof import('@aws-sdk/client-ssm')>(() => require('@aws-sdk/client-ssm')).SSMClient)(options));
+    },
+    get secrets() {
+      return once(
+        'secrets',
+        () =>
+          new (load<typeof import('@aws-sdk/client-secrets-manager')>(() =>
+            require('@aws-sdk/client-secrets-manager'),
+          ).SecretsManagerClient)(options),
+      );
+    },
+    get lambda() {
+      // an invocation of the runner lasts as long as its steps; the SDK must neither give up nor send it twice.
+      return once(
+        'lambda',
+        () => new (load<typeof import('@aws-sdk/client-lambda')>(() => require('@aws-sdk/client-lambda')).LambdaClient)({ maxAttempts: 1 }),
+      );
+    },
+    get scheduler() {
+      return once(
+        'scheduler',
+        () => new (load<typeof import('@aws-sdk/client-scheduler')>(() => require('@aws-sdk/client-scheduler')).SchedulerClient)(options),
+      );
+    },
+    get scaling() {
+      return once(
+        'scaling',
+        () =>
+          new (load<typeof import('@aws-sdk/client-application-auto-scaling')>(() =>
+            require('@aws-sdk/client-application-auto-scaling'),
+          ).ApplicationAutoScalingClient)(options),
+      );
+    },
+    get cloudformation() {
+      return once(
+        'cloudformation',
+        () =>
+          new (load<typeof import('@aws-sdk/client-cloudformation')>(() => require('@aws-sdk/client-cloudformation')).CloudFormationClient)(
+            options,
+          ),
+      );
+    },
+    get cloudwatch() {
+      return once(
+        'cloudwatch',
+        () =>
+          new (load<typeof import('@aws-sdk/client-cloudwatch')>(() => require('@aws-sdk/client-cloudwatch')).CloudWatchClient)(options),
+      );
+    },
+    get logs() {
+      return once(
+        'logs',
+        () =>
+          new (load<typeof import('@aws-sdk/client-cloudwatch-logs')>(() =>
+            require('@aws-sdk/client-cloudwatch-logs'),
+          ).CloudWatchLogsClient)(options),
+      );
+    },
+    get ec2() {
+      return once('ec2', () => new (load<typeof import('@aws-sdk/client-ec2')>(() => require('@aws-sdk/client-ec2')).EC2Client)(options));
+    },
+    get sts() {
+      return once('sts', () => new (load<typeof import('@aws-sdk/client-sts')>(() => require('@aws-sdk/client-sts')).STSClient)(options));
+    },
+  };
+}
+
+const load = <T>(module: () => unknown): T => module() as T;
