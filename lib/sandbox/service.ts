@@ -12,6 +12,8 @@ export class AwsError extends Error {
     readonly code: string,
     message: string,
     readonly status = 400,
+    /** Further members of the error's shape, for example `Reason` of Lambda's TooManyRequestsException. */
+    readonly details: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
     this.name = code;
