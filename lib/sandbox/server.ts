@@ -1,0 +1,189 @@
+/** The sandbox as a whole: its services, one HTTP server in front of them, and the same services in process. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { leaveFolder, SandboxError, takeFolder } from './lock';
+import { AwsError, type CallInfo, type Sandbox, type Service, type ServiceName } from './service';
+import { makeServices, START_ORDER } from './services';
+import { State } from './state';
+import { SandboxTime } from './time';
+import { answer, checkedInput, checkedOutput, notServed, toAwsError } from './wire';
+import { readAll } from './wire/body';
+
+export interface SandboxOptions {
+  /** Where everything lives: state, objects, databases, logs. Made if it is not there. */
+  readonly folder: string;
+  /** 0: a free one. @default 0 */
+  readonly port?: number;
+  /** AWS seconds per real second. @default 60 */
+  readonly speed?: number;
+  /** Folder of the images that ECS tasks run: `video:v1` is `<images>/video/v1`. */
+  readonly images?: string | undefined;
+  /** @default one line each in <folder>/sandbox.log */
+  readonly log?: (line: string) => void;
+}
+
+export interface RunningSandbox {
+  /** `http://localhost:<port>` */
+  readonly endpoint: string;
+  readonly port: number;
+  /** What AWS tools need in their environment to talk to this sandbox. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Calls an operation in process; the answer and the errors are those of the wire. */
+  // biome-ignore lint/suspicious/noExplicitAny: the shapes are per operation.
+  call(service: ServiceName, operation: string, input?: any): Promise<any>;
+  /** Ends every process, socket and timer. The state stays in the folder. */
+  stop(): Promise<void>;
+}
+
+/** The account of AWS's own documentation: nobody's. */
+export const ACCOUNT = '111122223333';
+export const REGION = 'eu-central-1';
+
+export function environmentFor(endpoint: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: REGION,
+    AWS_DEFAULT_REGION: REGION,
+    AWS_ACCESS_KEY_ID: 'AKIASANDBOXSANDBOX00',
+    AWS_SECRET_ACCESS_KEY: 'sandbox',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+}
+
+/** Throws SandboxError when the port or the folder is in use. */
+export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
+  const folder = resolve(options.folder);
+  const speed = options.speed ?? 60;
+  mkdirSync(folder, { recursive: true });
+  const log = options.log ?? ((line) => appendFileSync(join(folder, 'sandbox.log'), `${new Date().toISOString()} ${line}\n`));
+
+  const time = new SandboxTime(speed, log);
+  const state = new State(join(folder, 'state'));
+  let endpoint = '';
+  const sandbox: Sandbox = {
+    account: ACCOUNT,
+    region: REGION,
+    folder,
+    speed,
+    images: options.images,
+    endpoint: () => endpoint,
+    call: (service, operation, input) => perform(service, operation, input, { endpoint }),
+    table: (name) => state.table(name),
+    after: (awsSeconds, action) => time.after(awsSeconds, action),
+    every: (awsSeconds, action) => time.every(awsSeconds, action),
+    pause: (awsSeconds) => time.pause(awsSeconds),
+    log,
+    arn: (service, rest) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`,
+    id: (length) =>
+      randomBytes(Math.ceil(length / 2))
+        .toString('hex')
+        .slice(0, length),
+  };
+  const services = makeServices(sandbox);
+
+  /**
+   * Every request passes here, from the wire and in process: before its handler and after it. A fault (throttling, an
+   * error instead of the call, an answer lost after the change was made) belongs around the one line that calls it.
+   */
+  async function perform(service: ServiceName, operation: string, given: unknown, call: CallInfo): Promise<unknown> {
+    const started = Date.now();
+    try {
+      const handler = services.get(service)?.handlers[operation];
+      if (!handler) throw notServed(service, operation);
+      const input = checkedInput(service, operation, given);
+      const output: unknown = await handler(input, call);
+      if (!READS.test(operation)) log(`${service} ${operation} ${Date.now() - started} ms`);
+      return checkedOutput(service, operation, output);
+    } catch (error) {
+      const known = toAwsError(error);
+      const detail = error instanceof AwsError ? known.message : error instanceof Error ? error.stack : String(error);
+      log(`${service} ${operation} ${Date.now() - started} ms: ${known.code}: ${detail}`);
+      throw known;
+    }
+  }
+
+  let ready: Promise<void> = Promise.resolve();
+  const server = createServer((request, response) => {
+    void ready.then(
+      () => respond(request, response, perform),
+      () => response.destroy(),
+    );
+  });
+  // an upload or a Lambda invocation takes as long as it takes.
+  server.requestTimeout = 0;
+  const port = await listen(server, options.port ?? 0);
+  endpoint = `http://localhost:${port}`;
+  const stop = async (): Promise<void> => {
+    time.stop();
+    const closed = new Promise((done) => server.close(done));
+    for (const name of [...START_ORDER].reverse()) {
+      await services
+        .get(name)
+        ?.stop?.()
+        ?.catch((error: unknown) => log(`${name} did not stop cleanly: ${String(error)}`));
+    }
+    server.closeAllConnections();
+    await closed;
+  };
+
+  try {
+    takeFolder(folder, endpoint, speed);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  let stopping: Promise<void> | undefined;
+  const stopOnce = (): Promise<void> => {
+    stopping ??= stop().finally(() => leaveFolder(folder));
+    return stopping;
+  };
+  try {
+    ready = startServices(services);
+    await ready;
+  } catch (error) {
+    await stopOnce();
+    throw error;
+  }
+  log(`sandbox answers at ${endpoint}, ${speed} AWS seconds per second`);
+  return { endpoint, port, env: environmentFor(endpoint), call: sandbox.call, stop: stopOnce };
+}
+
+const READS = /^(Describe|List|Get|Head|Filter)/;
+
+async function startServices(services: ReadonlyMap<ServiceName, Service>): Promise<void> {
+  for (const name of START_ORDER) await services.get(name)?.start?.();
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((done, failed) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const inUse = error.code === 'EADDRINUSE';
+      failed(
+        inUse ? new SandboxError(`port ${port} is in use by another process; choose another with --port, or 0 for a free one.`) : error,
+      );
+    });
+    server.listen(port, '127.0.0.1', () => done((server.address() as AddressInfo).port));
+  });
+}
+
+type Perform = (service: ServiceName, operation: string, input: unknown, call: CallInfo) => Promise<unknown>;
+
+async function respond(request: IncomingMessage, response: ServerResponse, perform: Perform): Promise<void> {
+  try {
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value ?? '')]));
+    const raw = { method: request.method ?? 'GET', url: request.url ?? '/', headers, body: await readAll(request) };
+    const { status, headers: answered, body } = await answer(raw, randomUUID(), perform);
+    const bytes = Buffer.from(body as Uint8Array);
+    const bodyless = status === 204 || status === 304;
+    // HeadObject names the length of the object itself.
+    const length = request.method === 'HEAD' || bodyless ? {} : { 'content-length': String(bytes.length) };
+    response.writeHead(status, { ...answered, ...length });
+    response.end(request.method === 'HEAD' || bodyless ? undefined : bytes);
+  } catch {
+    // the client went away while it was sending, or the answer cannot be written: nobody is left to tell.
+    response.destroy();
+  }
+}

@@ -1,0 +1,37 @@
+/** Every service of the sandbox, made in one place. */
+import type { Sandbox, Service, ServiceName } from '../service';
+import { logs } from './logs';
+import { sts } from './sts';
+
+const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
+  logs,
+  sts,
+};
+
+/** Databases first, then what stands in front of tasks, then the tasks, then the rest. Stopped in the opposite order. */
+export const START_ORDER: readonly ServiceName[] = [
+  'rds',
+  'elbv2',
+  'ecs',
+  'lambda',
+  'scheduler',
+  'cloudwatch',
+  'logs',
+  'autoscaling',
+  'cloudformation',
+  's3',
+  'ssm',
+  'secretsmanager',
+  'ec2',
+  'iam',
+  'sts',
+];
+
+export function makeServices(sandbox: Sandbox): ReadonlyMap<ServiceName, Service> {
+  const services = new Map<ServiceName, Service>();
+  for (const name of START_ORDER) {
+    const factory = FACTORIES[name];
+    if (factory) services.set(name, factory(sandbox));
+  }
+  return services;
+}
