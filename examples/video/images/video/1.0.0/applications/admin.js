@@ -1,7 +1,7 @@
 // What the staff uses. It has no queries of its own: it asks the api, and shows which color answered.
 
 const { ask } = require('../lib/internal');
-const { escape } = require('../lib/input');
+const { escapeHtml } = require('../lib/input');
 const { release } = require('../lib/release');
 
 async function charges() {
@@ -18,11 +18,11 @@ module.exports = () => ({
     const page = await charges();
     const rows = page.charges.map(
       (charge) =>
-        `<tr><td>${charge.id}<td>${escape(charge.name)}<td>${(charge.cents / 100).toFixed(2)}<td>${escape(charge.ref)}<td>${charge.invoice ?? ''}`,
+        `<tr><td>${charge.id}<td>${escapeHtml(charge.name)}<td>${(charge.cents / 100).toFixed(2)}<td>${escapeHtml(charge.ref)}<td>${charge.invoice ?? ''}`,
     );
     return {
       html: `<!doctype html><html lang="en"><title>Charges</title><h1>Charges</h1>
-<p>admin runs in ${escape(page.color)}; the api that answered is ${escape(page.answeredBy.release)} in ${escape(page.answeredBy.color)}.</p>
+<p>admin runs in ${escapeHtml(page.color)}; the api that answered is ${escapeHtml(page.answeredBy.release)} in ${escapeHtml(page.answeredBy.color)}.</p>
 <table><tr><th>id<th>who<th>amount<th>ref<th>invoice${rows.join('')}</table></html>`,
     };
   },

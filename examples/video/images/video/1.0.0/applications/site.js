@@ -1,7 +1,7 @@
 // What everybody sees: the front page and signing up.
 
 const { release } = require('../lib/release');
-const { escape, text } = require('../lib/input');
+const { escapeHtml, text } = require('../lib/input');
 
 module.exports = (database) => ({
   'GET /release': () => ({ json: { application: 'site', ...release } }),
@@ -17,13 +17,13 @@ module.exports = (database) => ({
       users: (await query('select count(*)::int as count from users')).rows[0].count,
     }));
     const list = (videos) =>
-      `<ul>${videos.map((video) => `<li><a href="/watch/${video.id}">${escape(video.title)}</a></li>`).join('')}</ul>`;
+      `<ul>${videos.map((video) => `<li><a href="/watch/${video.id}">${escapeHtml(video.title)}</a></li>`).join('')}</ul>`;
     return {
       html: `<!doctype html><html lang="en"><title>Videos</title>
 <h1>Videos</h1><p>${users} people share videos here.</p>
 <h2>Trending</h2>${list(trending)}<h2>New</h2>${list(newest)}
 <form method="post" action="/signup"><input name="name" placeholder="Name"><input name="email" placeholder="Mail"><button>Sign up</button></form>
-<footer>release ${escape(release.version)} (${escape(release.commit)})</footer></html>`,
+<footer>release ${escapeHtml(release.version)} (${escapeHtml(release.commit)})</footer></html>`,
     };
   },
 

@@ -20,6 +20,6 @@ function text(value, name, longest = 200) {
 
 const escapes = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 /** For putting a text into HTML. */
-const escape = (value) => String(value).replace(/[&<>"']/g, (character) => escapes[character]);
+const escapeHtml = (value) => String(value).replace(/[&<>"']/g, (character) => escapes[character]);
 
-module.exports = { wholeNumber, text, escape };
+module.exports = { wholeNumber, text, escapeHtml };
