@@ -1,10 +1,16 @@
 /** Every service of the sandbox, made in one place. */
 import type { Sandbox, Service, ServiceName } from '../service';
+import { elbv2 } from './elbv2';
+import { lambda } from './lambda';
 import { logs } from './logs';
+import { s3 } from './s3';
 import { sts } from './sts';
 
 const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
+  elbv2,
+  lambda,
   logs,
+  s3,
   sts,
 };
 

@@ -60,6 +60,8 @@ export const rest: Protocol = {
         headers['content-type'] ??= member.isBlobSchema() ? 'application/octet-stream' : model.contentType;
       }
     }
+    // S3 has no member for it: a part of an object is answered as one.
+    if (headers['content-range'] !== undefined) status = 206;
     if (inBody.size > 0) {
       body = writeBody(model, operation.output, values, inBody);
       headers['content-type'] = model.contentType;
