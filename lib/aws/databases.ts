@@ -1,0 +1,90 @@
+/** RDS in our words. */
+import {
+  CreateDBSnapshotCommand,
+  type DBInstance,
+  DescribeDBInstancesCommand,
+  DescribeDBSnapshotsCommand,
+  ModifyDBInstanceCommand,
+  PromoteReadReplicaCommand,
+} from '@aws-sdk/client-rds';
+import type { Clients } from './clients';
+import { isAws, mutate } from './outcome';
+
+export interface Instance {
+  readonly id: string;
+  /** As RDS says it: `available`, `modifying`, `backing-up`, … */
+  readonly status: string;
+  /** Missing until the instance has been available once. */
+  readonly address: { readonly host: string; readonly port: number } | undefined;
+  /** The instance it replicates from; none once promoted. */
+  readonly replicaOf: string | undefined;
+  readonly backupDays: number;
+  readonly deletionProtection: boolean;
+  readonly class: string;
+  readonly storageGb: number;
+  readonly multiAz: boolean;
+  readonly parameterGroups: readonly string[];
+  readonly managedPassword: boolean;
+}
+
+export class Databases {
+  constructor(private readonly clients: Pick<Clients, 'rds'>) {}
+
+  /** Undefined when there is no such instance. */
+  async describe(id: string): Promise<Instance | undefined> {
+    try {
+      const { DBInstances: [found] = [] } = await this.clients.rds.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }));
+      return found && inOurWords(found);
+    } catch (error) {
+      if (isAws(error, 'DBInstanceNotFoundFault', 'DBInstanceNotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  /** `backupDays` is the replica's own retention: left out, RDS sets it to 1 (aws-facts, fact 3). */
+  async promote(id: string, backupDays: number): Promise<void> {
+    await mutate(`rds PromoteReadReplica ${id}`, () =>
+      this.clients.rds.send(new PromoteReadReplicaCommand({ DBInstanceIdentifier: id, BackupRetentionPeriod: backupDays })),
+    );
+  }
+
+  async snapshot(instance: string, name: string): Promise<void> {
+    await mutate(`rds CreateDBSnapshot ${name}`, () =>
+      this.clients.rds.send(new CreateDBSnapshotCommand({ DBInstanceIdentifier: instance, DBSnapshotIdentifier: name })),
+    );
+  }
+
+  /** `creating`, `available`, `failed`; undefined when there is none. */
+  async snapshotStatus(name: string): Promise<string | undefined> {
+    try {
+      const { DBSnapshots: [found] = [] } = await this.clients.rds.send(new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: name }));
+      return found?.Status;
+    } catch (error) {
+      if (isAws(error, 'DBSnapshotNotFoundFault', 'DBSnapshotNotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Switches deletion protection off; no outage. */
+  async allowDeletion(id: string): Promise<void> {
+    await mutate(`rds ModifyDBInstance ${id}`, () =>
+      this.clients.rds.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, DeletionProtection: false, ApplyImmediately: true })),
+    );
+  }
+}
+
+function inOurWords(instance: DBInstance): Instance {
+  return {
+    id: instance.DBInstanceIdentifier ?? '',
+    status: instance.DBInstanceStatus ?? 'unknown',
+    address: instance.Endpoint?.Address ? { host: instance.Endpoint.Address, port: instance.Endpoint.Port ?? 5432 } : undefined,
+    replicaOf: instance.ReadReplicaSourceDBInstanceIdentifier || undefined,
+    backupDays: instance.BackupRetentionPeriod ?? 0,
+    deletionProtection: instance.DeletionProtection ?? false,
+    class: instance.DBInstanceClass ?? '',
+    storageGb: instance.AllocatedStorage ?? 0,
+    multiAz: instance.MultiAZ ?? false,
+    parameterGroups: (instance.DBParameterGroups ?? []).map((group) => group.DBParameterGroupName ?? ''),
+    managedPassword: Boolean(instance.MasterUserSecret),
+  };
+}

@@ -1,0 +1,135 @@
+/** AWS in our words. The only folder that imports SDK clients. */
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { exit, Stop } from '../runbook/errors';
+import { type Clients, makeClients } from './clients';
+import { Databases } from './databases';
+import { S3JournalStore } from './journal-store';
+import { Logs } from './logs';
+import { isAws, isThrottle } from './outcome';
+import { Schedules } from './schedule';
+import { Settings } from './settings';
+import { Stacks } from './stacks';
+import { Tasks } from './tasks';
+import { Traffic } from './traffic';
+
+export class Aws {
+  readonly traffic: Traffic;
+  readonly databases: Databases;
+  readonly tasks: Tasks;
+  readonly settings: Settings;
+  readonly schedules: Schedules;
+  readonly stacks: Stacks;
+  readonly logs: Logs;
+
+  constructor(private readonly clients: Clients) {
+    this.traffic = new Traffic(clients);
+    this.databases = new Databases(clients);
+    this.tasks = new Tasks(clients);
+    this.settings = new Settings(clients);
+    this.schedules = new Schedules(clients);
+    this.stacks = new Stacks(clients);
+    this.logs = new Logs(clients);
+  }
+
+  journal(bucket: string, system: string): S3JournalStore {
+    return new S3JournalStore(this.clients, bucket, system);
+  }
+
+  /**
+   * The principal that signs our calls.
+   * @throws Stop `credentials.missing`, `aws.unreachable`
+   */
+  async whoAmI(): Promise<string> {
+    try {
+      const { Arn: arn } = await this.clients.sts.send(new GetCallerIdentityCommand({}));
+      return arn ?? 'unknown';
+    } catch (cause) {
+      throw explain(cause);
+    }
+  }
+
+  /**
+   * Asks the runner; resolves with what its handler answered.
+   * @throws Stop `runner.busy` when another invocation is under way, `runner.failed` with what the function said
+   */
+  async invokeRunner<T>(name: string, event: unknown): Promise<T> {
+    try {
+      const answer = await this.clients.lambda.send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }));
+      const text = answer.Payload ? Buffer.from(answer.Payload).toString() : 'null';
+      if (answer.FunctionError) {
+        const { errorMessage } = JSON.parse(text) as { errorMessage?: string };
+        throw new Stop('runner.failed', `the runner ${name} stopped: ${errorMessage ?? text}`, {
+          state: 'What it had done is in the journal; asking it again goes on from there.',
+          next: ['run the same command again', 'run it with --here from a place that reaches the database'],
+        });
+      }
+      return JSON.parse(text) as T;
+    } catch (error) {
+      if (error instanceof Stop) throw error;
+      if (isAws(error, 'TooManyRequestsException') || isThrottle(error)) {
+        throw new Stop('runner.busy', `the runner ${name} is at work for somebody else`, {
+          next: ['npm run status'],
+          exit: exit.locked,
+          cause: error,
+        });
+      }
+      if (isAws(error, 'ResourceNotFoundException')) {
+        throw new Stop('runner.missing', `there is no runner function ${name}`, {
+          next: ['npx cdk deploy shared', 'the same command with --here'],
+          exit: exit.usage,
+          cause: error,
+        });
+      }
+      throw error;
+    }
+  }
+}
+
+/** Turns errors of the first call into sentences: no credentials, no sandbox, no network. */
+export function explain(error: unknown): unknown {
+  if (error instanceof Stop) return error;
+  const name = error instanceof Error ? error.name : '';
+  const code = (error as { code?: string } | undefined)?.code ?? (error as { cause?: { code?: string } } | undefined)?.cause?.code;
+  const endpoint = process.env['AWS_ENDPOINT_URL'];
+  if (name === 'CredentialsProviderError') {
+    return new Stop('credentials.missing', 'no AWS credentials were found', {
+      next: ['aws sso login', 'or for the sandbox: eval "$(npm run --silent sandbox -- env)"'],
+      exit: exit.usage,
+      cause: error,
+    });
+  }
+  if (error instanceof Error && /Region is missing/.test(error.message)) {
+    return new Stop('region.missing', 'no AWS Region is set', {
+      next: ['export AWS_REGION=<the Region of the system>', 'or for the sandbox: eval "$(npm run --silent sandbox -- env)"'],
+      exit: exit.usage,
+      cause: error,
+    });
+  }
+  if (code === 'ECONNREFUSED' && endpoint) {
+    return new Stop('sandbox.unreachable', `nothing answers at AWS_ENDPOINT_URL ${endpoint}`, {
+      next: ['npm run sandbox -- --detach', 'or unset AWS_ENDPOINT_URL to reach AWS itself'],
+      exit: exit.usage,
+      cause: error,
+    });
+  }
+  if (
+    [
+      'ExpiredToken',
+      'ExpiredTokenException',
+      'InvalidClientTokenId',
+      'UnrecognizedClientException',
+      'AccessDenied',
+      'AccessDeniedException',
+    ].includes(name)
+  ) {
+    return new Stop('credentials.refused', `AWS refused the credentials: ${(error as Error).message}`, {
+      next: ['aws sso login'],
+      exit: exit.usage,
+      cause: error,
+    });
+  }
+  return error;
+}
+
+export const makeAws = (): Aws => new Aws(makeClients());

@@ -1,0 +1,62 @@
+/** The journal's events as objects in S3: `journal/<system>/<window>/000017.json`, created with If-None-Match. */
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { JournalStore } from '../runbook/journal';
+import type { Clients } from './clients';
+import { isAws, mutate } from './outcome';
+
+export class S3JournalStore implements JournalStore {
+  constructor(
+    private readonly clients: Pick<Clients, 's3'>,
+    private readonly bucket: string,
+    private readonly system: string,
+  ) {}
+
+  async create(window: string, number: number, event: string): Promise<boolean> {
+    const key = this.key(window, number);
+    const put = () =>
+      mutate(`s3 PutObject ${key}`, () =>
+        this.clients.s3.send(
+          new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: event, ContentType: 'application/json', IfNoneMatch: '*' }),
+        ),
+      );
+    try {
+      await put();
+      return true;
+    } catch (error) {
+      // 409 answers two creates under way at once: one of them wins, so the answer is whatever is there afterwards.
+      if (isAws(error, 'PreconditionFailed', 'ConditionalRequestConflict')) return false;
+      throw error;
+    }
+  }
+
+  async read(window: string, from: number): Promise<string[]> {
+    const events: string[] = [];
+    for (let number = from; ; number += 1) {
+      try {
+        const { Body: body } = await this.clients.s3.send(new GetObjectCommand({ Bucket: this.bucket, Key: this.key(window, number) }));
+        events.push((await body?.transformToString()) ?? '');
+      } catch (error) {
+        if (isAws(error, 'NoSuchKey', 'NotFound')) return events;
+        throw error;
+      }
+    }
+  }
+
+  async windows(): Promise<string[]> {
+    const prefix = `journal/${this.system}/`;
+    const names: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.clients.s3.send(
+        new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, Delimiter: '/', ...(token ? { ContinuationToken: token } : {}) }),
+      );
+      for (const { Prefix: found } of page.CommonPrefixes ?? []) if (found) names.push(found.slice(prefix.length, -1));
+      token = page.NextContinuationToken;
+    } while (token);
+    return names.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
+  }
+
+  private key(window: string, number: number): string {
+    return `journal/${this.system}/${window}/${String(number).padStart(6, '0')}.json`;
+  }
+}

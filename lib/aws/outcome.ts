@@ -1,0 +1,47 @@
+/**
+ * Every mutating call ends in one of three ways. An answer of AWS that says no (4xx) is "not applied"; a lost
+ * connection, a timeout or a 5xx is "unknown": the change may have been made before the answer was lost.
+ */
+import { OutcomeUnknown } from '../runbook/errors';
+
+interface SdkError extends Error {
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly $fault?: 'client' | 'server';
+}
+
+const throttles = new Set([
+  'Throttling',
+  'ThrottlingException',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
+  'PriorRequestNotComplete',
+  'SlowDown',
+]);
+
+/** True when AWS refused for load: nothing was changed, asking again later is safe. */
+export const isThrottle = (error: unknown): boolean => error instanceof Error && throttles.has(error.name);
+
+/** True for an answer that names the error, with or without the suffixes AWS adds on some protocols. */
+export function isAws(error: unknown, ...codes: string[]): boolean {
+  if (!(error instanceof Error)) return false;
+  const plain = (name: string) => name.replace(/(Fault|Exception)$/, '');
+  return codes.some((code) => plain(code) === plain(error.name));
+}
+
+/**
+ * Runs one mutating call.
+ * @throws OutcomeUnknown when it may have been applied
+ * @throws the SDK's error when it was not
+ */
+export async function mutate<T>(call: string, send: () => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    const status = (error as SdkError).$metadata?.httpStatusCode;
+    if (isThrottle(error)) throw error;
+    // without a status there was no answer; the SDK's own credential errors never left this process.
+    if (status === undefined && (error as Error).name === 'CredentialsProviderError') throw error;
+    if (status === undefined || status >= 500) throw new OutcomeUnknown(call, error);
+    throw error;
+  }
+}

@@ -1,0 +1,153 @@
+/** SSM and Secrets Manager in our words: the manifest, the state parameter, the databases' secrets. */
+
+import { DescribeSecretCommand, GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
+import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
+import type { z } from 'zod';
+import {
+  type ColorPart,
+  colorPartSchema,
+  type DatabaseSecret,
+  databaseSecretSchema,
+  type FallbackPart,
+  fallbackSchema,
+  type Manifest,
+  manifestVersion,
+  parameterName,
+  type SharedPart,
+  type SystemState,
+  sharedSchema,
+  stateSchema,
+} from '../manifest/schema';
+import { exit, Stop } from '../runbook/errors';
+import type { Clients } from './clients';
+import { isAws, mutate } from './outcome';
+
+export class Settings {
+  constructor(private readonly clients: Pick<Clients, 'ssm' | 'secrets'>) {}
+
+  /** Names of the systems in this account and Region. */
+  async systems(): Promise<string[]> {
+    const names = await this.parameters('/switchback/');
+    return [...names.keys()].filter((name) => name.endsWith('/shared')).map((name) => name.split('/')[2] ?? '');
+  }
+
+  /**
+   * Everything the stacks of a system wrote.
+   * @throws Stop `manifest.missing` when there is no such system, `manifest.version` when another version of Switchback wrote it,
+   *   `manifest.invalid` when a part cannot be read
+   */
+  async manifest(system: string): Promise<{ manifest: Manifest; state: SystemState | undefined }> {
+    const found = await this.parameters(parameterName.folder(system));
+    const part = (name: string) => found.get(parameterName.part(system, name));
+    const shared = part('shared');
+    if (shared === undefined) {
+      const others = await this.systems();
+      throw new Stop('manifest.missing', `there is no system "${system}" in this account and Region`, {
+        state: others.length > 0 ? `There is: ${others.join(', ')}.` : 'No system has been deployed here.',
+        next: others.length > 0 ? [`--system ${others[0]}`] : ['npx cdk deploy shared blue'],
+        exit: exit.usage,
+      });
+    }
+    const fallbacks: Record<string, FallbackPart> = {};
+    for (const [name, text] of found) {
+      if (name.startsWith(parameterName.part(system, 'fallback-'))) {
+        const fallback = parse(fallbackSchema, name, text);
+        fallbacks[fallback.window] = fallback;
+      }
+    }
+    const color = (name: string): ColorPart | undefined => {
+      const text = part(name);
+      return text === undefined ? undefined : parse(colorPartSchema, parameterName.part(system, name), text);
+    };
+    const state = found.get(parameterName.state(system));
+    return {
+      manifest: {
+        shared: parse<SharedPart>(sharedSchema, parameterName.part(system, 'shared'), shared),
+        blue: color('blue'),
+        green: color('green'),
+        fallbacks,
+      },
+      state: state === undefined ? undefined : parse(stateSchema, parameterName.state(system), state),
+    };
+  }
+
+  async state(system: string): Promise<SystemState | undefined> {
+    try {
+      const { Parameter: found } = await this.clients.ssm.send(new GetParameterCommand({ Name: parameterName.state(system) }));
+      return found?.Value === undefined ? undefined : parse(stateSchema, parameterName.state(system), found.Value);
+    } catch (error) {
+      if (isAws(error, 'ParameterNotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  async writeState(system: string, state: SystemState): Promise<void> {
+    await mutate(`ssm PutParameter ${parameterName.state(system)}`, () =>
+      this.clients.ssm.send(
+        new PutParameterCommand({ Name: parameterName.state(system), Value: JSON.stringify(state), Type: 'String', Overwrite: true }),
+      ),
+    );
+  }
+
+  async secret(arn: string): Promise<DatabaseSecret> {
+    const { SecretString: text } = await this.clients.secrets.send(new GetSecretValueCommand({ SecretId: arn }));
+    const parsed = databaseSecretSchema.safeParse(text === undefined ? undefined : JSON.parse(text));
+    // the value itself stays out of the message.
+    if (!parsed.success) throw new Stop('secret.invalid', `the secret ${arn} is not a database login: it needs username and password`);
+    return parsed.data;
+  }
+
+  /** When the secret's value was last written. */
+  async secretChangedAt(arn: string): Promise<Date> {
+    const { LastChangedDate: at } = await this.clients.secrets.send(new DescribeSecretCommand({ SecretId: arn }));
+    return at ?? new Date(0);
+  }
+
+  async writeSecret(arn: string, value: DatabaseSecret): Promise<void> {
+    await mutate(`secretsmanager PutSecretValue ${arn}`, () =>
+      this.clients.secrets.send(new PutSecretValueCommand({ SecretId: arn, SecretString: JSON.stringify(value) })),
+    );
+  }
+
+  private async parameters(path: string): Promise<Map<string, string>> {
+    const found = new Map<string, string>();
+    let token: string | undefined;
+    do {
+      const page = await this.clients.ssm.send(
+        new GetParametersByPathCommand({ Path: path, Recursive: true, ...(token ? { NextToken: token } : {}) }),
+      );
+      for (const parameter of page.Parameters ?? [])
+        if (parameter.Name && parameter.Value !== undefined) found.set(parameter.Name, parameter.Value);
+      token = page.NextToken;
+    } while (token);
+    return found;
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Stop('manifest.invalid', `the parameter ${name} is not JSON`, { exit: exit.usage, cause });
+  }
+  const version = (value as { manifest?: unknown } | null)?.manifest;
+  if (version !== undefined && version !== manifestVersion) {
+    throw new Stop(
+      'manifest.version',
+      `the parameter ${name} has manifest version ${String(version)}, this Switchback reads ${manifestVersion}`,
+      {
+        next: ['npx cdk deploy shared', 'npm install cdk-switchback@<the version that deployed it>'],
+        exit: exit.usage,
+      },
+    );
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new Stop('manifest.invalid', `the parameter ${name} cannot be read: ${issue?.path.join('.')}: ${issue?.message}`, {
+      exit: exit.usage,
+    });
+  }
+  return parsed.data;
+}

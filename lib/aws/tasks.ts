@@ -1,0 +1,190 @@
+/** ECS in our words: how many of a service run, how many are wanted, a new deployment, a one-off task. */
+import { DescribeScalableTargetsCommand, RegisterScalableTargetCommand } from '@aws-sdk/client-application-auto-scaling';
+import {
+  DescribeServicesCommand,
+  DescribeTasksCommand,
+  ListTasksCommand,
+  RunTaskCommand,
+  type Task,
+  UpdateServiceCommand,
+} from '@aws-sdk/client-ecs';
+import type { Clients } from './clients';
+import { mutate } from './outcome';
+
+export interface ServiceState {
+  readonly name: string;
+  readonly wanted: number;
+  readonly running: number;
+  /** Tasks that have not stopped yet, whatever they are doing: `runningCount` leaves stopping ones out. */
+  readonly notStopped: number;
+  /** The newest deployment. */
+  readonly deployment: { readonly createdAt: Date; readonly state: string; readonly settled: boolean; readonly failedTasks: number };
+}
+
+export interface OneOff {
+  readonly arn: string;
+  readonly id: string;
+  readonly status: string;
+  readonly exitCode: number | undefined;
+  readonly reason: string | undefined;
+}
+
+export class Tasks {
+  constructor(private readonly clients: Pick<Clients, 'ecs' | 'scaling'>) {}
+
+  /** @throws Error when a service does not exist: its stack is missing or incomplete. */
+  async services(cluster: string, names: readonly string[]): Promise<ServiceState[]> {
+    const states: ServiceState[] = [];
+    // ten at a time is the limit of DescribeServices.
+    for (let i = 0; i < names.length; i += 10) {
+      const { services = [], failures = [] } = await this.clients.ecs.send(
+        new DescribeServicesCommand({ cluster, services: names.slice(i, i + 10) }),
+      );
+      const missing = failures[0]?.arn;
+      if (missing) throw new Error(`the service ${missing} does not exist in ${cluster}`);
+      for (const service of services) {
+        const newest = service.deployments?.find((deployment) => deployment.status === 'PRIMARY');
+        states.push({
+          name: service.serviceName ?? '',
+          wanted: service.desiredCount ?? 0,
+          running: service.runningCount ?? 0,
+          notStopped: await this.notStopped(cluster, service.serviceName ?? ''),
+          deployment: {
+            createdAt: newest?.createdAt ?? new Date(0),
+            state: newest?.rolloutState ?? 'UNKNOWN',
+            settled:
+              service.deployments?.length === 1 && newest?.runningCount === service.desiredCount && newest?.rolloutState !== 'FAILED',
+            failedTasks: newest?.failedTasks ?? 0,
+          },
+        });
+      }
+    }
+    return states;
+  }
+
+  private async notStopped(cluster: string, serviceName: string): Promise<number> {
+    let alive = 0;
+    // tasks wanted RUNNING, and tasks wanted STOPPED that have not got there.
+    for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
+      const { taskArns = [] } = await this.clients.ecs.send(new ListTasksCommand({ cluster, serviceName, desiredStatus }));
+      if (desiredStatus === 'RUNNING') alive += taskArns.length;
+      else if (taskArns.length > 0) {
+        for (let i = 0; i < taskArns.length; i += 100) {
+          const { tasks = [] } = await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: taskArns.slice(i, i + 100) }));
+          alive += tasks.filter((task) => task.lastStatus !== 'STOPPED').length;
+        }
+      }
+    }
+    return alive;
+  }
+
+  async setCount(cluster: string, service: string, count: number): Promise<void> {
+    await mutate(`ecs UpdateService ${service} desiredCount=${count}`, () =>
+      this.clients.ecs.send(new UpdateServiceCommand({ cluster, service, desiredCount: count })),
+    );
+  }
+
+  /** New tasks from the unchanged task definition: they read their secrets anew. */
+  async redeploy(cluster: string, service: string): Promise<void> {
+    await mutate(`ecs UpdateService ${service} forceNewDeployment`, () =>
+      this.clients.ecs.send(new UpdateServiceCommand({ cluster, service, forceNewDeployment: true })),
+    );
+  }
+
+  /** Starts a task once: the same token answers the same task. At most 64 characters. */
+  async runOnce(options: {
+    cluster: string;
+    taskDefinition: string;
+    container: string;
+    command: readonly string[];
+    network: { readonly subnets: readonly string[]; readonly securityGroups: readonly string[] };
+    token: string;
+  }): Promise<OneOff> {
+    const { tasks = [], failures = [] } = await mutate(`ecs RunTask ${options.taskDefinition}`, () =>
+      this.clients.ecs.send(
+        new RunTaskCommand({
+          cluster: options.cluster,
+          taskDefinition: options.taskDefinition,
+          launchType: 'FARGATE',
+          clientToken: options.token,
+          startedBy: options.token.slice(0, 36),
+          networkConfiguration: {
+            awsvpcConfiguration: {
+              subnets: [...options.network.subnets],
+              securityGroups: [...options.network.securityGroups],
+              assignPublicIp: 'DISABLED',
+            },
+          },
+          overrides: { containerOverrides: [{ name: options.container, command: [...options.command] }] },
+        }),
+      ),
+    );
+    const [task] = tasks;
+    if (!task) throw new Error(`the task of ${options.taskDefinition} could not be started: ${failures[0]?.reason ?? 'no reason given'}`);
+    return oneOff(task);
+  }
+
+  /** The one-off task with this token, if it was ever started. */
+  async findOnce(cluster: string, token: string): Promise<OneOff | undefined> {
+    for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
+      const { taskArns = [] } = await this.clients.ecs.send(
+        new ListTasksCommand({ cluster, startedBy: token.slice(0, 36), desiredStatus }),
+      );
+      const [arn] = taskArns;
+      if (arn) return this.describeOnce(cluster, arn);
+    }
+    return undefined;
+  }
+
+  async describeOnce(cluster: string, arn: string): Promise<OneOff | undefined> {
+    const { tasks: [task] = [] } = await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: [arn] }));
+    return task && oneOff(task);
+  }
+
+  /** Whether scaling of a service is registered and not suspended. */
+  async scalingActive(cluster: string, service: string): Promise<boolean> {
+    const [target] = await this.scalableTargets(cluster, service);
+    return (
+      target !== undefined &&
+      !(
+        target.SuspendedState?.DynamicScalingInSuspended &&
+        target.SuspendedState.DynamicScalingOutSuspended &&
+        target.SuspendedState.ScheduledScalingSuspended
+      )
+    );
+  }
+
+  /** Suspends or resumes scaling of a service; nothing to do where none is registered. */
+  async setScaling(cluster: string, service: string, active: boolean): Promise<void> {
+    for (const target of await this.scalableTargets(cluster, service)) {
+      const off = !active;
+      await mutate(`application-autoscaling RegisterScalableTarget ${service}`, () =>
+        this.clients.scaling.send(
+          new RegisterScalableTargetCommand({
+            ServiceNamespace: 'ecs',
+            ResourceId: target.ResourceId,
+            ScalableDimension: 'ecs:service:DesiredCount',
+            SuspendedState: { DynamicScalingInSuspended: off, DynamicScalingOutSuspended: off, ScheduledScalingSuspended: off },
+          }),
+        ),
+      );
+    }
+  }
+
+  private async scalableTargets(cluster: string, service: string) {
+    const { ScalableTargets: targets = [] } = await this.clients.scaling.send(
+      new DescribeScalableTargetsCommand({ ServiceNamespace: 'ecs', ResourceIds: [`service/${cluster.split('/').at(-1)}/${service}`] }),
+    );
+    return targets;
+  }
+}
+
+function oneOff(task: Task): OneOff {
+  return {
+    arn: task.taskArn ?? '',
+    id: task.taskArn?.split('/').at(-1) ?? '',
+    status: task.lastStatus ?? 'UNKNOWN',
+    exitCode: task.containers?.[0]?.exitCode,
+    reason: task.stoppedReason,
+  };
+}

@@ -1,0 +1,85 @@
+/** The load balancer in our words: the order of rules, the health of targets, the addresses to ask. */
+import {
+  DescribeListenersCommand,
+  DescribeLoadBalancersCommand,
+  DescribeRulesCommand,
+  DescribeTargetHealthCommand,
+  SetRulePrioritiesCommand,
+} from '@aws-sdk/client-elastic-load-balancing-v2';
+import type { Manifest } from '../manifest/schema';
+import type { Moves, RuleOrder } from '../manifest/traffic';
+import type { Clients } from './clients';
+import { mutate } from './outcome';
+
+export interface Health {
+  readonly healthy: number;
+  readonly total: number;
+  /** State and reason of those that are not healthy, for people. */
+  readonly others: readonly string[];
+}
+
+/** One address customers may reach the system at. */
+export interface FrontDoor {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+export class Traffic {
+  constructor(private readonly clients: Pick<Clients, 'elbv2'>) {}
+
+  /** Priorities of all rules of the system's listeners. */
+  async order(manifest: Manifest): Promise<RuleOrder> {
+    const order = new Map<string, number>();
+    for (const { arn } of manifest.shared.listeners) {
+      let marker: string | undefined;
+      do {
+        const page = await this.clients.elbv2.send(new DescribeRulesCommand({ ListenerArn: arn, ...(marker ? { Marker: marker } : {}) }));
+        for (const rule of page.Rules ?? []) {
+          if (rule.RuleArn && rule.Priority && rule.Priority !== 'default') order.set(rule.RuleArn, Number(rule.Priority));
+        }
+        marker = page.NextMarker;
+      } while (marker);
+    }
+    return order;
+  }
+
+  /** One `SetRulePriorities` per listener: whether a call may name rules of two listeners is not documented. */
+  async move(moves: readonly Moves[]): Promise<void> {
+    for (const { listener, priorities } of moves) {
+      await mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, () =>
+        this.clients.elbv2.send(
+          new SetRulePrioritiesCommand({ RulePriorities: priorities.map(({ rule, priority }) => ({ RuleArn: rule, Priority: priority })) }),
+        ),
+      );
+    }
+  }
+
+  async health(targetGroup: string): Promise<Health> {
+    const { TargetHealthDescriptions: targets = [] } = await this.clients.elbv2.send(
+      new DescribeTargetHealthCommand({ TargetGroupArn: targetGroup }),
+    );
+    // targets that are on their way out are neither wanted nor counted.
+    const staying = targets.filter((target) => target.TargetHealth?.State !== 'draining');
+    const others = staying.filter((target) => target.TargetHealth?.State !== 'healthy');
+    return {
+      healthy: staying.length - others.length,
+      total: staying.length,
+      others: others.map(
+        (target) =>
+          `${target.Target?.Id}:${target.Target?.Port} ${target.TargetHealth?.State} (${target.TargetHealth?.Reason ?? 'no reason given'})`,
+      ),
+    };
+  }
+
+  /** Where customers come in: the load balancer's name with each listener's port. */
+  async frontDoors(manifest: Manifest): Promise<FrontDoor[]> {
+    const { LoadBalancers: [balancer] = [] } = await this.clients.elbv2.send(
+      new DescribeLoadBalancersCommand({ LoadBalancerArns: [manifest.shared.loadBalancer.arn] }),
+    );
+    const { Listeners: listeners = [] } = await this.clients.elbv2.send(
+      new DescribeListenersCommand({ ListenerArns: manifest.shared.listeners.map(({ arn }) => arn) }),
+    );
+    return listeners.map((listener) => ({ host: balancer?.DNSName ?? '', port: listener.Port ?? 0, tls: listener.Protocol === 'HTTPS' }));
+  }
+}

@@ -1,0 +1,33 @@
+/** What a step may use. Everything that reads time, the world or the network is in here, so a test can hand in its own. */
+import type { Aws } from '../aws';
+import type { Color, ColorPart, Manifest } from '../manifest/schema';
+import type { Db } from '../postgres/connect';
+import type { Clock } from './clock';
+import type { Facts, Window } from './events';
+import type { WindowView } from './window';
+
+export interface Context {
+  readonly window: Window;
+  readonly manifest: Manifest;
+  readonly view: WindowView;
+  readonly aws: Aws;
+  readonly clock: Clock;
+  readonly acceptLoss: boolean;
+  /** When the current step was first begun in this series (milliseconds since the epoch). */
+  readonly since: number;
+  /** The master user's connection to an instance, opened once per invocation. */
+  database(instance: string): Promise<Db>;
+  /** What a confirmed step left behind. @throws Error when it left nothing: the plan's order is wrong */
+  facts(step: string): Facts;
+  /** Ends the window in the journal. */
+  closeWindow(outcome: string): Promise<void>;
+  /** One line for people about what is going on inside the current step. */
+  progress(text: string): Promise<void>;
+}
+
+/** A color's part of the manifest. @throws Error when its stack has not been deployed */
+export function colorPart(manifest: Manifest, color: Color): ColorPart {
+  const part = manifest[color];
+  if (!part) throw new Error(`the ${color} stack has not been deployed`);
+  return part;
+}

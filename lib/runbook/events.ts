@@ -1,0 +1,90 @@
+/**
+ * The journal is a numbered list of these events: the audit log, the resume point, the source of estimates, and what
+ * every screen is drawn from. They hold no secrets. Times are ISO 8601 in UTC.
+ */
+import type { Color, Manifest, SystemState } from '../manifest/schema';
+
+export type Verb = 'stage' | 'cutover' | 'rollback' | 'teardown';
+
+export interface Operator {
+  /** The AWS principal, or the name given with `--by`. */
+  readonly who: string;
+  /** user@host, or the runner's name. */
+  readonly where: string;
+}
+
+export interface PlannedStep {
+  readonly id: string;
+  readonly title: string;
+  readonly estimateSeconds: number;
+  /** From this step on, a rollback loses the writes customers make. */
+  readonly pointOfLoss?: boolean;
+}
+
+/** What a window is about; frozen by its first event. */
+export interface Window {
+  /** `w1`, `w2`, …; `w0` is the first opening of a system, which has nothing to fall back to. */
+  readonly name: string;
+  readonly system: string;
+  /** The color that was live when the window opened; none in `w0`. */
+  readonly from: Color | undefined;
+  readonly to: Color;
+  /** The instance customers wrote to when the window opened. */
+  readonly production: string;
+  /** The instance a rollback goes to. */
+  readonly fallback: string | undefined;
+}
+
+/** JSON that a step leaves for later steps and readers. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+export type EventBody =
+  | { readonly type: 'window.opened'; readonly window: Window; readonly manifest: Manifest; readonly state: SystemState }
+  | {
+      readonly type: 'run.started';
+      readonly verb: Verb;
+      readonly plan: readonly PlannedStep[];
+      /** Where the steps run: the runner's name, or `terminal`. */
+      readonly runner: string;
+      /** A rollback that the operator accepted to lose writes for. */
+      readonly acceptLoss?: boolean;
+    }
+  /** Says that a writer that waits long is still there: every event of a writer moves its lease on by a minute. */
+  | { readonly type: 'run.alive' }
+  | { readonly type: 'step.started'; readonly step: string }
+  | { readonly type: 'step.progress'; readonly step: string; readonly text: string }
+  | {
+      readonly type: 'step.done';
+      readonly step: string;
+      readonly seconds: number;
+      /** False: it was already so. */
+      readonly acted: boolean;
+      readonly detail?: string;
+      readonly facts?: Facts;
+    }
+  | { readonly type: 'gate.asked'; readonly step: string; readonly question: string }
+  | { readonly type: 'gate.answered'; readonly step: string; readonly answer: 'go' | 'no-go'; readonly reason: string }
+  | {
+      readonly type: 'run.stopped';
+      readonly verb: Verb;
+      readonly step?: string;
+      readonly code: string;
+      readonly message: string;
+      readonly state?: string;
+      readonly next: readonly string[];
+      readonly exit: number;
+    }
+  | { readonly type: 'run.finished'; readonly verb: Verb; readonly seconds: number }
+  | { readonly type: 'window.closed'; readonly outcome: string };
+
+/** An event as it stands in the journal. */
+export type JournalEvent = EventBody & {
+  /** Its place in the window's journal, from 1. */
+  readonly number: number;
+  readonly at: string;
+  /** One series of invocations of one verb by one operator. */
+  readonly run: string;
+  readonly by: Operator;
+  /** Tells our own event from another writer's of the same number. */
+  readonly nonce: string;
+};

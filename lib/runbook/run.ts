@@ -1,0 +1,420 @@
+/**
+ * The runner's loop: takes the next steps from the journal and advances until it would have to wait for people, its
+ * time is nearly up, or something stops it. The same code runs in the runner function and, with --here, in a terminal.
+ */
+import type { Aws } from '../aws';
+import { explain } from '../aws';
+import { isThrottle } from '../aws/outcome';
+import type { Manifest } from '../manifest/schema';
+import { connect, type Db } from '../postgres/connect';
+import type { Clock } from './clock';
+import type { Context } from './context';
+import { exit, messageOf, OutcomeUnknown, Stop } from './errors';
+import type { EventBody, Operator, Verb } from './events';
+import type { Journal } from './journal';
+import type { Observation, Step } from './step';
+import { fold, leaseSeconds, type Series, type WindowView } from './window';
+
+/** A change that was refused for load, or whose lost answer turned out to mean no, is tried this often. */
+const triesPerStep = 3;
+/** Left of an invocation's time when it hands over to the next. */
+const handOverMs = 20_000;
+
+export interface RunOptions {
+  readonly aws: Aws;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly verb: Verb;
+  /** The same over all invocations of one operator's command. */
+  readonly run: string;
+  readonly by: Operator;
+  /** Where the steps run, for the journal. */
+  readonly runner: string;
+  readonly acceptLoss?: boolean;
+  /** Take the window over from a writer whose lease has not ended, once it has. */
+  readonly takeOver?: boolean;
+  /** When this invocation ends (milliseconds since the epoch). */
+  readonly deadline: number;
+  readonly plan: (view: WindowView) => Promise<Step[]>;
+}
+
+export type RunAnswer =
+  | { readonly state: 'finished' }
+  /** Asked people; answer the gate, then ask again. */
+  | { readonly state: 'gate'; readonly step: string; readonly question: string }
+  /** Time was nearly up: ask again. */
+  | { readonly state: 'continue' }
+  | {
+      readonly state: 'stopped';
+      readonly code: string;
+      readonly message: string;
+      readonly world?: string;
+      readonly next: readonly string[];
+      readonly exit: number;
+    };
+
+/** Advances one verb of one window. Never throws for what goes wrong in the world: that is an answer, and in the journal. */
+export async function advance(options: RunOptions): Promise<RunAnswer> {
+  const { journal, clock } = options;
+  await journal.refresh();
+  const connections = new Connections(options.aws, viewOf(journal).manifest);
+  let current: string | undefined;
+  const say = (body: EventBody) => journal.append(options.run, options.by, body);
+  try {
+    const plan = await options.plan(viewOf(journal));
+    await claim(options, plan);
+    const startedAt = clock.now();
+    await checkWhatMustHold(options, plan, connections);
+    for (const step of plan) {
+      const series = seriesOf(journal);
+      if (series.steps.get(step.id)?.doneAt !== undefined) continue;
+      if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
+      current = step.id;
+      const answer = await take(options, step, connections);
+      if (answer) return answer;
+    }
+    current = undefined;
+    await say({
+      type: 'run.finished',
+      verb: options.verb,
+      seconds: secondsSince(seriesOf(journal).startedAt, clock.now()) || secondsSince(new Date(startedAt).toISOString(), clock.now()),
+    });
+    return { state: 'finished' };
+  } catch (error) {
+    const stop = asStop(explain(error), options.verb);
+    // the loser of a race must not write into the winner's journal; a run that never began has nothing to end.
+    const mine = fold(journal.events)?.current?.run === options.run;
+    if (mine && stop.code !== 'journal.other-writer') {
+      await say({
+        type: 'run.stopped',
+        verb: options.verb,
+        ...(current === undefined ? {} : { step: current }),
+        code: stop.code,
+        message: stop.message,
+        ...(stop.state === undefined ? {} : { state: stop.state }),
+        next: stop.next,
+        exit: stop.exit,
+      });
+    }
+    return {
+      state: 'stopped',
+      code: stop.code,
+      message: stop.message,
+      ...(stop.state === undefined ? {} : { world: stop.state }),
+      next: stop.next,
+      exit: stop.exit,
+    };
+  } finally {
+    await connections.close();
+  }
+}
+
+/** Takes the window for this run, or says who has it. */
+async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> {
+  const { journal, clock, run } = options;
+  const { current, closed } = viewOf(journal);
+  if (closed !== undefined)
+    throw new Stop('window.closed', `${journal.window} is closed: ${closed}`, { next: ['npm run status'], exit: exit.usage });
+  const held = current && current.ended === undefined && current.run !== run ? Date.parse(current.leaseUntil) : 0;
+  if (current && held > clock.now()) {
+    throw new Stop(
+      'window.held',
+      `${journal.window} is in the hands of ${current.by.who} on ${current.by.where}: ${current.verb} since ${current.startedAt}`,
+      {
+        state: `Its lease ends at ${new Date(held).toISOString()} unless it writes again.`,
+        next: ['npm run status -- --watch', `the same command again after ${new Date(held).toISOString()}`],
+        exit: exit.locked,
+      },
+    );
+  }
+  if (current?.run === run && current.ended === undefined && current.verb === options.verb) return;
+  await journal.append(run, options.by, {
+    type: 'run.started',
+    verb: options.verb,
+    plan: plan.map(({ id, title, estimateSeconds, pointOfLoss }) => ({
+      id,
+      title,
+      estimateSeconds,
+      ...(pointOfLoss ? { pointOfLoss } : {}),
+    })),
+    runner: options.runner,
+    ...(options.acceptLoss ? { acceptLoss: true } : {}),
+  });
+}
+
+/** A confirmed step that no longer holds stops the run: somebody or something changed the world behind our back. */
+async function checkWhatMustHold(options: RunOptions, plan: readonly Step[], connections: Connections): Promise<void> {
+  const { steps } = seriesOf(options.journal);
+  const isDone = (id: string) => steps.get(id)?.doneAt !== undefined;
+  for (const step of plan) {
+    if (!isDone(step.id) || step.holdsUntil === undefined || isDone(step.holdsUntil)) continue;
+    // its end has begun: it may be half undone by us.
+    if (steps.has(step.holdsUntil)) continue;
+    const seen = await step.observe(contextOf(options, step, connections));
+    if (seen.is === 'todo') {
+      throw new Stop(
+        'step.no-longer-holds',
+        `"${step.title}" was confirmed at ${steps.get(step.id)?.doneAt} and is not so any more${seen.detail ? `: ${seen.detail}` : ''}`,
+        {
+          state: 'Somebody or something changed it; nothing has been done about it.',
+          next: ['npm run status', 'npm run rollback'],
+        },
+      );
+    }
+  }
+}
+
+/** One step to its end. Answers only when the run must pause. */
+async function take(options: RunOptions, step: Step, connections: Connections): Promise<RunAnswer | undefined> {
+  const { journal, clock } = options;
+  const say = (body: EventBody) => journal.append(options.run, options.by, body);
+  const begunByThisRun = begunBy(journal, step.id, options.run);
+  if (seriesOf(journal).steps.get(step.id)?.startedAt === undefined || !begunByThisRun) await say({ type: 'step.started', step: step.id });
+  const startedAt = Date.parse(seriesOf(journal).steps.get(step.id)?.startedAt ?? '');
+  if (step.gate !== undefined) return askGate(options, step, step.gate, startedAt);
+
+  let acted = begunByThisRun;
+  let tries = 0;
+  /** Acts, and says whether a change may be on its way; a refusal for load or a lost answer is tried again after looking. */
+  const tryOnce = async () => {
+    tries += 1;
+    acted = await act(options, step, connections, tries < triesPerStep);
+    if (!acted) await clock.pause(1000 * tries);
+  };
+  let shown: string | undefined;
+  for (;;) {
+    const seen = await look(options, step, connections);
+    switch (seen.is) {
+      case 'done':
+        await say({
+          type: 'step.done',
+          step: step.id,
+          seconds: secondsSince(new Date(startedAt).toISOString(), clock.now()),
+          acted,
+          ...(seen.detail === undefined ? {} : { detail: seen.detail }),
+          ...(seen.facts === undefined ? {} : { facts: seen.facts }),
+        });
+        return undefined;
+      case 'failed':
+        // tried by an earlier run: this operator asks for another try.
+        if (!acted && step.act) {
+          await tryOnce();
+          continue;
+        }
+        throw new Stop(seen.code, seen.message, { next: nextAfterFailure(options.verb) });
+      case 'unknown':
+        throw new Stop('step.unknown', `whether "${step.title}" has happened cannot be told`, {
+          state: 'Nothing was tried again.',
+          next: [seen.look, 'then the same command again'],
+          exit: exit.unknown,
+        });
+      case 'todo':
+        if (!acted && step.act) {
+          await tryOnce();
+          continue;
+        }
+        break;
+      case 'pending':
+        break;
+    }
+    const detail = seen.is === 'todo' || seen.is === 'pending' ? seen.detail : undefined;
+    if (clock.now() - startedAt > step.patienceSeconds * 1000) {
+      throw new Stop('step.too-slow', `"${step.title}" is not done after ${step.patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
+        next: nextAfterFailure(options.verb),
+      });
+    }
+    if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
+    if (detail !== undefined && detail !== shown && (await sayProgress(options, step, detail))) shown = detail;
+    await keepLease(options);
+    await clock.pause(step.pollMs ?? 500);
+  }
+}
+
+/** Looks; a passing fault of the network or of a server that restarts is waited out, within the step's patience. */
+async function look(options: RunOptions, step: Step, connections: Connections): Promise<Observation> {
+  try {
+    return await step.observe(contextOf(options, step, connections));
+  } catch (error) {
+    const explained = explain(error);
+    if (explained instanceof Stop) throw explained;
+    await connections.close();
+    return { is: 'pending', detail: messageOf(error) };
+  }
+}
+
+/**
+ * Acts once. What comes of it is seen by looking, whatever the answer was.
+ * Answers false when it was looked up that nothing has changed and another try makes sense.
+ */
+async function act(options: RunOptions, step: Step, connections: Connections, mayTryAgain: boolean): Promise<boolean> {
+  try {
+    await step.act?.(contextOf(options, step, connections));
+    return true;
+  } catch (error) {
+    const explained = explain(error);
+    if (explained instanceof Stop) throw explained;
+    await connections.close();
+    const seen = await look(options, step, connections);
+    // an answer that was lost after the change was made, or an error that says it is so already.
+    if (seen.is === 'done' || seen.is === 'pending') return true;
+    if (mayTryAgain && seen.is === 'todo' && (error instanceof OutcomeUnknown || isThrottle(error))) return false;
+    if (error instanceof OutcomeUnknown && seen.is === 'unknown') {
+      throw new Stop('step.unknown', error.message, {
+        state: 'It may or may not have been done; nothing was tried again.',
+        next: [seen.look, 'then the same command again'],
+        exit: exit.unknown,
+        cause: error,
+      });
+    }
+    if (error instanceof OutcomeUnknown) {
+      throw new Stop('step.not-applied', `${error.message}; looking again shows that it was not done`, {
+        next: ['the same command again', ...nextAfterFailure(options.verb)],
+        cause: error,
+      });
+    }
+    throw new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(options.verb), cause: error });
+  }
+}
+
+async function askGate(options: RunOptions, step: Step, question: string, startedAt: number): Promise<RunAnswer | undefined> {
+  const { journal, clock } = options;
+  const say = (body: EventBody) => journal.append(options.run, options.by, body);
+  const answer = viewOf(journal).answers.get(step.id);
+  if (!answer) {
+    const asked = journal.events.some((event) => event.type === 'gate.asked' && event.step === step.id && event.run === options.run);
+    if (!asked) await say({ type: 'gate.asked', step: step.id, question });
+    return { state: 'gate', step: step.id, question };
+  }
+  if (answer.answer === 'no-go') {
+    throw new Stop('gate.no-go', `no-go by ${answer.by.who}: ${answer.reason}`, {
+      state: 'The maintenance answer is in front; the standby color has not been shown to customers.',
+      next: ['npm run rollback'],
+      exit: exit.refused,
+    });
+  }
+  await say({
+    type: 'step.done',
+    step: step.id,
+    seconds: secondsSince(new Date(startedAt).toISOString(), clock.now()),
+    acted: false,
+    detail: `go by ${answer.by.who}: ${answer.reason}`,
+  });
+  return undefined;
+}
+
+function contextOf(options: RunOptions, step: Step, connections: Connections): Context {
+  const { journal, clock, aws } = options;
+  const view = viewOf(journal);
+  return {
+    window: view.window,
+    manifest: view.manifest,
+    view,
+    aws,
+    clock,
+    acceptLoss: options.acceptLoss ?? view.current?.acceptLoss ?? false,
+    since: Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '') || clock.now(),
+    database: (instance) => connections.to(instance),
+    facts(id) {
+      const facts = view.facts(id);
+      if (!facts) throw new Error(`the step ${id} has left no facts in ${view.name}`);
+      return facts;
+    },
+    progress: async (text) => {
+      await journal.append(options.run, options.by, { type: 'step.progress', step: step.id, text });
+    },
+    closeWindow: async (outcome) => {
+      await journal.append(options.run, options.by, { type: 'window.closed', outcome });
+    },
+  };
+}
+
+/** The master user's connections of one invocation. */
+class Connections {
+  private readonly open = new Map<string, Promise<Db>>();
+
+  constructor(
+    private readonly aws: Aws,
+    private readonly manifest: Manifest,
+  ) {}
+
+  to(instance: string): Promise<Db> {
+    let db = this.open.get(instance);
+    if (!db) {
+      db = this.make(instance);
+      // a connection that failed is not kept: the next look tries anew.
+      db.catch(() => this.open.delete(instance));
+      this.open.set(instance, db);
+    }
+    return db;
+  }
+
+  private async make(instance: string): Promise<Db> {
+    const { database } = this.manifest.shared;
+    const address = (await this.aws.databases.describe(instance))?.address;
+    if (!address) throw new Error(`the instance ${instance} has no address yet`);
+    const { username, password } = await this.aws.settings.secret(database.masterSecret);
+    return connect({ ...address, database: database.name }, { username, password }, { applicationName: 'switchback' });
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.open.values()];
+    this.open.clear();
+    // a broken connection cannot be closed politely; it is gone either way.
+    await Promise.all(all.map((db) => db.then((made) => made.close()).catch(() => undefined)));
+  }
+}
+
+const lastProgress = new WeakMap<Journal, number>();
+
+/** At most one line a second into the journal, so that a fast poll does not fill it. */
+async function sayProgress({ journal, clock, run, by }: RunOptions, step: Step, text: string): Promise<boolean> {
+  if (clock.now() - (lastProgress.get(journal) ?? 0) < 1000) return false;
+  lastProgress.set(journal, clock.now());
+  await journal.append(run, by, { type: 'step.progress', step: step.id, text });
+  return true;
+}
+
+/** A run that waits long says that it is alive, before its lease is half gone. */
+async function keepLease({ journal, clock, run, by }: RunOptions): Promise<void> {
+  const last = Date.parse(journal.events.at(-1)?.at ?? '') || 0;
+  if (clock.now() - last < (leaseSeconds / 3) * 1000) return;
+  await journal.append(run, by, { type: 'run.alive' });
+}
+
+function begunBy(journal: Journal, step: string, run: string): boolean {
+  let begun = false;
+  for (const event of journal.events) {
+    if (event.type === 'step.started' && event.step === step && event.run === run) begun = true;
+    // an operator who runs the verb again asks for another try.
+    if (event.type === 'run.started') begun = false;
+  }
+  return begun;
+}
+
+function viewOf(journal: Journal): WindowView {
+  const view = fold(journal.events);
+  if (!view) throw new Stop('journal.empty', `the journal of ${journal.window} has no first event`, { next: ['npm run status'] });
+  return view;
+}
+
+function seriesOf(journal: Journal): Series {
+  const { current } = viewOf(journal);
+  if (!current) throw new Error('no run has been started');
+  return current;
+}
+
+const secondsSince = (iso: string, now: number): number => Math.max(0, Math.round(now - Date.parse(iso)) / 1000);
+
+const nextAfterFailure = (verb: Verb): string[] =>
+  verb === 'cutover'
+    ? ['npm run rollback', 'or, when the reason is gone: npm run cutover']
+    : [`when the reason is gone: npm run ${verb}`, 'npm run status'];
+
+function asStop(error: unknown, verb: Verb): Stop {
+  if (error instanceof Stop) return error;
+  return new Stop('switchback.bug', `${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, {
+    state: 'This is a fault of Switchback itself; the journal says what it had done.',
+    next: [`npm run ${verb}`, 'npm run status'],
+    cause: error,
+  });
+}

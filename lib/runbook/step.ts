@@ -1,0 +1,52 @@
+/**
+ * A step does one thing that an operator would name. It is level-triggered: asked whether it is already so before it
+ * acts, and asked again after, so running it once more after a crash is the normal case.
+ */
+import type { Context } from './context';
+import type { Facts } from './events';
+
+export type Observation =
+  /** It is so. */
+  | { readonly is: 'done'; readonly detail?: string; readonly facts?: Facts }
+  /** It is not so, and nothing is on its way. */
+  | { readonly is: 'todo'; readonly detail?: string }
+  /** It has been asked for and is on its way: wait, do not ask again. */
+  | { readonly is: 'pending'; readonly detail?: string }
+  /** It was tried and went wrong. Tried again only when an operator runs the verb again. */
+  | { readonly is: 'failed'; readonly code: string; readonly message: string }
+  /** It cannot be told. `look` is what a person can look at. */
+  | { readonly is: 'unknown'; readonly look: string };
+
+export interface Step {
+  /** Words with dots: `traffic.maintenance`. Stable: the journal and the estimates use it. */
+  readonly id: string;
+  /** As on the plan on the wall. */
+  readonly title: string;
+  /** What it takes when nothing has been measured yet. */
+  readonly estimateSeconds: number;
+  /** How long it may take before the run stops. */
+  readonly patienceSeconds: number;
+  /** Milliseconds between looks while it is on its way. @default 500 */
+  readonly pollMs?: number;
+  /**
+   * The step that ends its validity. Until that one is done, a resumed run looks whether this one still holds,
+   * and stops when it does not: a confirmed step is never silently done again. Without it, it is never looked at again.
+   */
+  readonly holdsUntil?: string;
+  /** From this step on, a rollback loses the writes customers make (shown in red by the plan). */
+  readonly pointOfLoss?: boolean;
+  /** A question for people; answered in the journal. Steps with a gate have no act. */
+  readonly gate?: string;
+
+  observe(context: Context): Promise<Observation>;
+  /** Makes the change. Left out where a step only waits for something to become true. */
+  act?(context: Context): Promise<void>;
+}
+
+export const done = (detail?: string, facts?: Facts): Observation => ({
+  is: 'done',
+  ...(detail === undefined ? {} : { detail }),
+  ...(facts === undefined ? {} : { facts }),
+});
+export const todo = (detail?: string): Observation => ({ is: 'todo', ...(detail === undefined ? {} : { detail }) });
+export const pending = (detail?: string): Observation => ({ is: 'pending', ...(detail === undefined ? {} : { detail }) });

@@ -1,0 +1,243 @@
+/** The four verbs: find or open the window, plan it, advance it. Used by the runner function and by --here. */
+import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
+import { explain } from '../aws';
+import { type Manifest, otherColor, type SystemState } from '../manifest/schema';
+import { whereNow } from '../manifest/traffic';
+import { planCutover } from '../steps/cutover';
+import { planRollback } from '../steps/rollback';
+import { planStage } from '../steps/stage';
+import { planTeardown } from '../steps/teardown';
+import type { World } from '../steps/world';
+import type { Clock } from './clock';
+import { exit, Stop } from './errors';
+import type { Operator, Verb, Window } from './events';
+import { Journal } from './journal';
+import { advance, type RunAnswer } from './run';
+import type { Step } from './step';
+import { fold, type WindowView } from './window';
+
+/** What a terminal or a schedule asks the runner for. */
+export interface Request {
+  readonly system: string;
+  readonly verb: Verb;
+  /** The same over all invocations of one command; a new command is a new run. */
+  readonly run: string;
+  readonly by: Operator;
+  /** Refuse to work on any other window. */
+  readonly window?: string;
+  readonly acceptLoss?: boolean;
+  /** Teardown before the hold has ended. */
+  readonly now?: boolean;
+  /** Teardown leaves the standby color's stack. */
+  readonly keepStandby?: boolean;
+  /** Answers the gate before going on. */
+  readonly answer?: { readonly answer: 'go' | 'no-go'; readonly reason: string };
+}
+
+/** What the runner answers; `window` is where the journal can be read. */
+export type Reply = RunAnswer & { readonly window?: string };
+
+export interface Hands {
+  readonly aws: Aws;
+  readonly clock: Clock;
+  /** Where the steps run, for the journal: the function's name, or `terminal`. */
+  readonly runner: string;
+  /** When this invocation ends (milliseconds since the epoch). */
+  readonly deadline: number;
+}
+
+/** Advances a verb. What goes wrong is an answer, never an exception. */
+export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
+  let name: string | undefined;
+  try {
+    const opened = await findOrOpen(request, hands);
+    const { journal, view } = opened;
+    name = view.name;
+    if (request.window !== undefined && request.window !== name) {
+      throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, { next: ['npm run status'], exit: exit.usage });
+    }
+    await answerGate(request, journal);
+    if (request.verb === 'teardown') refuseDuringHold(request, view, hands.clock);
+    const answer = await advance({
+      aws: hands.aws,
+      clock: hands.clock,
+      journal,
+      verb: request.verb,
+      run: request.run,
+      by: request.by,
+      runner: hands.runner,
+      deadline: hands.deadline,
+      ...(request.acceptLoss === undefined ? {} : { acceptLoss: request.acceptLoss }),
+      plan: async (now) => planOf(request, await observeWorld(hands.aws, now)),
+    });
+    return { ...answer, window: name };
+  } catch (error) {
+    const explained = explain(error);
+    if (!(explained instanceof Stop)) throw explained;
+    const { code, message, state, next, exit: exitCode } = explained;
+    return {
+      state: 'stopped',
+      code,
+      message,
+      ...(state === undefined ? {} : { world: state }),
+      next,
+      exit: exitCode,
+      ...(name === undefined ? {} : { window: name }),
+    };
+  }
+}
+
+/** The plan of a verb for a world: a pure function. */
+export function planOf(request: Pick<Request, 'verb' | 'keepStandby'>, world: World): Step[] {
+  switch (request.verb) {
+    case 'stage':
+      return planStage(world);
+    case 'cutover':
+      return planCutover(world);
+    case 'rollback':
+      return planRollback(world);
+    case 'teardown':
+      return planTeardown(world, request.keepStandby ? { keepStandby: true } : {});
+  }
+}
+
+export async function observeWorld(aws: Aws, view: WindowView): Promise<World> {
+  const [order, state] = await Promise.all([aws.traffic.order(view.manifest), aws.settings.state(view.window.system)]);
+  const { live, maintenance } = whereNow(view.manifest, order);
+  return { window: view.window, manifest: view.manifest, view, live, maintenance, production: state?.production ?? view.window.production };
+}
+
+/** The open window of a system; stage and cutover open the next one where there is none. */
+async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Journal; view: WindowView }> {
+  const { manifest, state } = await hands.aws.settings.manifest(request.system);
+  const store = hands.aws.journal(manifest.shared.journalBucket, request.system);
+  const names = await store.windows();
+  const last = names.at(-1);
+  const journal = (name: string) => new Journal(store, name, hands.clock, randomUUID);
+  if (last !== undefined) {
+    const found = journal(last);
+    await found.refresh();
+    const view = fold(found.events);
+    if (view && view.closed === undefined) {
+      refuseAfterRollback(request, view);
+      return { journal: found, view };
+    }
+  }
+  if (request.verb === 'rollback' || request.verb === 'teardown') {
+    throw new Stop(
+      'window.none',
+      `no window of ${request.system} is open: there is nothing to ${request.verb === 'rollback' ? 'roll back' : 'tear down'}`,
+      { next: ['npm run status'], exit: exit.usage },
+    );
+  }
+  const window = await nextWindow(request.system, manifest, state, names, hands.aws);
+  const made = journal(window.name);
+  await made.append(request.run, request.by, {
+    type: 'window.opened',
+    window,
+    manifest,
+    state: state ?? { production: manifest.shared.database.instance, opened: false },
+  });
+  const view = fold(made.events);
+  if (!view) throw new Error('a window that was just opened cannot be read');
+  return { journal: made, view };
+}
+
+/**
+ * The window that would be opened now.
+ * @throws Stop `window.no-standby`, `window.no-fallback`, `window.wrong-source`, `window.no-live`, `window.same-release`
+ */
+export async function nextWindow(
+  system: string,
+  manifest: Manifest,
+  state: SystemState | undefined,
+  names: readonly string[],
+  aws: Aws,
+): Promise<Window> {
+  const production = state?.production ?? manifest.shared.database.instance;
+  if (!state?.opened) {
+    const to = manifest.blue ? 'blue' : manifest.green ? 'green' : undefined;
+    if (!to)
+      throw new Stop('window.no-standby', `no color of ${system} has been deployed`, { next: ['npx cdk deploy blue'], exit: exit.usage });
+    return { name: 'w0', system, from: undefined, to, production, fallback: undefined };
+  }
+  const { live } = whereNow(manifest, await aws.traffic.order(manifest));
+  if (!live) {
+    throw new Stop('window.no-live', `which color of ${system} is live cannot be told: some of its rules have moved, others have not`, {
+      next: [`aws elbv2 describe-rules --listener-arn ${manifest.shared.listeners[0]?.arn}`],
+      exit: exit.refused,
+    });
+  }
+  const to = otherColor(live);
+  const standby = manifest[to];
+  if (!standby)
+    throw new Stop('window.no-standby', `${live} is live and ${to} has not been deployed`, {
+      next: [`npx cdk deploy ${to}`],
+      exit: exit.usage,
+    });
+  if (standby.release.version === manifest[live]?.release.version && standby.release.commit === manifest[live]?.release.commit) {
+    throw new Stop('window.same-release', `${to} runs ${standby.release.version} (${standby.release.commit}), and so does ${live}`, {
+      next: [`set another release for ${to} in bin/app.ts, then npx cdk deploy ${to}`],
+      exit: exit.usage,
+    });
+  }
+  const number = (name: string) => Number(name.slice(1));
+  const unused = Object.keys(manifest.fallbacks)
+    .filter((name) => !names.includes(name))
+    .sort((a, b) => number(a) - number(b))
+    .at(-1);
+  const nextName = `w${Math.max(0, ...names.map(number)) + 1}`;
+  const fallback = unused === undefined ? undefined : manifest.fallbacks[unused];
+  if (!fallback || unused === undefined || names.some((name) => number(name) >= number(unused))) {
+    throw new Stop('window.no-fallback', `the next window of ${system} has no fallback database`, {
+      next: [`set window: ${number(nextName)} in bin/app.ts, then npx cdk deploy fallback-${nextName}`],
+      exit: exit.usage,
+    });
+  }
+  if (fallback.source !== production) {
+    throw new Stop('window.wrong-source', `${fallback.instance} is a replica of ${fallback.source}, but production is ${production}`, {
+      next: [
+        `set the next window number in bin/app.ts, then npx cdk deploy its fallback stack; delete ${fallback.stack} when nobody needs it`,
+      ],
+      exit: exit.usage,
+    });
+  }
+  return { name: unused, system, from: live, to, production, fallback: fallback.instance };
+}
+
+/** A window that has been rolled back can only be torn down: its fallback has become production. */
+function refuseAfterRollback(request: Request, view: WindowView): void {
+  if ((request.verb === 'stage' || request.verb === 'cutover') && view.series.rollback) {
+    throw new Stop('window.rolled-back', `${view.name} has been rolled back; the next try is another window`, {
+      next: view.series.rollback.ended === 'finished' ? ['npm run teardown -- --now', 'npm run status'] : ['npm run rollback'],
+      exit: exit.usage,
+    });
+  }
+}
+
+/** When the hold ends, if the window has got that far. */
+export function holdEndsAt(view: WindowView): Date | undefined {
+  const at = view.facts('hold.schedule')?.['holdEndsAt'];
+  return typeof at === 'string' ? new Date(at) : undefined;
+}
+
+function refuseDuringHold(request: Request, view: WindowView, clock: Clock): void {
+  const ends = holdEndsAt(view);
+  if (!request.now && ends && ends.getTime() > clock.now()) {
+    throw new Stop('teardown.hold', `the hold of ${view.name} ends at ${ends.toISOString()}; until then a rollback is possible`, {
+      next: ['wait: the schedule does it', 'npm run teardown -- --now'],
+      exit: exit.refused,
+    });
+  }
+}
+
+async function answerGate(request: Request, journal: Journal): Promise<void> {
+  if (!request.answer) return;
+  const step = 'gate.go';
+  const asked = journal.events.findLast((event) => event.type === 'gate.asked');
+  const answered = journal.events.findLast((event) => event.type === 'gate.answered');
+  // the same answer twice is one answer; people may change their minds until it has been acted on.
+  if (!asked || (answered?.type === 'gate.answered' && answered.number > asked.number && answered.answer === request.answer.answer)) return;
+  await journal.append(request.run, request.by, { type: 'gate.answered', step, ...request.answer });
+}

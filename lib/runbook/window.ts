@@ -1,0 +1,139 @@
+/** What a window's journal says: a fold over its events, used by the runner, the plans and every screen. */
+
+import type { Manifest, SystemState } from '../manifest/schema';
+import type { Facts, JournalEvent, Operator, PlannedStep, Verb, Window } from './events';
+
+/** How long a writer that says nothing holds the window. */
+export const leaseSeconds = 60;
+
+export interface StepRecord {
+  readonly id: string;
+  readonly startedAt: string | undefined;
+  readonly doneAt: string | undefined;
+  readonly seconds: number | undefined;
+  readonly facts: Facts | undefined;
+  readonly detail: string | undefined;
+}
+
+/** One verb's steps, over all invocations that went on with it. */
+export interface Series {
+  readonly verb: Verb;
+  readonly run: string;
+  readonly by: Operator;
+  readonly startedAt: string;
+  readonly plan: readonly PlannedStep[];
+  readonly steps: ReadonlyMap<string, StepRecord>;
+  readonly acceptLoss: boolean;
+  /** Until when the writer of the series holds the window. */
+  readonly leaseUntil: string;
+  readonly ended: 'finished' | 'stopped' | undefined;
+}
+
+export interface WindowView {
+  readonly name: string;
+  readonly window: Window;
+  readonly manifest: Manifest;
+  readonly state: SystemState;
+  readonly openedAt: string;
+  /** The newest series of each verb. */
+  readonly series: Readonly<Partial<Record<Verb, Series>>>;
+  /** The verb that ran last. */
+  readonly current: Series | undefined;
+  /** Answers at gates, by step, of the current series. */
+  readonly answers: ReadonlyMap<string, { readonly answer: 'go' | 'no-go'; readonly reason: string; readonly by: Operator }>;
+  /** Facts of the newest confirmation of a step, whatever verb it was in. */
+  facts(step: string): Facts | undefined;
+  /** Whether a step was ever begun: written ahead of its first change. */
+  begun(verb: Verb, step: string): boolean;
+  readonly closed: string | undefined;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function fold(events: readonly JournalEvent[]): WindowView | undefined {
+  const [first] = events;
+  if (first?.type !== 'window.opened') return undefined;
+  const series: Partial<Record<Verb, Mutable<Series> & { steps: Map<string, StepRecord> }>> = {};
+  const answers = new Map<string, { answer: 'go' | 'no-go'; reason: string; by: Operator }>();
+  const facts = new Map<string, Facts>();
+  const begun = new Set<string>();
+  let current: (Mutable<Series> & { steps: Map<string, StepRecord> }) | undefined;
+  let closed: string | undefined;
+
+  for (const event of events) {
+    // every event of its writer moves the lease on; a question to people lets go of it.
+    if (current && event.run === current.run)
+      current.leaseUntil = event.type === 'gate.asked' ? event.at : new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString();
+    switch (event.type) {
+      case 'run.started': {
+        // the same verb goes on with its series; after another verb has run it starts anew.
+        const goesOn = current?.verb === event.verb && current.ended !== 'finished' ? current : undefined;
+        if (!goesOn) answers.clear();
+        current = {
+          verb: event.verb,
+          run: event.run,
+          by: event.by,
+          startedAt: goesOn?.startedAt ?? event.at,
+          plan: event.plan,
+          steps: goesOn?.steps ?? new Map(),
+          acceptLoss: event.acceptLoss ?? goesOn?.acceptLoss ?? false,
+          leaseUntil: new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString(),
+          ended: undefined,
+        };
+        series[event.verb] = current;
+        break;
+      }
+      case 'step.started':
+        if (current) {
+          begun.add(`${current.verb} ${event.step}`);
+          current.steps.set(event.step, {
+            id: event.step,
+            startedAt: event.at,
+            doneAt: undefined,
+            seconds: undefined,
+            facts: undefined,
+            detail: undefined,
+          });
+        }
+        break;
+      case 'step.done': {
+        const before = current?.steps.get(event.step);
+        current?.steps.set(event.step, {
+          id: event.step,
+          startedAt: before?.startedAt,
+          doneAt: event.at,
+          seconds: event.seconds,
+          facts: event.facts,
+          detail: event.detail,
+        });
+        if (event.facts) facts.set(event.step, event.facts);
+        break;
+      }
+      case 'gate.answered':
+        answers.set(event.step, { answer: event.answer, reason: event.reason, by: event.by });
+        break;
+      case 'run.stopped':
+        if (current) current.ended = 'stopped';
+        break;
+      case 'run.finished':
+        if (current) current.ended = 'finished';
+        break;
+      case 'window.closed':
+        closed = event.outcome;
+        break;
+    }
+  }
+  return {
+    name: first.window.name,
+    window: first.window,
+    manifest: first.manifest,
+    state: first.state,
+    openedAt: first.at,
+    series,
+    current,
+    answers,
+    facts: (step) => facts.get(step),
+    begun: (verb, step) => begun.has(`${verb} ${step}`),
+    closed,
+  };
+}

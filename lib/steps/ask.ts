@@ -1,0 +1,66 @@
+/** One GET as a customer would send it, on a connection of its own, to one address of the load balancer. */
+import { lookup } from 'node:dns/promises';
+import http from 'node:http';
+import https from 'node:https';
+import type { FrontDoor } from '../aws/traffic';
+
+export interface Answer {
+  readonly status: number;
+  readonly release: string | undefined;
+  readonly commit: string | undefined;
+  readonly body: string;
+}
+
+export interface Ask {
+  readonly door: FrontDoor;
+  /** The address of the door to use; its name otherwise. */
+  readonly address?: string;
+  readonly path: string;
+  /** Host header, where the application has a host condition. */
+  readonly host?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Every address behind the door's name: each is a load balancer node that may lag behind the others. */
+export async function addressesOf(door: FrontDoor): Promise<string[]> {
+  return [...new Set((await lookup(door.host, { all: true })).map(({ address }) => address))];
+}
+
+/** @throws Error when there is no HTTP answer within 5 seconds */
+export function ask({ door, address, path, host, headers }: Ask): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = (door.tls ? https : http).request(
+      {
+        host: address ?? door.host,
+        port: door.port,
+        path,
+        method: 'GET',
+        agent: false,
+        timeout: 5000,
+        headers: { ...headers, host: host ?? door.host, 'user-agent': 'switchback' },
+        ...(door.tls ? { servername: host ?? door.host } : {}),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            release: header(response, 'x-release'),
+            commit: header(response, 'x-commit'),
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      },
+    );
+    request.on('timeout', () => request.destroy(new Error('no answer within 5 seconds')));
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+function header(response: http.IncomingMessage, name: string): string | undefined {
+  const value = response.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,76 @@
+/** Drain, fence, open: who may write to a database. */
+import type { Color } from '../manifest/schema';
+import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/fence';
+import { colorPart } from '../runbook/context';
+import { done, pending, type Step, todo } from '../runbook/step';
+
+const drainSeconds = 20;
+
+/** Waits for open write transactions; those that outlast the wait are ended by the fence, which comes next. */
+export function drained(instance: string): Step {
+  return {
+    id: 'database.drain',
+    title: 'Wait until no write transaction is open',
+    estimateSeconds: 3,
+    patienceSeconds: drainSeconds + 30,
+    pollMs: 100,
+    async observe(context) {
+      const open = await openWrites(await context.database(instance));
+      if (open.length === 0) return done();
+      const names = open.map(({ user, pid }) => `${user} (pid ${pid})`).join(', ');
+      return context.clock.now() - context.since > drainSeconds * 1000
+        ? done(`still open after ${drainSeconds} s, the fence will end them: ${names}`)
+        : pending(`open: ${names}`);
+    },
+  };
+}
+
+export function fenced(instance: string, options: { id?: string; title?: string; holdsUntil?: string } = {}): Step {
+  return {
+    id: options.id ?? 'database.fence',
+    title: options.title ?? `Fence ${instance}: nobody but Switchback can write, and prove it`,
+    estimateSeconds: 2,
+    patienceSeconds: 60,
+    pollMs: 100,
+    ...(options.holdsUntil ? { holdsUntil: options.holdsUntil } : {}),
+    async observe(context) {
+      const db = await context.database(instance);
+      const proof = await proveFenced(db, context.manifest.shared.database.roles);
+      return proof.proven
+        ? done(`nobody can write to ${instance}; LSN ${proof.lsn}`, { lsn: proof.lsn, provenAt: context.clock.now() })
+        : todo(proof.reasons.join('; '));
+    },
+    async act(context) {
+      const db = await context.database(instance);
+      const { roles } = context.manifest.shared.database;
+      await fence(db, roles);
+      await endWriters(db, roles, { graceMs: 2000 });
+    },
+  };
+}
+
+/** Opened to one color and to nobody else. */
+export function opened(instance: string, color: Color): Step {
+  return {
+    id: 'database.open',
+    title: `Open ${instance} to ${color}, and only to ${color}`,
+    estimateSeconds: 1,
+    patienceSeconds: 30,
+    pollMs: 100,
+    async observe(context) {
+      const { user } = colorPart(context.manifest, color).database;
+      const allowed = await writersAllowed(await context.database(instance), context.manifest.shared.database.roles);
+      return allowed.length === 1 && allowed[0] === user
+        ? done(`${user} may write`)
+        : todo(allowed.length === 0 ? 'nobody may write' : `may write: ${allowed.join(', ')}`);
+    },
+    async act(context) {
+      const db = await context.database(instance);
+      const { roles } = context.manifest.shared.database;
+      const { user } = colorPart(context.manifest, color).database;
+      const others = (await writersAllowed(db, roles)).filter((name) => name !== user);
+      if (others.length > 0) await fence(db, roles);
+      await openTo(db, roles, user);
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** The maintenance answer in front of every application, or parked behind them. Open paths keep their rules in front of it. */
+import { movesTo } from '../manifest/traffic';
+import { done, type Step, todo } from '../runbook/step';
+
+export const maintenanceInFront = (): Step =>
+  maintenance('traffic.maintenance', 'Put the maintenance answer in front; open paths stay open', true, 'traffic.open');
+
+export const maintenanceParked = (): Step => maintenance('traffic.open', 'Park the maintenance answer: the site is open', false);
+
+function maintenance(id: string, title: string, inFront: boolean, holdsUntil?: string): Step {
+  // maintenance rules stand in the same two blocks whichever color is live.
+  const where = { live: 'blue', maintenance: inFront } as const;
+  return {
+    id,
+    title,
+    estimateSeconds: 2,
+    patienceSeconds: 60,
+    ...(holdsUntil ? { holdsUntil } : {}),
+    async observe({ aws, manifest }) {
+      const moves = movesTo(manifest, await aws.traffic.order(manifest), where, ['maintenance']);
+      return moves.length === 0 ? done() : todo();
+    },
+    async act({ aws, manifest }) {
+      await aws.traffic.move(movesTo(manifest, await aws.traffic.order(manifest), where, ['maintenance']));
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/** Migrations run once, from the release that needs them, as a one-off task with its log in view. */
+
+import type { OneOff } from '../aws/tasks';
+import type { Color } from '../manifest/schema';
+import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/fence';
+import { type Context, colorPart } from '../runbook/context';
+import { done, type Observation, pending, type Step, todo } from '../runbook/step';
+import { addressOf, withHost } from './reads-from';
+
+export function migrationsRun(instance: string, color: Color, part: 'expand' | 'contract' = 'expand'): Step {
+  let logToken: string | undefined;
+  return {
+    id: part === 'expand' ? 'migrations' : 'migrations.contract',
+    title:
+      part === 'expand'
+        ? `Run ${color}'s migrations on ${instance}, once`
+        : `Run the contract part of ${color}'s migrations on ${instance}`,
+    estimateSeconds: 120,
+    patienceSeconds: 6 * 3600,
+    async observe(context) {
+      const newest = await newestAttempt(context, part);
+      if (!newest) return todo();
+      logToken = await showLog(context, color, newest.task, logToken);
+      if (newest.task.status !== 'STOPPED') return pending(`task ${newest.task.id} is ${newest.task.status}`);
+      // once more: the last lines arrive after the task has stopped.
+      logToken = await showLog(context, color, newest.task, logToken);
+      if (newest.task.exitCode !== 0) return failedTask(newest.task);
+      const db = await context.database(instance);
+      const { roles } = context.manifest.shared.database;
+      if (await migrationsAllowed(db, roles)) await forbidMigrations(db, roles);
+      return done(`task ${newest.task.id} ended with exit code 0`, { task: newest.task.id, attempt: newest.attempt });
+    },
+    async act(context) {
+      const { shared } = context.manifest;
+      const { migration } = colorPart(context.manifest, color);
+      const db = await context.database(instance);
+      const address = await addressOf(context, instance);
+      const secret = await context.aws.settings.secret(shared.database.migratorSecret);
+      await context.aws.settings.writeSecret(shared.database.migratorSecret, withHost(secret, address, shared.database.name));
+      await allowMigrations(db, shared.database.roles);
+      const attempt = ((await newestAttempt(context, part))?.attempt ?? 0) + 1;
+      await context.aws.tasks.runOnce({
+        cluster: shared.cluster,
+        taskDefinition: migration.taskDefinition,
+        container: migration.container,
+        command: part === 'expand' ? migration.expand : (migration.contract ?? []),
+        network: migration.network,
+        // the same token answers the same task: a lost answer cannot start the migrations twice.
+        token: tokenOf(context, part, attempt),
+      });
+    },
+  };
+}
+
+/**
+ * The last attempt of this window. ECS forgets stopped tasks after about an hour; an attempt that old and not in the
+ * journal is started again, and the migration tool skips what it has applied.
+ */
+async function newestAttempt(context: Context, part: string): Promise<{ attempt: number; task: OneOff } | undefined> {
+  let newest: { attempt: number; task: OneOff } | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, tokenOf(context, part, attempt));
+    if (!task) return newest;
+    newest = { attempt, task };
+  }
+}
+
+const tokenOf = (context: Context, part: string, attempt: number): string =>
+  `${context.window.system.slice(0, 16)}-${context.window.name}-${part}-${attempt}`;
+
+async function showLog(context: Context, color: Color, task: OneOff, token: string | undefined): Promise<string | undefined> {
+  const { migration } = colorPart(context.manifest, color);
+  const stream = `${migration.logStreamPrefix}/${migration.container}/${task.id}`;
+  const { lines, token: next } = await context.aws.logs.lines(migration.logGroup, stream, token);
+  for (const line of lines) await context.progress(line);
+  return next;
+}
+
+const failedTask = (task: OneOff): Observation => ({
+  is: 'failed',
+  code: 'migrations.failed',
+  message: `the migration task ${task.id} ended with ${task.exitCode === undefined ? 'no exit code' : `exit code ${task.exitCode}`}${task.reason ? ` (${task.reason})` : ''}; its last lines are above`,
+});

@@ -1,0 +1,94 @@
+/** Which instance a color's tasks talk to: its secrets' host, and tasks that were started after it was written. */
+import type { Application, Color, DatabaseSecret } from '../manifest/schema';
+import { type Context, colorPart } from '../runbook/context';
+import { Stop } from '../runbook/errors';
+import { done, type Observation, pending, type Step, todo } from '../runbook/step';
+
+/** The applications of a color use `instance`; `which` tells open applications from the rest. */
+export function readsFrom(color: Color, which: 'open' | 'all', instance: string, step: { id: string; title: string; wait: boolean }): Step {
+  return {
+    id: step.id,
+    title: step.title,
+    estimateSeconds: step.wait ? 90 : 5,
+    patienceSeconds: 600,
+    async observe(context) {
+      const part = colorPart(context.manifest, color);
+      const address = await addressOf(context, instance);
+      const behind: string[] = [];
+      const moving: string[] = [];
+      for (const { secret, applications } of groups(context, color, which)) {
+        const value = await context.aws.settings.secret(secret);
+        if (value.host !== address.host || value.port !== address.port)
+          return todo(`${color}'s tasks use ${value.host ?? 'no host'}:${value.port ?? ''}`);
+        if (applications.length === 0) continue;
+        const changedAt = await context.aws.settings.secretChangedAt(secret);
+        for (const state of await context.aws.tasks.services(
+          context.manifest.shared.cluster,
+          applications.map(({ service }) => service),
+        )) {
+          if (state.deployment.createdAt < changedAt) behind.push(state.name);
+          else if (state.deployment.state === 'FAILED') return failedDeployment(state.name, color);
+          else if (!state.deployment.settled) moving.push(state.name);
+        }
+      }
+      if (behind.length > 0) return todo(`still on the old connection: ${behind.join(', ')}`);
+      if (moving.length > 0 && step.wait) return pending(`new tasks are coming up: ${moving.join(', ')}`);
+      return done(`${part.applications.length} applications use ${instance}`);
+    },
+    async act(context) {
+      const address = await addressOf(context, instance);
+      for (const { secret, applications } of groups(context, color, which)) {
+        const value = await context.aws.settings.secret(secret);
+        if (value.host !== address.host || value.port !== address.port) {
+          await context.aws.settings.writeSecret(secret, withHost(value, address, context.manifest.shared.database.name));
+        }
+        const changedAt = await context.aws.settings.secretChangedAt(secret);
+        const names = applications.map(({ service }) => service);
+        const states = names.length > 0 ? await context.aws.tasks.services(context.manifest.shared.cluster, names) : [];
+        for (const state of states) {
+          if (state.deployment.createdAt < changedAt) await context.aws.tasks.redeploy(context.manifest.shared.cluster, state.name);
+        }
+      }
+    },
+  };
+}
+
+/** The secret's value for another host; the url is rebuilt from its parts. */
+export function withHost(value: DatabaseSecret, address: { host: string; port: number }, dbname: string): DatabaseSecret {
+  const user = encodeURIComponent(value.username);
+  const password = encodeURIComponent(value.password);
+  return {
+    ...value,
+    host: address.host,
+    port: address.port,
+    dbname,
+    url: `postgres://${user}:${password}@${address.host}:${address.port}/${dbname}`,
+  };
+}
+
+export async function addressOf(context: Context, instance: string): Promise<{ host: string; port: number }> {
+  const found = await context.aws.databases.describe(instance);
+  if (!found?.address) {
+    throw new Stop(
+      'database.no-address',
+      `the instance ${instance} ${found ? `is ${found.status} and has no address yet` : 'does not exist'}`,
+      {
+        next: [`aws rds describe-db-instances --db-instance-identifier ${instance}`],
+      },
+    );
+  }
+  return found.address;
+}
+
+function groups(context: Context, color: Color, which: 'open' | 'all'): { secret: string; applications: readonly Application[] }[] {
+  const part = colorPart(context.manifest, color);
+  const open = { secret: part.database.openSecret, applications: part.applications.filter((application) => application.open) };
+  const rest = { secret: part.database.secret, applications: part.applications.filter((application) => !application.open) };
+  return which === 'open' ? [open] : [open, rest];
+}
+
+const failedDeployment = (service: string, color: Color): Observation => ({
+  is: 'failed',
+  code: 'tasks.deployment.failed',
+  message: `the new tasks of ${service} (${color}) do not come up: its deployment has failed`,
+});

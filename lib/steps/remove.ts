@@ -1,0 +1,88 @@
+/** What a teardown removes. Each step says what it will destroy and looks that nobody uses it. */
+import type { Color } from '../manifest/schema';
+import { whereNow } from '../manifest/traffic';
+import { writersAllowed } from '../postgres/fence';
+import { colorPart } from '../runbook/context';
+import { done, pending, type Step, todo } from '../runbook/step';
+
+/** The color behind serves nobody: its rules stand behind, no worker of it runs, its user may not write to production. */
+export function standbyIdle(color: Color, production: string): Step {
+  return {
+    id: 'standby.idle',
+    title: `Check that ${color} serves nobody`,
+    estimateSeconds: 3,
+    patienceSeconds: 60,
+    async observe(context) {
+      const { manifest, aws } = context;
+      const stack = await aws.stacks.status(colorPart(manifest, color).stack);
+      if (!stack || stack.status.startsWith('DELETE')) return done('its stack is being removed already');
+      const refuse = (message: string) => ({ is: 'failed' as const, code: 'teardown.standby-in-use', message });
+      const { live } = whereNow(manifest, await aws.traffic.order(manifest));
+      if (live === color || live === undefined)
+        return refuse(
+          live ? `${color} is live: its rules are in front` : 'which color is live cannot be told: some rules have moved, others have not',
+        );
+      const workers = await aws.tasks.services(
+        manifest.shared.cluster,
+        colorPart(manifest, color).workers.map(({ service }) => service),
+      );
+      const alive = workers.find(({ wanted, notStopped }) => wanted > 0 || notStopped > 0);
+      if (alive) return refuse(`${color}'s worker ${alive.name} still runs`);
+      const writers = await writersAllowed(await context.database(production), manifest.shared.database.roles);
+      const { user } = colorPart(manifest, color).database;
+      return writers.includes(user) ? refuse(`${user} may still write to ${production}`) : done();
+    },
+  };
+}
+
+export function finalSnapshot(instance: string, window: { system: string; name: string }): Step {
+  const name = `${window.system}-${window.name}-final-${instance}`.slice(0, 255);
+  return {
+    id: 'final.snapshot',
+    title: `Take the final snapshot of ${instance}`,
+    estimateSeconds: 300,
+    patienceSeconds: 6 * 3600,
+    async observe(context) {
+      const status = await context.aws.databases.snapshotStatus(name);
+      if (status === 'available') return done(name, { snapshot: name });
+      if (status !== undefined)
+        return status === 'failed'
+          ? { is: 'failed', code: 'teardown.snapshot.failed', message: `the snapshot ${name} failed` }
+          : pending(`${name} is ${status}`);
+      return (await context.aws.databases.describe(instance))
+        ? todo()
+        : { is: 'failed', code: 'teardown.instance.missing', message: `${instance} is gone and there is no snapshot ${name}` };
+    },
+    async act(context) {
+      await context.aws.databases.snapshot(instance, name);
+    },
+  };
+}
+
+/** Deletes a stack; where it holds a database, deletion protection goes off first, after the final snapshot. */
+export function stackDeleted(id: string, title: string, stack: string, instance?: string): Step {
+  return {
+    id,
+    title,
+    estimateSeconds: 300,
+    patienceSeconds: 3600,
+    pollMs: 1000,
+    async observe(context) {
+      const found = await context.aws.stacks.status(stack);
+      if (!found) return done(`${stack} is gone`);
+      if (found.status === 'DELETE_IN_PROGRESS') return pending(`${stack} is ${found.status}`);
+      if (found.status === 'DELETE_FAILED')
+        return {
+          is: 'failed',
+          code: 'teardown.stack.stuck',
+          message: `${stack} could not be deleted: ${found.reason ?? 'CloudFormation gives no reason'}`,
+        };
+      return todo(`${stack} is ${found.status}`);
+    },
+    async act(context) {
+      if (instance && (await context.aws.databases.describe(instance))?.deletionProtection)
+        await context.aws.databases.allowDeletion(instance);
+      await context.aws.stacks.delete(stack);
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/** The replica that becomes the fallback database: ready days before, level with the fenced production, promoted. */
+import { compareLsn, currentLsn, inRecovery, replayedLsn } from '../postgres/lsn';
+import type { Context } from '../runbook/context';
+import { done, pending, type Step, todo } from '../runbook/step';
+
+/** Days before: it replicates, its backups are on (promotion would drag a first backup behind it), and it is nearly level. */
+export function replicaReady(fallback: string): Step {
+  return {
+    id: 'fallback.ready',
+    title: `Check that ${fallback} replicates and has its backups on`,
+    estimateSeconds: 5,
+    patienceSeconds: 1800,
+    async observe(context) {
+      const { aws, window } = context;
+      const instance = await aws.databases.describe(fallback);
+      if (!instance) {
+        return {
+          is: 'failed',
+          code: 'fallback.missing',
+          message: `there is no instance ${fallback}: deploy it with \`npx cdk deploy fallback-${window.name}\``,
+        };
+      }
+      if (instance.replicaOf === undefined && context.view.begun('cutover', 'fallback.promote'))
+        return done('it was promoted in this window');
+      if (instance.replicaOf === undefined) {
+        return {
+          is: 'failed',
+          code: 'fallback.not-a-replica',
+          message: `${fallback} is not a replica of ${window.production}: it was promoted outside this window`,
+        };
+      }
+      if (instance.status !== 'available') return pending(`${fallback} is ${instance.status}`);
+      if (instance.backupDays === 0) {
+        return {
+          is: 'failed',
+          code: 'fallback.backups.off',
+          message: `${fallback} has backups off; a promotion would take a first backup in the window. Set BackupRetentionPeriod to 1 or more`,
+        };
+      }
+      const behind = await bytesBehind(context, fallback);
+      return behind > 64 * 1024 * 1024
+        ? pending(`${Math.round(behind / 1e6)} MB behind ${window.production}`)
+        : done(`${behind} bytes behind ${window.production}`);
+    },
+  };
+}
+
+/** Everything that was written before the fence has been replayed. Lag in seconds proves nothing on an idle primary (aws-facts, fact 1). */
+export function replicaLevel(fallback: string): Step {
+  return {
+    id: 'fallback.level',
+    title: `Wait until ${fallback} has replayed everything up to the fence`,
+    estimateSeconds: 2,
+    patienceSeconds: 600,
+    pollMs: 100,
+    async observe(context) {
+      const lsn = String(context.facts('database.fence')['lsn']);
+      const db = await context.database(fallback);
+      if (!(await inRecovery(db))) return done('promoted already');
+      const replayed = await replayedLsn(db);
+      return replayed !== undefined && compareLsn(replayed, lsn) >= 0
+        ? done(`fence ${lsn}, replayed ${replayed}`, { fence: lsn, replayed })
+        : pending(`fence ${lsn}, replayed ${replayed ?? 'nothing'}`);
+    },
+  };
+}
+
+export function promoted(fallback: string): Step {
+  return {
+    id: 'fallback.promote',
+    title: `Promote ${fallback}: from here it is the data before the change`,
+    estimateSeconds: 240,
+    patienceSeconds: 3600,
+    async observe(context) {
+      const instance = await context.aws.databases.describe(fallback);
+      if (!instance) return { is: 'failed', code: 'fallback.missing', message: `the instance ${fallback} does not exist any more` };
+      if (instance.status !== 'available') return pending(`${fallback} is ${instance.status}`);
+      if (instance.replicaOf !== undefined) return todo(`${fallback} replicates from ${instance.replicaOf}`);
+      // available and no replica says RDS; the server itself has the last word.
+      return (await inRecovery(await context.database(fallback))) ? pending('PostgreSQL is still in recovery') : done();
+    },
+    async act(context) {
+      const instance = await context.aws.databases.describe(fallback);
+      await context.aws.databases.promote(fallback, instance?.backupDays ?? 1);
+    },
+  };
+}
+
+async function bytesBehind(context: Context, fallback: string): Promise<number> {
+  const production = await currentLsn(await context.database(context.window.production));
+  const replayed = await replayedLsn(await context.database(fallback));
+  const bytes = (lsn: string) => lsn.split('/').reduce((sum, part) => sum * 2 ** 32 + Number.parseInt(part, 16), 0);
+  return replayed === undefined ? Number.POSITIVE_INFINITY : Math.max(0, bytes(production) - bytes(replayed));
+}

@@ -1,0 +1,38 @@
+/** The unattended teardown: a schedule asks the runner every few minutes from the end of the hold on. */
+import type { Window } from '../runbook/events';
+import { done, type Step, todo } from '../runbook/step';
+
+export const scheduleName = (window: Window): string => `${window.system}-${window.name}-teardown`;
+
+export function teardownScheduled(holdSeconds: number): Step {
+  return {
+    id: 'hold.schedule',
+    title: `Schedule the teardown for the end of the hold, in ${holdSeconds >= 7200 ? `${Math.round(holdSeconds / 3600)} h` : `${holdSeconds} s`}`,
+    estimateSeconds: 2,
+    patienceSeconds: 60,
+    async observe({ aws, manifest, window, view, since }) {
+      const { group } = manifest.shared.schedule;
+      const startsAt = await aws.schedules.startsAt(group, scheduleName(window));
+      // an earlier verb of the window may have left a schedule for an earlier end.
+      const mine = view.current?.verb === 'cutover' || (startsAt?.getTime() ?? 0) >= since + holdSeconds * 1000 - 1000;
+      return startsAt && mine ? done(`the hold ends at ${startsAt.toISOString()}`, { holdEndsAt: startsAt.toISOString() }) : todo();
+    },
+    async act({ aws, manifest, window, clock }) {
+      const { schedule, runner } = manifest.shared;
+      await aws.schedules.put({
+        group: schedule.group,
+        name: scheduleName(window),
+        role: schedule.role,
+        runner,
+        input: {
+          system: window.system,
+          verb: 'teardown',
+          window: window.name,
+          run: `schedule-${window.name}`,
+          by: { who: 'EventBridge Scheduler', where: scheduleName(window) },
+        },
+        from: new Date(clock.now() + holdSeconds * 1000),
+      });
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** Background processes: to zero and proven stopped, or back one by one. */
+import type { Color, Worker } from '../manifest/schema';
+import { type Context, colorPart } from '../runbook/context';
+import { Stop } from '../runbook/errors';
+import { done, pending, type Step, todo } from '../runbook/step';
+
+/** No task of a worker is left that has not STOPPED: `runningCount` alone leaves out those still shutting down. */
+export function workersStopped(color: Color, options: { id?: string; holdsUntil?: string } = {}): Step {
+  return {
+    id: options.id ?? 'workers.stop',
+    title: `Stop ${color}'s workers and prove them stopped`,
+    estimateSeconds: 40,
+    // a task that ignores SIGTERM is killed after its stopTimeout, at most 120 s on Fargate.
+    patienceSeconds: 240,
+    ...(options.holdsUntil ? { holdsUntil: options.holdsUntil } : {}),
+    async observe(context) {
+      const { shared } = context.manifest;
+      const workers = context.manifest[color]?.workers ?? [];
+      if (workers.length === 0) return done('there are none');
+      const states = await context.aws.tasks.services(
+        shared.cluster,
+        workers.map(({ service }) => service),
+      );
+      const wanted = states.filter((state) => state.wanted > 0);
+      if (wanted.length > 0) return todo(`${wanted.map(({ name, wanted: count }) => `${name} wants ${count}`).join(', ')}`);
+      const left = states.filter((state) => state.notStopped > 0);
+      if (left.length > 0) return pending(`${left.map(({ name, notStopped }) => `${name}: ${notStopped} not stopped yet`).join(', ')}`);
+      return done(`${states.length} services, no task left`);
+    },
+    async act(context) {
+      const { shared } = context.manifest;
+      for (const worker of colorPart(context.manifest, color).workers) {
+        // scaling first: it would raise the count again behind our back.
+        if (worker.scaling) await context.aws.tasks.setScaling(shared.cluster, worker.service, false);
+        await context.aws.tasks.setCount(shared.cluster, worker.service, 0);
+      }
+    },
+  };
+}
+
+/** Back one at a time, each watched until it runs; a worker that may only run once never while the other color's still does. */
+export function workersStarted(color: Color): Step {
+  return {
+    id: 'workers.start',
+    title: `Start ${color}'s workers, one by one`,
+    estimateSeconds: 60,
+    patienceSeconds: 600,
+    async observe(context) {
+      const left = await notYet(context, color);
+      return left.length === 0 ? done() : todo(`not running yet: ${left.map(({ name }) => name).join(', ')}`);
+    },
+    async act(context) {
+      const { shared } = context.manifest;
+      await refuseTwoOfOnce(context, color);
+      for (const worker of await notYet(context, color)) {
+        await context.aws.tasks.setCount(shared.cluster, worker.service, worker.count);
+        const deadline = context.clock.now() + 180_000;
+        while ((await notYet(context, color)).some(({ name }) => name === worker.name)) {
+          if (context.clock.now() > deadline) {
+            throw new Stop('workers.start.slow', `${color}'s worker ${worker.name} does not run ${worker.count} tasks after 180 s`, {
+              state: 'The maintenance answer is in front; workers before it in the list are running.',
+              next: [
+                `aws ecs describe-services --cluster ${shared.cluster} --services ${worker.service}`,
+                'npm run cutover',
+                'npm run rollback',
+              ],
+            });
+          }
+          await context.clock.pause(500);
+        }
+        if (worker.scaling) await context.aws.tasks.setScaling(shared.cluster, worker.service, true);
+        await context.progress(`${worker.name}: ${worker.count} running`);
+      }
+    },
+  };
+}
+
+async function notYet(context: Context, color: Color): Promise<readonly Worker[]> {
+  const { workers } = colorPart(context.manifest, color);
+  if (workers.length === 0) return [];
+  const states = new Map(
+    (
+      await context.aws.tasks.services(
+        context.manifest.shared.cluster,
+        workers.map(({ service }) => service),
+      )
+    ).map((state) => [state.name, state]),
+  );
+  return workers.filter((worker) => {
+    const state = states.get(worker.service);
+    // with scaling on, more than `count` is fine.
+    return !state || state.wanted < worker.count || state.running < worker.count;
+  });
+}
+
+async function refuseTwoOfOnce(context: Context, color: Color): Promise<void> {
+  const other = context.manifest[color === 'blue' ? 'green' : 'blue'];
+  const once = (other?.workers ?? []).filter((worker) => worker.once);
+  if (!other || once.length === 0) return;
+  const states = await context.aws.tasks.services(
+    context.manifest.shared.cluster,
+    once.map(({ service }) => service),
+  );
+  const alive = states.find((state) => state.wanted > 0 || state.notStopped > 0);
+  if (alive) {
+    throw new Stop(
+      'workers.once.twice',
+      `${alive.name} of ${other.part} still runs (${alive.notStopped} tasks); only one color may run it`,
+      {
+        state: `None of ${color}'s workers was started by this step.`,
+        next: [
+          `aws ecs update-service --cluster ${context.manifest.shared.cluster} --service ${alive.name} --desired-count 0`,
+          'the same command again',
+        ],
+      },
+    );
+  }
+}

@@ -1,0 +1,32 @@
+/** What a plan is made from: the frozen manifest, the window's journal, and what is so right now. */
+import type { Color, Manifest } from '../manifest/schema';
+import type { Window } from '../runbook/events';
+import type { WindowView } from '../runbook/window';
+
+export interface World {
+  readonly window: Window;
+  readonly manifest: Manifest;
+  readonly view: WindowView;
+  /** The color whose rules are in front; undefined when some have moved and others have not, or nobody is live. */
+  readonly live: Color | undefined;
+  /** Whether the maintenance answer is in front. */
+  readonly maintenance: boolean | undefined;
+  /** The production database as the state parameter has it now. */
+  readonly production: string;
+}
+
+/** How far a window got, told by what was begun: the journal is written ahead of every change. */
+export interface Progress {
+  readonly forked: boolean;
+  readonly migrated: boolean;
+  /** The migrated database was opened to the new color. */
+  readonly opened: boolean;
+  readonly rolledBack: boolean;
+}
+
+export const progressOf = ({ view }: World): Progress => ({
+  forked: view.begun('cutover', 'fallback.promote'),
+  migrated: view.begun('cutover', 'migrations'),
+  opened: view.begun('cutover', 'database.open'),
+  rolledBack: view.series.rollback !== undefined,
+});
