@@ -1,0 +1,98 @@
+/** The servers of these tests, with users as RDS has them: a superuser nobody logs in as, and a master user who is none. */
+import { type Address, type ConnectOptions, connect, type Db, type Login } from '../../lib/postgres/connect';
+import type { Roles } from '../../lib/postgres/roles';
+import { ensureUser, prepareRoles } from '../../lib/postgres/roles';
+import { startServer as startTestServer, type TestServer, type TestServerOptions } from '../_helpers/postgres';
+
+export const database = 'video';
+/** The master user of RDS: not a superuser. */
+export const master: Login = { username: 'master', password: 'master-secret' };
+export const roles: Roles = {
+  owner: 'video_owner',
+  write: 'video_write',
+  read: 'video_read',
+  migrator: 'video_migrator',
+  reader: 'video_reader',
+};
+export const blue: Login = { username: 'video_blue', password: 'blue-secret' };
+export const green: Login = { username: 'video_green', password: 'green-secret' };
+export const reader: Login = { username: roles.reader, password: 'reader-secret' };
+export const migrator: Login = { username: roles.migrator, password: 'migrator-secret' };
+
+export interface Server {
+  readonly address: Address;
+  readonly test: TestServer;
+  /** Opens a connection; closed with the server at the latest. */
+  as(login: Login, options?: ConnectOptions): Promise<Db>;
+  master(): Promise<Db>;
+  superuser(): Promise<Db>;
+  standby(settings?: Record<string, string | number>): Promise<Server>;
+}
+
+const all: { stop(): Promise<void> }[] = [];
+
+/** Stops every server of this test file. */
+export async function stopServers(): Promise<void> {
+  for (const server of all.splice(0).reverse()) await server.stop();
+}
+
+/** A fresh primary with an empty database `video` that belongs to the master user. */
+export async function startServer(options: TestServerOptions = {}): Promise<Server> {
+  const test = await startTestServer(options);
+  const server = wrap(test);
+  const [version] = await test.query<{ major: number }>("SELECT current_setting('server_version_num')::int / 10000 AS major");
+  await test.query(`CREATE ROLE master LOGIN CREATEROLE CREATEDB REPLICATION PASSWORD '${master.password}'`);
+  await test.query(
+    `GRANT pg_monitor, pg_signal_backend${version!.major >= 16 ? ', pg_create_subscription' : ''} TO master WITH ADMIN OPTION`,
+  );
+  await test.query(`CREATE DATABASE ${database} OWNER master`);
+  return server;
+}
+
+/** The users of the example system; nobody may write yet. */
+export async function prepareUsers(db: Db): Promise<void> {
+  await prepareRoles(db, { database, roles });
+  for (const [login, kind] of [
+    [blue, 'color'],
+    [green, 'color'],
+    [reader, 'reader'],
+    [migrator, 'migrator'],
+  ] as const) {
+    await ensureUser(db, { user: login.username, password: login.password, kind, roles, database });
+  }
+}
+
+function wrap(test: TestServer): Server {
+  const connections: Db[] = [];
+  const as = async (login: Login, options?: ConnectOptions): Promise<Db> => {
+    const db = await connect({ host: test.host, port: test.port, database }, login, options);
+    connections.push(db);
+    return db;
+  };
+  all.push({
+    stop: async () => {
+      await Promise.all(connections.map((db) => db.close()));
+      await test.stop();
+    },
+  });
+  return {
+    test,
+    get address() {
+      return { host: test.host, port: test.port, database };
+    },
+    as,
+    master: () => as(master),
+    superuser: () => as({ username: test.superuser, password: test.password }, { applicationName: 'a-dba' }),
+    standby: async (settings) => wrap(await test.standby(settings)),
+  };
+}
+
+/** The error of something that must fail. */
+export async function failure(promise: Promise<unknown>): Promise<Error & { sqlstate?: string }> {
+  const outcome = await promise.then(
+    () => undefined,
+    (error: Error) => error,
+  );
+  if (outcome === undefined) throw new Error('this was expected to fail, and it succeeded');
+  return outcome;
+}
