@@ -1,0 +1,48 @@
+/** Elastic Load Balancing v2: application load balancers that really listen. What is served: docs/sandbox/elbv2.md. */
+import type { Sandbox, Service } from '../../service';
+import { listenerHandlers } from './listeners';
+import { loadBalancerHandlers } from './load-balancers';
+import type { Elbv2, ListenerRow, LoadBalancerRow, RuleRow, TargetGroupRow, TargetRow } from './rows';
+import { ruleHandlers } from './rules';
+import { tagHandlers } from './tags';
+import { targetGroupHandlers } from './target-groups';
+import { restoreTarget, targetHandlers } from './targets';
+import { Traffic } from './traffic';
+
+export function elbv2(sandbox: Sandbox): Service {
+  const traffic = new Traffic();
+  const parts: Elbv2 = {
+    sandbox,
+    traffic,
+    loadBalancers: sandbox.table<LoadBalancerRow>('elbv2.load-balancers'),
+    listeners: sandbox.table<ListenerRow>('elbv2.listeners'),
+    rules: sandbox.table<RuleRow>('elbv2.rules'),
+    targetGroups: sandbox.table<TargetGroupRow>('elbv2.target-groups'),
+    targets: sandbox.table<TargetRow>('elbv2.targets'),
+  };
+  traffic.elbv2 = parts;
+  return {
+    client: 'client-elastic-load-balancing-v2',
+    handlers: {
+      ...loadBalancerHandlers(parts),
+      ...listenerHandlers(parts),
+      ...ruleHandlers(parts),
+      ...targetGroupHandlers(parts),
+      ...targetHandlers(parts),
+      ...tagHandlers(parts),
+    },
+    async start() {
+      for (const row of parts.targetGroups.values()) traffic.addGroup(row);
+      for (const row of parts.listeners.values()) {
+        const port = await traffic.listen(row.arn, row.listener.Port ?? 0);
+        if (port !== row.listener.Port) {
+          sandbox.log(`elbv2: port ${row.listener.Port} of listener ${row.arn} is taken; it listens on ${port} from now on`);
+          parts.listeners.set(row.arn, { ...row, listener: { ...row.listener, Port: port } });
+        }
+        traffic.rulesChanged(row.arn);
+      }
+      for (const row of parts.targets.values()) restoreTarget(parts, row);
+    },
+    stop: () => traffic.stop(),
+  };
+}
