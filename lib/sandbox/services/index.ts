@@ -1,5 +1,6 @@
 /** Every service of the sandbox, made in one place. */
 import type { Sandbox, Service, ServiceName } from '../service';
+import { cloudformation } from './cloudformation';
 import { elbv2 } from './elbv2';
 import { lambda } from './lambda';
 import { logs } from './logs';
@@ -7,6 +8,7 @@ import { s3 } from './s3';
 import { sts } from './sts';
 
 const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
+  cloudformation,
   elbv2,
   lambda,
   logs,

@@ -1,0 +1,476 @@
+/** CloudFormation: what the CDK CLI calls, with the interpreter behind it. docs/sandbox/cloudformation.md says how far it goes. */
+import { randomUUID } from 'node:crypto';
+import type {
+  ContinueUpdateRollbackInput,
+  CreateChangeSetInput,
+  CreateStackInput,
+  DeleteStackInput,
+  GetTemplateInput,
+  UpdateStackInput,
+} from '@aws-sdk/client-cloudformation';
+import { AwsError, type Sandbox, type Service } from '../../service';
+import { Engine } from './engine';
+import { plan } from './plan';
+import type { ChangeSet, Properties, Resource, Stack, StackEvent, Tag, Target } from './records';
+import { findType } from './resources';
+import { Store } from './store';
+import { invalid, parseTemplate, resolveParameters, templateBody } from './template';
+import type { ResourceType } from './type';
+
+type Submission = Pick<
+  CreateChangeSetInput & UpdateStackInput,
+  'TemplateBody' | 'TemplateURL' | 'UsePreviousTemplate' | 'Parameters' | 'Tags' | 'Capabilities' | 'NotificationARNs'
+>;
+
+const noChanges = "The submitted information didn't contain changes. Submit different information to create a change set.";
+const updatable = /^(CREATE_COMPLETE|UPDATE_COMPLETE|UPDATE_ROLLBACK_COMPLETE|UPDATE_FAILED|CREATE_FAILED|IMPORT_COMPLETE)$/;
+const pageSize = 100;
+
+export const cloudformation = (sandbox: Sandbox): Service => {
+  const store = new Store(sandbox);
+  const typeOf = (name: string): ResourceType => {
+    const type = findType(name);
+    if (!type)
+      throw invalid(
+        `Template format error: Unrecognized resource types: [${name}] (docs/sandbox/cloudformation.md lists what the sandbox serves)`,
+      );
+    return type;
+  };
+  const engine = new Engine(sandbox, store, typeOf);
+
+  const newStack = (
+    name: string,
+    status: string,
+    input: { RoleARN?: string | undefined; EnableTerminationProtection?: boolean | undefined },
+  ): Stack => {
+    if (!/^[A-Za-z][A-Za-z0-9-]{0,127}$/.test(name))
+      throw invalid(
+        `1 validation error detected: Value '${name}' at 'stackName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*`,
+      );
+    const stack: Stack = {
+      id: sandbox.arn('cloudformation', `stack/${name}/${randomUUID()}`),
+      name,
+      status,
+      created: new Date(),
+      terminationProtection: input.EnableTerminationProtection ?? false,
+      disableRollback: false,
+      ...(input.RoleARN ? { roleArn: input.RoleARN } : {}),
+      outputs: [],
+      imports: [],
+      cleanup: [],
+    };
+    return store.stacks.set(stack.id, stack);
+  };
+
+  /** What was submitted, read and checked as far as can be without touching anything. */
+  const submitted = async (input: Submission, stack: Stack | undefined): Promise<Target> => {
+    const body = input.UsePreviousTemplate ? stack?.target?.body : await templateBody(sandbox, input as Properties);
+    if (!body) throw invalid('Either Template URL or Template Body must be specified.');
+    const template = parseTemplate(body);
+    const unknown = [...new Set(Object.values(template.Resources).map((resource) => resource.Type))].filter((type) => !findType(type));
+    if (unknown.length > 0) typeOf(unknown.join(', '));
+    const parameters = await resolveParameters(sandbox, template, input.Parameters ?? [], stack?.target?.parameters ?? []);
+    return {
+      body,
+      parameters,
+      tags: (input.Tags ?? stack?.target?.tags ?? []) as Tag[],
+      capabilities: input.Capabilities ?? [],
+      notificationArns: input.NotificationARNs ?? stack?.target?.notificationArns ?? [],
+    };
+  };
+
+  /** The changes of resources, and whether anything at all would change. */
+  const changesOf = async (stack: Stack, target: Target): Promise<{ changes: Properties[]; any: boolean }> => {
+    const resources = store.resourceMap(stack);
+    const template = parseTemplate(target.body);
+    const lookup = {
+      sandbox,
+      template,
+      parameters: target.parameters,
+      stack,
+      notificationArns: target.notificationArns,
+      imported: (name: string) => {
+        const found = store.exports().find((one) => one.Name === name);
+        if (!found) throw invalid(`No export named ${name} found.`);
+        return found.Value;
+      },
+    };
+    const changes = await plan({ lookup, template, resources, type: typeOf });
+    const outputs = stack.target ? JSON.stringify(parseTemplate(stack.target.body).Outputs ?? {}) : '';
+    const outputsDiffer = outputs !== JSON.stringify(template.Outputs ?? {}) || parametersOfOutputsDiffer(stack, target);
+    const tagsDiffer = JSON.stringify(stack.target?.tags ?? []) !== JSON.stringify(target.tags);
+    return { changes, any: changes.length > 0 || outputsDiffer || tagsDiffer };
+  };
+
+  /** Runs the create or update; `stack` is in the state that the caller has checked. */
+  const execute = (stack: Stack, target: Target, kind: 'CREATE' | 'UPDATE'): void => {
+    if (kind === 'CREATE') stack.target = target;
+    engine.begin(stack, () => (kind === 'CREATE' ? engine.create(stack) : engine.update(stack, target)));
+  };
+
+  const requireUpdatable = (stack: Stack): void => {
+    if (!updatable.test(stack.status)) throw invalid(`Stack:${stack.id} is in ${stack.status} state and can not be updated.`);
+  };
+
+  const dropChangeSets = (stack: Stack): void => {
+    for (const set of store.changeSets.values()) if (set.stackId === stack.id) store.changeSets.delete(set.id);
+  };
+
+  return {
+    client: 'client-cloudformation',
+
+    start: async () => engine.recover(),
+    stop: () => engine.stop(),
+
+    handlers: {
+      async CreateStack(input: CreateStackInput) {
+        const name = input.StackName!;
+        if (store.find(name)) throw new AwsError('AlreadyExistsException', `Stack [${name}] already exists`);
+        const target = await submitted(input, undefined);
+        const stack = newStack(name, 'CREATE_IN_PROGRESS', input);
+        try {
+          await changesOf(stack, target);
+        } catch (error) {
+          store.stacks.delete(stack.id);
+          throw error;
+        }
+        stack.disableRollback = input.DisableRollback ?? input.OnFailure === 'DO_NOTHING';
+        execute(stack, target, 'CREATE');
+        return { StackId: stack.id };
+      },
+
+      async UpdateStack(input: UpdateStackInput) {
+        const stack = store.require(input.StackName!);
+        requireUpdatable(stack);
+        const target = await submitted(input, stack);
+        if (!(await changesOf(stack, target)).any && stack.status !== 'UPDATE_FAILED') throw invalid('No updates are to be performed.');
+        stack.disableRollback = input.DisableRollback ?? false;
+        if (input.RoleARN) stack.roleArn = input.RoleARN;
+        execute(stack, target, 'UPDATE');
+        return { StackId: stack.id };
+      },
+
+      async CreateChangeSet(input: CreateChangeSetInput) {
+        const existing = store.find(input.StackName!);
+        const type = input.ChangeSetType ?? 'UPDATE';
+        if (type === 'IMPORT') throw invalid('The sandbox does not import resources into stacks.');
+        if (type === 'CREATE' && existing && existing.status !== 'REVIEW_IN_PROGRESS')
+          throw invalid(`Stack [${existing.name}] already exists and cannot be created again with the changeSet [${input.ChangeSetName}].`);
+        if (type === 'UPDATE') {
+          if (!existing) throw invalid(`Stack [${input.StackName}] does not exist`);
+          requireUpdatable(existing);
+        }
+        if (existing && store.changeSets.values().some((set) => set.stackId === existing.id && set.name === input.ChangeSetName))
+          throw new AwsError(
+            'AlreadyExistsException',
+            `ChangeSet ${input.ChangeSetName} cannot be created due to a mismatch with existing attribute Name`,
+          );
+        const target = await submitted(input, existing);
+        const stack = existing ?? newStack(input.StackName!, 'REVIEW_IN_PROGRESS', input);
+        if (!existing) store.status(stack, 'REVIEW_IN_PROGRESS', 'User Initiated');
+        let failure: string | undefined;
+        let changes: Properties[] = [];
+        try {
+          const found = await changesOf(stack, target);
+          changes = found.changes;
+          if (!found.any) failure = noChanges;
+        } catch (error) {
+          if (!(error instanceof AwsError)) throw error;
+          failure = error.message;
+        }
+        const id = sandbox.arn('cloudformation', `changeSet/${input.ChangeSetName}/${randomUUID()}`);
+        const set: ChangeSet = {
+          id,
+          name: input.ChangeSetName!,
+          stackId: stack.id,
+          stackName: stack.name,
+          type,
+          ...(input.Description ? { description: input.Description } : {}),
+          created: new Date(),
+          target,
+          disableRollback: input.OnStackFailure === 'DO_NOTHING',
+          ...(input.RoleARN ? { roleArn: input.RoleARN } : {}),
+          status: failure ? 'FAILED' : 'CREATE_COMPLETE',
+          executionStatus: failure ? 'UNAVAILABLE' : 'AVAILABLE',
+          ...(failure ? { reason: failure } : {}),
+          changes,
+        };
+        store.changeSets.set(id, set);
+        return { Id: id, StackId: stack.id };
+      },
+
+      DescribeChangeSet(input: { ChangeSetName?: string; StackName?: string; NextToken?: string }) {
+        const set = store.changeSet(input.ChangeSetName!, input.StackName);
+        const [changes, next] = page(set.changes, input.NextToken);
+        return {
+          ...summary(set),
+          Parameters: set.target.parameters.map(parameterOutput),
+          Tags: set.target.tags,
+          Capabilities: set.target.capabilities,
+          NotificationARNs: set.target.notificationArns,
+          IncludeNestedStacks: false,
+          Changes: changes,
+          ...next,
+        };
+      },
+
+      ListChangeSets: (input: { StackName?: string }) => {
+        const stack = store.require(input.StackName!);
+        return {
+          Summaries: store.changeSets
+            .values()
+            .filter((set) => set.stackId === stack.id)
+            .map(summary),
+        };
+      },
+
+      DeleteChangeSet(input: { ChangeSetName?: string; StackName?: string }) {
+        try {
+          store.changeSets.delete(store.changeSet(input.ChangeSetName!, input.StackName).id);
+        } catch (error) {
+          // deleting by name what is not there succeeds on AWS; an ARN, or a stack, that is not there does not.
+          if (!(error instanceof AwsError) || input.ChangeSetName!.startsWith('arn:')) throw error;
+          if (input.StackName) store.require(input.StackName);
+        }
+        return {};
+      },
+
+      ExecuteChangeSet(input: { ChangeSetName?: string; StackName?: string; DisableRollback?: boolean }) {
+        const set = store.changeSet(input.ChangeSetName!, input.StackName);
+        if (set.executionStatus !== 'AVAILABLE')
+          throw new AwsError('InvalidChangeSetStatus', `ChangeSet [${set.id}] cannot be executed in its current status of [${set.status}]`);
+        const stack = store.require(set.stackId);
+        if (set.type === 'UPDATE') requireUpdatable(stack);
+        stack.disableRollback = input.DisableRollback ?? set.disableRollback;
+        if (set.roleArn) stack.roleArn = set.roleArn;
+        // AWS drops the other change sets of a stack when one of them is executed, and this one when it is done.
+        dropChangeSets(stack);
+        execute(stack, set.target, set.type);
+        return {};
+      },
+
+      DeleteStack(input: DeleteStackInput) {
+        const stack = store.find(input.StackName!);
+        if (!stack || stack.status === 'DELETE_COMPLETE') return {};
+        if (stack.terminationProtection) throw invalid(`Stack [${stack.name}] cannot be deleted while TerminationProtection is enabled`);
+        if (/_IN_PROGRESS$/.test(stack.status) && stack.status !== 'REVIEW_IN_PROGRESS') {
+          if (stack.status === 'DELETE_IN_PROGRESS') return {};
+          throw invalid(`Stack:${stack.id} is in ${stack.status} state and can not be deleted.`);
+        }
+        if (input.RetainResources?.length && stack.status !== 'DELETE_FAILED')
+          throw invalid('Invalid operation on stack. RetainResources can only be specified when the stack is in the DELETE_FAILED state.');
+        dropChangeSets(stack);
+        engine.begin(stack, () => engine.delete(stack, input.RetainResources));
+        return {};
+      },
+
+      ContinueUpdateRollback(input: ContinueUpdateRollbackInput) {
+        const stack = store.require(input.StackName!);
+        if (stack.status !== 'UPDATE_ROLLBACK_FAILED')
+          throw invalid(`Stack:${stack.id} is in ${stack.status} state and can not continue rollback.`);
+        engine.begin(stack, () => engine.rollbackUpdate(stack, 'User Initiated', input.ResourcesToSkip));
+        return {};
+      },
+
+      RollbackStack(input: { StackName?: string }) {
+        const stack = store.require(input.StackName!);
+        if (stack.status === 'CREATE_FAILED') engine.begin(stack, () => engine.rollbackCreate(stack, 'User Initiated'));
+        else if (stack.status === 'UPDATE_FAILED') engine.begin(stack, () => engine.rollbackUpdate(stack, 'User Initiated'));
+        else throw invalid(`Stack:${stack.id} is in ${stack.status} state and can not be rolled back.`);
+        return { StackId: stack.id };
+      },
+
+      UpdateTerminationProtection(input: { StackName?: string; EnableTerminationProtection?: boolean }) {
+        const stack = store.require(input.StackName!);
+        stack.terminationProtection = input.EnableTerminationProtection ?? false;
+        store.stacks.set(stack.id, stack);
+        return { StackId: stack.id };
+      },
+
+      DescribeStacks(input: { StackName?: string; NextToken?: string }) {
+        if (input.StackName) return { Stacks: [stackOutput(store.require(input.StackName))] };
+        const [stacks, next] = page(
+          store.stacks.values().filter((stack) => stack.status !== 'DELETE_COMPLETE'),
+          input.NextToken,
+        );
+        return { Stacks: stacks.map(stackOutput), ...next };
+      },
+
+      ListStacks(input: { StackStatusFilter?: string[]; NextToken?: string }) {
+        const found = store.stacks.values().filter((stack) => !input.StackStatusFilter || input.StackStatusFilter.includes(stack.status));
+        const [stacks, next] = page(found.reverse(), input.NextToken);
+        return {
+          StackSummaries: stacks.map(({ ...stack }) => {
+            const { StackId, StackName, CreationTime, LastUpdatedTime, DeletionTime, StackStatus, StackStatusReason } = stackOutput(stack);
+            return { StackId, StackName, CreationTime, LastUpdatedTime, DeletionTime, StackStatus, StackStatusReason };
+          }),
+          ...next,
+        };
+      },
+
+      DescribeStackEvents(input: { StackName?: string; NextToken?: string }) {
+        const stack = store.find(input.StackName!);
+        if (!stack) throw invalid(`Stack [${input.StackName}] does not exist`);
+        const [events, next] = page<StackEvent>(store.events(stack).values().reverse(), input.NextToken);
+        return { StackEvents: events, ...next };
+      },
+
+      /** Events of the newer API: the sandbox has no hooks and no early validation, so nothing to tell. */
+      DescribeEvents: () => ({ OperationEvents: [] }),
+
+      DescribeStackResources(input: { StackName?: string; LogicalResourceId?: string; PhysicalResourceId?: string }) {
+        const stack = input.StackName
+          ? store.require(input.StackName)
+          : store.stacks.values().find((one) =>
+              store
+                .resources(one)
+                .values()
+                .some((resource) => resource.physicalId === input.PhysicalResourceId),
+            );
+        if (!stack) throw invalid(`Stack for ${input.PhysicalResourceId} does not exist`);
+        const wanted = (resource: Resource): boolean => !input.LogicalResourceId || resource.logicalId === input.LogicalResourceId;
+        return {
+          StackResources: store
+            .resources(stack)
+            .values()
+            .filter(wanted)
+            .map((resource) => ({ ...resourceOutput(stack, resource), Timestamp: resource.updated })),
+        };
+      },
+
+      DescribeStackResource(input: { StackName?: string; LogicalResourceId?: string }) {
+        const stack = store.require(input.StackName!);
+        const resource = store.resources(stack).get(input.LogicalResourceId!);
+        if (!resource) throw invalid(`Resource ${input.LogicalResourceId} does not exist for stack ${stack.name}`);
+        return {
+          StackResourceDetail: { ...resourceOutput(stack, resource), LastUpdatedTimestamp: resource.updated, Metadata: resource.metadata },
+        };
+      },
+
+      ListStackResources(input: { StackName?: string; NextToken?: string }) {
+        const stack = store.require(input.StackName!);
+        const [resources, next] = page(store.resources(stack).values(), input.NextToken);
+        return {
+          StackResourceSummaries: resources.map((resource) => ({
+            ...resourceOutput(stack, resource),
+            LastUpdatedTimestamp: resource.updated,
+          })),
+          ...next,
+        };
+      },
+
+      GetTemplate(input: GetTemplateInput) {
+        if (input.ChangeSetName) return { TemplateBody: store.changeSet(input.ChangeSetName, input.StackName).target.body };
+        const stack = store.require(input.StackName!);
+        return { TemplateBody: stack.target?.body ?? '{}', StagesAvailable: ['Original', 'Processed'] };
+      },
+
+      async GetTemplateSummary(input: Submission & { StackName?: string }) {
+        const body = input.StackName
+          ? (store.require(input.StackName).target?.body ?? '{"Resources":{"None":{"Type":"None"}}}')
+          : await templateBody(sandbox, input as Properties);
+        return described(body ?? '');
+      },
+
+      async ValidateTemplate(input: Submission) {
+        return described((await templateBody(sandbox, input as Properties)) ?? '');
+      },
+
+      ListExports: (input: { NextToken?: string }) => {
+        const [exports, next] = page([...store.exports()], input.NextToken);
+        return { Exports: exports, ...next };
+      },
+
+      ListImports: (input: { ExportName?: string }) => {
+        const importers = store.importers(input.ExportName!);
+        if (importers.length === 0) throw invalid(`Export '${input.ExportName}' is not imported by any stack.`);
+        return { Imports: importers.map((stack) => stack.name) };
+      },
+    },
+  };
+};
+
+function parametersOfOutputsDiffer(stack: Stack, target: Target): boolean {
+  if (!stack.target) return true;
+  const outputs = JSON.stringify(parseTemplate(target.body).Outputs ?? {});
+  return target.parameters.some(
+    (parameter) =>
+      outputs.includes(parameter.key) &&
+      stack.target!.parameters.find((before) => before.key === parameter.key)?.resolved !== parameter.resolved,
+  );
+}
+
+function described(body: string) {
+  const template = parseTemplate(body);
+  return {
+    Description: template.Description,
+    Parameters: Object.entries(template.Parameters ?? {}).map(([ParameterKey, definition]) => ({
+      ParameterKey,
+      ParameterType: definition.Type,
+      DefaultValue: definition.Default === undefined ? undefined : String(definition.Default),
+      NoEcho: String(definition.NoEcho) === 'true',
+      Description: definition.Description,
+    })),
+    ResourceTypes: [...new Set(Object.values(template.Resources).map((resource) => resource.Type))],
+    Capabilities: Object.values(template.Resources).some((resource) => resource.Type.startsWith('AWS::IAM::'))
+      ? ['CAPABILITY_NAMED_IAM']
+      : [],
+    ResourceIdentifierSummaries: [],
+  };
+}
+
+const parameterOutput = (parameter: Target['parameters'][number]) => ({
+  ParameterKey: parameter.key,
+  ParameterValue: parameter.noEcho ? '****' : parameter.value,
+  ...(parameter.resolved === parameter.value ? {} : { ResolvedValue: parameter.resolved }),
+});
+
+const stackOutput = (stack: Stack) => ({
+  StackId: stack.id,
+  StackName: stack.name,
+  Description: stack.target ? parseTemplate(stack.target.body).Description : undefined,
+  Parameters: (stack.target?.parameters ?? []).map(parameterOutput),
+  CreationTime: stack.created,
+  LastUpdatedTime: stack.updated,
+  DeletionTime: stack.deleted,
+  RollbackConfiguration: {},
+  StackStatus: stack.status,
+  StackStatusReason: stack.reason,
+  DisableRollback: stack.disableRollback,
+  NotificationARNs: stack.target?.notificationArns ?? [],
+  Capabilities: stack.target?.capabilities ?? [],
+  Outputs: stack.outputs,
+  RoleARN: stack.roleArn,
+  Tags: stack.target?.tags ?? [],
+  EnableTerminationProtection: stack.terminationProtection,
+  DriftInformation: { StackDriftStatus: 'NOT_CHECKED' },
+});
+
+const resourceOutput = (stack: Stack, resource: Resource) => ({
+  StackName: stack.name,
+  StackId: stack.id,
+  LogicalResourceId: resource.logicalId,
+  PhysicalResourceId: resource.physicalId,
+  ResourceType: resource.type,
+  ResourceStatus: resource.status,
+  ResourceStatusReason: resource.reason,
+  DriftInformation: { StackResourceDriftStatus: 'NOT_CHECKED' },
+});
+
+const summary = (set: ChangeSet) => ({
+  ChangeSetId: set.id,
+  ChangeSetName: set.name,
+  StackId: set.stackId,
+  StackName: set.stackName,
+  Description: set.description,
+  CreationTime: set.created,
+  Status: set.status,
+  ExecutionStatus: set.executionStatus,
+  StatusReason: set.reason,
+});
+
+function page<T>(items: T[], token: string | undefined): [T[], { NextToken?: string }] {
+  const start = Number(token ?? 0);
+  const end = start + pageSize;
+  return [items.slice(start, end), end < items.length ? { NextToken: String(end) } : {}];
+}
