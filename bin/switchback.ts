@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+/** The command. Verbs and options; what they do is in lib/. */
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
+import { main } from '../lib/terminal/commands';
+
+void main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

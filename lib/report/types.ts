@@ -1,0 +1,37 @@
+/** What the screens are drawn from. */
+import type { Color, Release } from '../manifest/schema';
+import type { JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
+import type { WindowView } from '../runbook/window';
+
+export interface PlanScreen {
+  readonly verb: Verb;
+  readonly window: Window;
+  readonly steps: readonly (PlannedStep & { readonly done: boolean })[];
+}
+
+export interface StatusScreen {
+  readonly system: string;
+  /** False until the first cutover has opened the system to customers. */
+  readonly opened: boolean;
+  readonly live: Color | undefined;
+  /** Undefined: some maintenance rules are in front, others parked. */
+  readonly maintenance: boolean | undefined;
+  readonly releases: { readonly blue: Release | undefined; readonly green: Release | undefined };
+  readonly production: string;
+  /** As RDS says it. */
+  readonly productionStatus: string;
+  /** The open window. */
+  readonly window: WindowView | undefined;
+  /** ISO time. */
+  readonly holdEndsAt: string | undefined;
+  readonly lastWindow: string | undefined;
+  readonly now: number;
+}
+
+/** Follows a run: a live view on a terminal, a plain log otherwise, JSON lines with --json. */
+export interface Screen {
+  events(view: WindowView, added: readonly JournalEvent[]): void;
+  /** Time has passed without an event (about five times a second). */
+  tick(now: number): void;
+  close(): void;
+}
