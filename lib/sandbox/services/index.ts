@@ -2,17 +2,23 @@
 import type { Sandbox, Service, ServiceName } from '../service';
 import { cloudformation } from './cloudformation';
 import { elbv2 } from './elbv2';
+import { iam } from './iam';
 import { lambda } from './lambda';
 import { logs } from './logs';
 import { s3 } from './s3';
+import { secretsmanager } from './secretsmanager';
+import { ssm } from './ssm';
 import { sts } from './sts';
 
 const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
   cloudformation,
   elbv2,
+  iam,
   lambda,
   logs,
   s3,
+  secretsmanager,
+  ssm,
   sts,
 };
 
