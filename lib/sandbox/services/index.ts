@@ -1,22 +1,28 @@
 /** Every service of the sandbox, made in one place. */
 import type { Sandbox, Service, ServiceName } from '../service';
+import { autoscaling } from './autoscaling';
 import { cloudformation } from './cloudformation';
+import { cloudwatch } from './cloudwatch';
 import { elbv2 } from './elbv2';
 import { iam } from './iam';
 import { lambda } from './lambda';
 import { logs } from './logs';
 import { s3 } from './s3';
+import { scheduler } from './scheduler';
 import { secretsmanager } from './secretsmanager';
 import { ssm } from './ssm';
 import { sts } from './sts';
 
 const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
+  autoscaling,
   cloudformation,
+  cloudwatch,
   elbv2,
   iam,
   lambda,
   logs,
   s3,
+  scheduler,
   secretsmanager,
   ssm,
   sts,

@@ -75,7 +75,7 @@ export const rest: Protocol = {
       return {
         status,
         headers: { 'content-type': 'application/json', [requestIdHeader(model)]: requestId, 'x-amzn-errortype': shape },
-        body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', message: error.message, Message: error.message }),
+        body: JSON.stringify({ Type: status < 500 ? 'User' : 'Service', ...error.details, message: error.message, Message: error.message }),
       };
     }
     return {
