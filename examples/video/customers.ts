@@ -98,6 +98,7 @@ interface Wish {
 export function startCustomers(options: CustomersOptions): Customers {
   const { rate, clock = systemClock, random = Math.random, mix = usualMix, users = 200, videos = 300, timeoutMs = 5000 } = options;
   if (!(rate > 0)) throw new Error(`the rate must be above 0 requests per second, not ${rate}`);
+  if (!URL.canParse(options.url)) throw new Error(`the url must be one like http://127.0.0.1:8080, not ${JSON.stringify(options.url)}`);
   const url = new URL(options.url);
   const run = options.run ?? randomBytes(4).toString('hex');
   const secure = url.protocol === 'https:';
@@ -270,16 +271,16 @@ async function main(): Promise<void> {
     return;
   }
   const customers = startCustomers({ url: values.url, rate: Number(values.rate), file: values.file });
+  let timer: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
     process.once('SIGINT', resolve);
     process.once('SIGTERM', resolve);
-    if (values.seconds) setTimeout(resolve, Number(values.seconds) * 1000);
+    if (values.seconds) timer = setTimeout(resolve, Number(values.seconds) * 1000);
   });
+  clearTimeout(timer);
   const summary = await customers.stop();
   console.log(values.json ? JSON.stringify(summary) : inspect(summary, { depth: 5, breakLength: 140 }));
   process.exitCode = summary.openPath.failures > 0 ? 1 : 0;
-  // a second signal handler or the timer of --seconds must not keep a finished run alive
-  setImmediate(() => process.exit());
 }
 
 if (require.main === module) {

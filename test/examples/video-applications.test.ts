@@ -84,7 +84,7 @@ describe.each(['1.0.0', '2.0.0'] as const)('release %s', (release) => {
   test('admin asks the api with the routing key and shows who answered', async () => {
     const api = await start('api');
     const admin = await start('admin', { INTERNAL_URL: api.url, SWITCHBACK_KEY_HEADER: 'x-video-color', SWITCHBACK_KEY: color });
-    expect((await ask(`${admin.url}/admin/charges`)).json).toMatchObject({ color, answeredBy: { color, release } });
+    expect((await ask(`${admin.url}/admin/charges`)).json).toMatchObject({ color, answeredBy: { color, release }, sameColor: true });
     expect((await ask(`${admin.url}/admin/`)).text).toContain(`the api that answered is ${release} in ${color}`);
     await api.kill();
     expect(await ask(`${admin.url}/admin/charges`)).toMatchObject({ status: 502, json: { reason: 'internal' } });
@@ -188,6 +188,20 @@ test('a restart of the database costs refusals, not the process', async () => {
   const unknown = new Set(seen.filter(([, status]) => status === 504).map(([ref]) => ref));
   expect(there.filter((ref) => !unknown.has(ref))).toEqual(['restart-0', ...acknowledged].sort());
   expect([...new Set(seen.map(([, status]) => status))].filter((status) => ![201, 503, 504].includes(status))).toEqual([]);
+});
+
+test('the player plays on through a restart of the database', async () => {
+  const player = await host.application('1.0.0', 'player', 'form1');
+  await ask(`${player.url}/watch/1`);
+  let restarting = true;
+  const restarted = host.server.restart().finally(() => {
+    restarting = false;
+  });
+  const seen: number[] = [];
+  while (restarting) seen.push((await ask(`${player.url}/watch/${1 + (seen.length % 300)}`)).status);
+  await restarted;
+  seen.push((await ask(`${player.url}/watch/1`)).status);
+  expect(new Set(seen)).toEqual(new Set([200]));
 });
 
 test('SIGTERM under load: every answered charge is there, and nothing that began is cut off', async () => {

@@ -14,7 +14,7 @@ async function main() {
     );
     process.exit(2);
   }
-  const database = openDatabase({ name });
+  const database = openDatabase({ name, patienceMs: name === 'player' ? 1200 : 0 });
   const routes = {
     // Says that this process answers, and nothing about the database: during a fence or a migration every task must stay healthy.
     'GET /health': () => ({ json: { healthy: true } }),

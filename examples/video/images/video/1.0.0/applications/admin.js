@@ -6,7 +6,12 @@ const { release } = require('../lib/release');
 
 async function charges() {
   const answer = await ask('/api/charges?limit=20');
-  return { color: release.color, answeredBy: { color: answer.color, release: answer.release }, charges: answer.json.charges };
+  return {
+    color: release.color,
+    answeredBy: { color: answer.color, release: answer.release },
+    sameColor: answer.color === release.color,
+    charges: answer.json.charges,
+  };
 }
 
 module.exports = () => ({

@@ -1,13 +1,17 @@
 // A small pool that survives restarts, failovers and terminated sessions, and says of every failed write whether it was applied.
 
+const { setTimeout: pause } = require('node:timers/promises');
 const { HttpError, isConnectionError } = require('./errors');
 const { release } = require('./release');
 
 /**
+ * Opens the database of DATABASE_URL. A failed read is repeated until `patienceMs` have passed, if there is nobody to answer:
+ * for what must go on while the database restarts.
+ *
  * `read(work)` and `write(work)` call `work(query)` with `query(sql, values)`; `write` does it in a transaction.
  * Both repeat the work once on a new connection when the old one broke before anything could have been applied.
  */
-function openDatabase({ url = process.env.DATABASE_URL, name, connections = 3 }) {
+function openDatabase({ url = process.env.DATABASE_URL, name, connections = 3, patienceMs = 0 }) {
   let pool;
 
   // node-postgres is loaded when it is first needed: a health check must answer before that.
@@ -70,8 +74,20 @@ function openDatabase({ url = process.env.DATABASE_URL, name, connections = 3 })
     }
   }
 
+  async function read(work) {
+    const deadline = Date.now() + patienceMs;
+    for (;;) {
+      try {
+        return await withRetry(work, false);
+      } catch (error) {
+        if (!isConnectionError(error) || Date.now() > deadline) throw error;
+        await pause(50);
+      }
+    }
+  }
+
   return {
-    read: (work) => withRetry(work, false),
+    read,
     write: (work) => withRetry(work, true),
     /** Loads the driver ahead of the first request. */
     warm: () => {
