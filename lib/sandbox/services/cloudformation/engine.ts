@@ -143,10 +143,12 @@ export class Engine {
       stack.cleanup = stack.cleanup.filter((old) => old.physicalId !== before.physicalId || old.type !== before.type);
       const { before: _before, ...current } = resource;
       if (!replaced && resource.status.startsWith('UPDATE_') && !skip.includes(id)) {
+        const tried = resource.properties;
+        resource.properties = before.properties;
         const done = await this.attempt(stack, resource, run, 'UPDATE', async (call) => {
           const type = this.types(resource.type);
           const made = { id: before.physicalId!, attributes: resource.attributes };
-          return (await type.update?.(await resolveSecrets(this.sandbox, before.properties), call, made, resource.properties)) ?? made;
+          return (await type.update?.(await resolveSecrets(this.sandbox, before.properties), call, made, tried)) ?? made;
         });
         if (!done) return false;
         before.attributes = resource.attributes;
@@ -448,6 +450,7 @@ export class Engine {
       stack: { id: stack.id, name: stack.name },
       logicalId: resource.logicalId,
       type: resource.type,
+      stored: resource.properties,
       endpoint: sandbox.endpoint(),
       snapshot,
       started,

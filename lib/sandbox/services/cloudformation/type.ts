@@ -29,6 +29,8 @@ export interface ResourceCall {
   readonly stack: { readonly id: string; readonly name: string };
   readonly logicalId: string;
   readonly type: string;
+  /** The properties as they are stored: with references to secrets where the service gets the secrets. For attributes. */
+  readonly stored: Properties;
   /** The base URL at which processes of the sandbox reach it. */
   readonly endpoint: string;
   /** Whether a deletion is to leave a snapshot. */

@@ -1,5 +1,5 @@
 /** Small services: S3, SSM, Secrets Manager, IAM, Logs, CloudWatch, and types that are only remembered. */
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Properties } from '../records';
 import { changed, gone, inert, type ResourceCall, type ResourceType } from '../type';
 
@@ -12,11 +12,11 @@ const parameter: ResourceType = {
   async create(properties, call) {
     const id = properties['Name'] ?? call.name(1000);
     await call.send('ssm', 'PutParameter', { ...properties, Name: id, Tags: tagMap(properties, call) });
-    return { id, attributes: { Type: properties['Type'], Value: properties['Value'], Name: id } };
+    return { id, attributes: { Type: properties['Type'], Value: call.stored['Value'], Name: id } };
   },
   async update(properties, call, { id }) {
     await call.send('ssm', 'PutParameter', { ...properties, Name: id, Tags: undefined, Overwrite: true });
-    return { id, attributes: { Type: properties['Type'], Value: properties['Value'], Name: id } };
+    return { id, attributes: { Type: properties['Type'], Value: call.stored['Value'], Name: id } };
   },
   delete: (call, { id }) => gone(call.send('ssm', 'DeleteParameter', { Name: id })),
 };
@@ -27,43 +27,10 @@ const tagMap = (properties: Properties, call: ResourceCall): unknown =>
 
 // ---- Secrets Manager
 
-const lower = 'abcdefghijklmnopqrstuvwxyz';
-const digits = '0123456789';
-const punctuation = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
-
-/** A password as Secrets Manager's GetRandomPassword makes it. */
-export function generatePassword(options: Properties): string {
-  const excluded = new Set<string>(options['ExcludeCharacters'] ?? '');
-  const is = (name: string): boolean => String(options[name]) === 'true';
-  const sets = [
-    is('ExcludeLowercase') ? '' : lower,
-    is('ExcludeUppercase') ? '' : lower.toUpperCase(),
-    is('ExcludeNumbers') ? '' : digits,
-    is('ExcludePunctuation') ? '' : punctuation,
-    is('IncludeSpace') ? ' ' : '',
-  ]
-    .map((set) => [...set].filter((character) => !excluded.has(character)))
-    .filter((set) => set.length > 0);
-  const length = Number(options['PasswordLength'] ?? 32);
-  const every = options['RequireEachIncludedType'] === undefined || is('RequireEachIncludedType');
-  if (sets.length === 0) throw Object.assign(new Error('GenerateSecretString excludes every character'), { name: 'InvalidRequest' });
-  if (every && length < sets.length)
-    throw Object.assign(new Error('PasswordLength is too small for RequireEachIncludedType'), { name: 'InvalidRequest' });
-  const all = sets.flat();
-  const pick = (from: readonly string[]): string => from[randomInt(from.length)]!;
-  const password = every ? sets.map(pick) : [];
-  while (password.length < length) password.push(pick(all));
-  for (let at = password.length - 1; at > 0; at--) {
-    const other = randomInt(at + 1);
-    [password[at], password[other]] = [password[other]!, password[at]!];
-  }
-  return password.join('');
-}
-
-function secretString(properties: Properties): string | undefined {
+async function secretString(properties: Properties, call: ResourceCall): Promise<string | undefined> {
   const generate = properties['GenerateSecretString'] as Properties | undefined;
   if (!generate) return properties['SecretString'];
-  const password = generatePassword(generate);
+  const { RandomPassword: password } = await call.send('secretsmanager', 'GetRandomPassword', generate);
   const template = generate['SecretStringTemplate'];
   return template ? JSON.stringify({ ...JSON.parse(template), [generate['GenerateStringKey']]: password }) : password;
 }
@@ -75,14 +42,14 @@ const secret: ResourceType = {
       Name: properties['Name'] ?? call.name(255),
       Description: properties['Description'],
       KmsKeyId: properties['KmsKeyId'],
-      SecretString: secretString(properties),
+      SecretString: await secretString(properties, call),
       Tags: call.tags(properties['Tags']),
     });
     return { id: answer.ARN, attributes: { Id: answer.ARN, Arn: answer.ARN } };
   },
   // the value is generated again only when the way it is generated changes.
   async update(properties, call, made, before) {
-    const value = changed(before, properties, 'GenerateSecretString', 'SecretString') ? secretString(properties) : undefined;
+    const value = changed(before, properties, 'GenerateSecretString', 'SecretString') ? await secretString(properties, call) : undefined;
     await call.send('secretsmanager', 'UpdateSecret', {
       SecretId: made.id,
       Description: properties['Description'],
