@@ -1,0 +1,92 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as rds from 'aws-cdk-lib/aws-rds';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { databaseName, masterUser } from './names';
+import type { Network } from './network';
+import type { DatabaseProps } from './props';
+
+/** What logical replication needs; static, so set before the instance has ever run. */
+export const parameters = { 'rds.logical_replication': '1' };
+
+export const databaseVersion = (props: DatabaseProps): rds.PostgresEngineVersion => props.version ?? rds.PostgresEngineVersion.VER_17;
+
+export interface ProductionDatabaseProps extends DatabaseProps {
+  readonly system: string;
+  readonly network: Network;
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** The instance customers' writes go to until a roll-back makes a fallback production: made here, or adopted. */
+export class ProductionDatabase extends Construct {
+  readonly instance: rds.IDatabaseInstance;
+  readonly identifier: string;
+  readonly databaseName: string;
+  readonly masterSecret: secretsmanager.ISecret;
+
+  constructor(scope: Construct, id: string, props: ProductionDatabaseProps) {
+    super(scope, id);
+    this.databaseName = props.name ?? databaseName(props.system);
+    if (props.instance && props.masterSecret) {
+      refuseManagedPassword(props.instance);
+      this.instance = props.instance;
+      this.identifier = props.instance.instanceIdentifier;
+      this.masterSecret = props.masterSecret;
+      const { tasks, functions } = props.network;
+      for (const group of [tasks, functions]) this.instance.connections.allowDefaultPortFrom(group);
+      return;
+    }
+    const secret = new secretsmanager.Secret(this, 'Master', {
+      description: `Master user of the databases of ${props.system}`,
+      generateSecretString: passwordFor(masterUser),
+    });
+    const engine = rds.DatabaseInstanceEngine.postgres({ version: databaseVersion(props) });
+    const kept = props.removalPolicy !== RemovalPolicy.DESTROY;
+    this.masterSecret = secret;
+    // a name of its own makes a replacement fail instead of starting with an empty database.
+    this.identifier = `${props.system}-database`;
+    this.instance = new rds.DatabaseInstance(this, 'Instance', {
+      instanceIdentifier: this.identifier,
+      engine,
+      instanceType: props.instanceType ?? ec2.InstanceType.of(ec2.InstanceClass.T4G, ec2.InstanceSize.MEDIUM),
+      // not fromSecret: it would attach the instance's host to the secret, and the host is the runbooks' to know.
+      // not a password that RDS manages: such an instance cannot have read replicas on PostgreSQL.
+      credentials: rds.Credentials.fromPassword(masterUser, secret.secretValueFromJson('password')),
+      databaseName: this.databaseName,
+      vpc: props.network.vpc,
+      vpcSubnets: props.network.isolated,
+      securityGroups: [props.network.database],
+      parameterGroup: new rds.ParameterGroup(this, 'Parameters', { engine, description: `${props.system}: production`, parameters }),
+      allocatedStorage: props.allocatedStorage ?? 100,
+      storageType: rds.StorageType.GP3,
+      storageEncrypted: true,
+      multiAz: props.multiAz ?? true,
+      backupRetention: props.backupRetention ?? Duration.days(7),
+      deletionProtection: kept,
+      removalPolicy: kept ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
+      deleteAutomatedBackups: !kept,
+      copyTagsToSnapshot: true,
+      autoMinorVersionUpgrade: false,
+      publiclyAccessible: false,
+      enablePerformanceInsights: false,
+    });
+  }
+}
+
+/** A user's secret, with characters that need no quoting in a URL or in SQL. */
+export const passwordFor = (username: string): secretsmanager.SecretStringGenerator => ({
+  secretStringTemplate: JSON.stringify({ username }),
+  generateStringKey: 'password',
+  excludePunctuation: true,
+  passwordLength: 40,
+});
+
+function refuseManagedPassword(instance: rds.IDatabaseInstance): void {
+  const child = instance.node.tryFindChild('Resource');
+  if (child instanceof rds.CfnDBInstance && child.manageMasterUserPassword === true) {
+    throw new Error(
+      `the master password of ${instance.node.path} is managed by RDS: such an instance cannot have read replicas on PostgreSQL; give it a password of its own (rds.Credentials.fromSecret)`,
+    );
+  }
+}

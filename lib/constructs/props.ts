@@ -1,0 +1,430 @@
+/** What a user says about a system. Flat and readonly; everything that has a sensible value has a default. */
+import type * as acm from 'aws-cdk-lib/aws-certificatemanager';
+import type * as ec2 from 'aws-cdk-lib/aws-ec2';
+import type * as ecs from 'aws-cdk-lib/aws-ecs';
+import type * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import type * as rds from 'aws-cdk-lib/aws-rds';
+import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import type { Duration, Environment, RemovalPolicy } from 'aws-cdk-lib/core';
+import type { Release } from '../manifest/schema';
+
+/** Tells which image a release runs, for example `(release) => ecs.ContainerImage.fromEcrRepository(repository, release.version)`. */
+export type ImageOfRelease = (release: Release) => ecs.ContainerImage;
+
+export interface SwitchbackProps {
+  /**
+   * What customers reach, in the order in which the load balancer tries them: the first whose conditions match wins,
+   * so a catch-all (`/*`) comes last.
+   */
+  readonly applications: readonly ApplicationProps[];
+
+  /** The image of a release, for every application, worker and migration that names none of its own. */
+  readonly image: ImageOfRelease;
+
+  /** How a release migrates the database. */
+  readonly migration: MigrationProps;
+
+  /**
+   * The release blue runs.
+   * @default - there is no blue stack
+   */
+  readonly blue?: Release;
+
+  /**
+   * The release green runs.
+   * @default - there is no green stack
+   */
+  readonly green?: Release;
+
+  /**
+   * The number of the window whose fallback database is in the app: 1 makes the stack `fallback-w1`.
+   * @default - there is no fallback stack
+   */
+  readonly window?: number;
+
+  /**
+   * The name of the system: part of stack names, parameter names and database names.
+   * @default - the construct's id
+   */
+  readonly system?: string;
+
+  /**
+   * Background processes without an address.
+   * @default - none
+   */
+  readonly workers?: readonly WorkerProps[];
+
+  /**
+   * The production database: made by the shared stack, or an existing one.
+   * @default - a new PostgreSQL 17 instance with every default of `DatabaseProps`
+   */
+  readonly database?: DatabaseProps;
+
+  /**
+   * What customers see while the system is in maintenance.
+   * @default - a plain sentence with status 503
+   */
+  readonly maintenance?: MaintenanceProps;
+
+  /**
+   * Smoke tests: asked by routing key before a color is in front, and by customers' addresses after.
+   * @default - none; each application's proof path is always asked
+   */
+  readonly checks?: readonly CheckProps[];
+
+  /**
+   * Names of the tests that people do before go / no-go, in order.
+   * @default - none
+   */
+  readonly landingTests?: readonly string[];
+
+  /**
+   * How long a roll-back stays possible after the system has opened; then the teardown runs by itself.
+   * @default Duration.hours(24)
+   */
+  readonly hold?: Duration;
+
+  /**
+   * How long a cutover watches after the system has opened.
+   * @default Duration.hours(1)
+   */
+  readonly watch?: Duration;
+
+  /**
+   * The network.
+   * @default - a VPC with public, private and isolated subnets in two availability zones
+   */
+  readonly vpc?: ec2.IVpc;
+
+  /**
+   * NAT gateways of the VPC that is made. With 0 the tasks and the runner reach AWS only through endpoints that you add.
+   * @default 1
+   */
+  readonly natGateways?: number;
+
+  /**
+   * An Application Load Balancer to adopt; `listener` must be given with it.
+   * @default - one is made
+   */
+  readonly loadBalancer?: elbv2.IApplicationLoadBalancer;
+
+  /**
+   * A listener to adopt. Its other rules and its default action stay as they are.
+   * @default - one is made that answers 503 to whatever no rule matches
+   */
+  readonly listener?: elbv2.IApplicationListener;
+
+  /**
+   * Where the 1,000 rule priorities begin that Switchback may use on the listener.
+   * @default 1000
+   */
+  readonly firstPriority?: number;
+
+  /**
+   * Certificate for HTTPS on port 443; port 80 then redirects. Needs `domainName`.
+   * @default - HTTP on port 80
+   */
+  readonly certificate?: acm.ICertificate;
+
+  /**
+   * The name customers use, for calls between applications when the listener speaks HTTPS.
+   * @default - the load balancer's own name
+   */
+  readonly domainName?: string;
+
+  /**
+   * Whether the load balancer that is made has public addresses.
+   * @default true
+   */
+  readonly internetFacing?: boolean;
+
+  /**
+   * The header that reaches a color past maintenance, and its value per color. Whoever knows it can use it: a name, not a secret.
+   * @default - header `x-switchback`, values `blue` and `green`
+   */
+  readonly routingKey?: RoutingKeyProps;
+
+  /**
+   * Environment variables of every task.
+   * @default - only those Switchback sets
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+
+  /**
+   * Secrets of every task, beside DATABASE_URL.
+   * @default - none
+   */
+  readonly secrets?: Readonly<Record<string, ecs.Secret>>;
+
+  /**
+   * What happens to the journal and the database when the shared stack is deleted. With DESTROY nothing is protected
+   * from deletion, the live color neither: for systems that may vanish.
+   * @default RemovalPolicy.RETAIN
+   */
+  readonly removalPolicy?: RemovalPolicy;
+
+  /**
+   * Account and region of every stack.
+   * @default - those of the credentials that deploy
+   */
+  readonly env?: Environment;
+}
+
+export interface ApplicationProps {
+  readonly name: string;
+
+  /**
+   * Paths it answers, with `*` and `?` as wildcards: `/api/*`.
+   * @default - every path of its hosts
+   */
+  readonly paths?: readonly string[];
+
+  /**
+   * Host names it answers.
+   * @default - every host
+   */
+  readonly hosts?: readonly string[];
+
+  /**
+   * Keeps serving during maintenance, with a database user that can only read.
+   * @default false
+   */
+  readonly open?: boolean;
+
+  /**
+   * @default - the image's own command
+   */
+  readonly command?: readonly string[];
+
+  /**
+   * @default - `image` of the system
+   */
+  readonly image?: ImageOfRelease;
+
+  /**
+   * The port the container listens on; it gets it as PORT too.
+   * @default 8080
+   */
+  readonly port?: number;
+
+  /**
+   * @default 256
+   */
+  readonly cpu?: number;
+
+  /**
+   * @default 512
+   */
+  readonly memory?: number;
+
+  /**
+   * Tasks of one color.
+   * @default 2
+   */
+  readonly desiredCount?: number;
+
+  /**
+   * A path that answers 200 when the task can serve. It is asked on the task itself, so it need not be among `paths`.
+   * @default '/health'
+   */
+  readonly healthCheckPath?: string;
+
+  /**
+   * A path among `paths` that answers 200 with the headers `x-release` and `x-commit` without asking the database.
+   * It is how a switch is proven.
+   */
+  readonly proofPath: string;
+
+  /**
+   * How long a task that leaves may finish its requests.
+   * @default Duration.seconds(30)
+   */
+  readonly deregistrationDelay?: Duration;
+
+  /**
+   * @default - only those of the system
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface WorkerProps {
+  readonly name: string;
+
+  /**
+   * @default - the image's own command
+   */
+  readonly command?: readonly string[];
+
+  /**
+   * @default - `image` of the system
+   */
+  readonly image?: ImageOfRelease;
+
+  /**
+   * Never two of it, over both colors together.
+   * @default false
+   */
+  readonly once?: boolean;
+
+  /**
+   * How many run while the color is live. A color that is not live runs none.
+   * @default 1
+   */
+  readonly count?: number;
+
+  /**
+   * Scales the worker by its CPU while its color is live.
+   * @default - it runs `count` tasks
+   */
+  readonly scaling?: ScalingProps;
+
+  /**
+   * @default 256
+   */
+  readonly cpu?: number;
+
+  /**
+   * @default 512
+   */
+  readonly memory?: number;
+
+  /**
+   * Time between SIGTERM and SIGKILL, at most two minutes.
+   * @default Duration.seconds(30)
+   */
+  readonly stopTimeout?: Duration;
+
+  /**
+   * @default - only those of the system
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface ScalingProps {
+  readonly min: number;
+  readonly max: number;
+
+  /**
+   * The CPU use that is aimed at.
+   * @default 60
+   */
+  readonly cpuPercent?: number;
+}
+
+export interface DatabaseProps {
+  /**
+   * The name of the database inside the instance.
+   * @default - the system's name, with `_` for `-`
+   */
+  readonly name?: string;
+
+  /**
+   * @default rds.PostgresEngineVersion.VER_17
+   */
+  readonly version?: rds.PostgresEngineVersion;
+
+  /**
+   * Size of the production database and of every fallback.
+   * @default - db.t4g.medium
+   */
+  readonly instanceType?: ec2.InstanceType;
+
+  /**
+   * In GiB.
+   * @default 100
+   */
+  readonly allocatedStorage?: number;
+
+  /**
+   * @default true
+   */
+  readonly multiAz?: boolean;
+
+  /**
+   * How long backups are kept, at least a day: an instance without backups cannot have the replica a window needs.
+   * @default Duration.days(7)
+   */
+  readonly backupRetention?: Duration;
+
+  /**
+   * An existing instance to adopt. `masterSecret` must be given with it, and its parameter group must set
+   * `rds.logical_replication` to 1.
+   * @default - an instance is made
+   */
+  readonly instance?: rds.IDatabaseInstance;
+
+  /**
+   * Secret with `username` and `password` of the adopted instance's master user. Not one that RDS manages: an
+   * instance with such a password cannot have read replicas on PostgreSQL.
+   * @default - one is made with the instance
+   */
+  readonly masterSecret?: secretsmanager.ISecret;
+}
+
+export interface MigrationProps {
+  /** The command that migrates the database to the release, inside the window. */
+  readonly expand: readonly string[];
+
+  /**
+   * The command that removes the old form at teardown.
+   * @default - the release has no second part
+   */
+  readonly contract?: readonly string[];
+
+  /**
+   * @default - `image` of the system
+   */
+  readonly image?: ImageOfRelease;
+
+  /**
+   * @default 512
+   */
+  readonly cpu?: number;
+
+  /**
+   * @default 1024
+   */
+  readonly memory?: number;
+}
+
+export interface MaintenanceProps {
+  /**
+   * At most 1,024 characters, because it is the load balancer that answers.
+   * @default 'We are updating the system and will be back shortly.'
+   */
+  readonly body?: string;
+
+  /**
+   * `text/plain`, `text/css`, `text/html`, `application/javascript` or `application/json`.
+   * @default 'text/plain'
+   */
+  readonly contentType?: string;
+
+  /**
+   * @default 503
+   */
+  readonly status?: number;
+}
+
+export interface CheckProps {
+  /** The application whose address is asked. */
+  readonly application: string;
+  readonly path: string;
+
+  /**
+   * @default 200
+   */
+  readonly status?: number;
+
+  /**
+   * A text that the answer must contain.
+   * @default - any answer with the right status will do
+   */
+  readonly contains?: string;
+}
+
+export interface RoutingKeyProps {
+  readonly header: string;
+  readonly blue: string;
+  readonly green: string;
+}

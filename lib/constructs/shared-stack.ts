@@ -1,0 +1,194 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as ecs from 'aws-cdk-lib/aws-ecs';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import * as ssm from 'aws-cdk-lib/aws-ssm';
+import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { type Color, manifestVersion, parameterName, type SharedPart } from '../manifest/schema';
+import { Handlers } from './custom-resources';
+import { FrontDoor, listenerPorts } from './front-door';
+import { Guard } from './guard';
+import { roleNames } from './names';
+import { Network } from './network';
+import { ProductionDatabase, passwordFor } from './production-database';
+import type { DatabaseProperties } from './properties';
+import type { RoutingKeyProps, SwitchbackProps } from './props';
+import { Rules } from './rules';
+import { Runner } from './runner';
+import { SystemStack } from './system-stack';
+
+/** What both colors share: network, balancer, maintenance rules, production database, journal, runner. */
+export class SharedStack extends SystemStack {
+  readonly network: Network;
+  readonly frontDoor: FrontDoor;
+  readonly cluster: ecs.Cluster;
+  readonly database: ProductionDatabase;
+  readonly journal: s3.Bucket;
+  readonly migratorSecret: secretsmanager.Secret;
+  readonly handlers: Handlers;
+  readonly runner: Runner;
+  /** Here, not in the colors' stacks: what a release has logged outlives its teardown. */
+  readonly logs: Readonly<Record<Color, logs.LogGroup>>;
+  readonly routingKey: RoutingKeyProps;
+  readonly firstPriority: number;
+
+  constructor(scope: Construct, system: string, props: SwitchbackProps) {
+    super(scope, 'shared', system, {
+      description: `Switchback ${system}: what both colors share`,
+      ...(props.env ? { env: props.env } : {}),
+    });
+    const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
+    const kept = removalPolicy !== RemovalPolicy.DESTROY;
+    this.routingKey = props.routingKey ?? { header: 'x-switchback', blue: 'blue', green: 'green' };
+    this.firstPriority = props.firstPriority ?? 1000;
+
+    this.network = new Network(this, 'Network', {
+      vpc: props.vpc,
+      natGateways: props.natGateways ?? 1,
+      internetFacing: props.internetFacing ?? true,
+      listenerPorts: listenerPorts(props),
+      containerPorts: [...new Set(props.applications.map((application) => application.port ?? 8080))],
+    });
+    this.frontDoor = new FrontDoor(this, 'FrontDoor', {
+      ...props,
+      vpc: this.network.vpc,
+      securityGroup: this.network.balancer,
+      deletionProtection: kept,
+    });
+    // the balancer's own group when it is adopted: its requests must reach the tasks too.
+    for (const group of props.loadBalancer?.connections.securityGroups ?? []) {
+      for (const port of new Set(props.applications.map((application) => application.port ?? 8080)))
+        this.network.tasks.connections.allowFrom(group, ec2.Port.tcp(port));
+    }
+    this.cluster = new ecs.Cluster(this, 'Cluster', { vpc: this.network.vpc, containerInsightsV2: ecs.ContainerInsights.ENABLED });
+    this.database = new ProductionDatabase(this, 'Database', { ...props.database, system, network: this.network, removalPolicy });
+    this.journal = new s3.Bucket(this, 'Journal', {
+      versioned: true,
+      encryption: s3.BucketEncryption.S3_MANAGED,
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      removalPolicy,
+    });
+    const roles = roleNames(system);
+    this.migratorSecret = new secretsmanager.Secret(this, 'Migrator', {
+      description: `User that migrations of ${system} run as`,
+      generateSecretString: passwordFor(roles.migrator),
+    });
+    const logGroup = (color: Color) =>
+      new logs.LogGroup(this, `${color}Logs`, {
+        retention: logs.RetentionDays.THREE_MONTHS,
+        removalPolicy: kept ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+      });
+    this.logs = { blue: logGroup('blue'), green: logGroup('green') };
+
+    this.handlers = new Handlers(this, 'Handlers', {
+      system,
+      network: this.network,
+      masterSecret: this.database.masterSecret,
+      migratorSecret: this.migratorSecret,
+      clusterName: this.cluster.clusterName,
+    });
+    this.runner = new Runner(this, 'Runner', {
+      system,
+      network: this.network,
+      cluster: this.cluster,
+      journal: this.journal,
+      secrets: [this.database.masterSecret, this.migratorSecret],
+      logs: [this.logs.blue, this.logs.green],
+      database: this.database.identifier,
+      scheduleGroup: system,
+    });
+
+    const {
+      body = 'We are updating the system and will be back shortly.',
+      contentType = 'text/plain',
+      status = 503,
+    } = props.maintenance ?? {};
+    const maintenance = new Rules(this, 'Maintenance', {
+      serviceToken: this.handlers.rules,
+      system,
+      owner: 'maintenance',
+      listener: this.frontDoor.listener,
+      loadBalancerArn: this.frontDoor.loadBalancerArn,
+      firstPriority: this.firstPriority,
+      rules: props.applications.flatMap((application, slot) =>
+        application.open
+          ? []
+          : [
+              {
+                Application: application.name,
+                Kind: 'maintenance' as const,
+                Slot: slot,
+                Paths: [...(application.paths ?? [])],
+                Hosts: [...(application.hosts ?? [])],
+                Response: { Status: String(status), ContentType: contentType, Body: body },
+              },
+            ],
+      ),
+    });
+
+    const prepared: DatabaseProperties = {
+      System: system,
+      Instance: this.database.identifier,
+      Database: this.database.databaseName,
+      MasterSecret: this.database.masterSecret.secretArn,
+      Roles: roles,
+      Prepare: true,
+      Users: [{ Kind: 'migrator', Secret: this.migratorSecret.secretArn }],
+    };
+    const users = new CustomResource(this, 'Roles', {
+      serviceToken: this.handlers.database,
+      resourceType: 'Custom::SwitchbackRoles',
+      properties: prepared,
+    });
+    // the function is inside the network: it reaches nothing before the routes are there.
+    users.node.addDependency(this.database, this.network);
+
+    const part: SharedPart = {
+      manifest: manifestVersion,
+      part: 'shared',
+      system,
+      region: this.region,
+      account: this.account,
+      cluster: this.cluster.clusterName,
+      loadBalancer: { arn: this.frontDoor.loadBalancerArn, name: this.frontDoor.loadBalancerName },
+      listeners: [{ arn: this.frontDoor.listener.listenerArn, firstPriority: this.firstPriority }],
+      maintenanceRules: maintenance.manifest,
+      routingKey: this.routingKey,
+      database: {
+        instance: this.database.identifier,
+        name: this.database.databaseName,
+        masterSecret: this.database.masterSecret.secretArn,
+        migratorSecret: this.migratorSecret.secretArn,
+        roles,
+      },
+      journalBucket: this.journal.bucketName,
+      runner: this.runner.function.functionName,
+      schedule: { group: system, role: this.runner.scheduleRole.roleArn },
+      holdSeconds: (props.hold ?? Duration.hours(24)).toSeconds(),
+      watchSeconds: (props.watch ?? Duration.hours(1)).toSeconds(),
+      checks: (props.checks ?? []).map((check) => ({ ...check, status: check.status ?? 200 })),
+      landingTests: [...(props.landingTests ?? [])],
+    };
+    writePart(this, part).node.addDependency(users);
+    new Guard(this, {
+      serviceToken: this.handlers.guard,
+      protects: 'shared',
+      subject: 'what both colors share',
+      deletable: !kept,
+      without: [this.handlers.guardFunction],
+    });
+  }
+}
+
+/** The stack's part of the manifest. */
+export function writePart(stack: SystemStack, part: object): ssm.StringParameter {
+  return new ssm.StringParameter(stack, 'Manifest', {
+    parameterName: parameterName.part(stack.system, stack.part),
+    description: `Switchback: what runbooks of ${stack.system} need to know of ${stack.part}`,
+    stringValue: Stack.of(stack).toJsonString(part),
+    tier: ssm.ParameterTier.ADVANCED,
+  });
+}

@@ -1,0 +1,67 @@
+import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import { ArnFormat, Stack } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import type { Color, Release } from '../manifest/schema';
+import { ColorStack } from './color-stack';
+import { FallbackStack } from './fallback-stack';
+import type { SwitchbackProps } from './props';
+import { SharedStack } from './shared-stack';
+import { validate } from './validate';
+
+/**
+ * A system that goes through release windows: the stacks `shared`, `blue`, `green` and `fallback-w<n>`, made beside
+ * this construct so that `npx cdk deploy green` finds them.
+ */
+export class Switchback extends Construct {
+  /** The name of the system. */
+  readonly system: string;
+  /** What both colors share. */
+  readonly shared: SharedStack;
+  /** Undefined while blue has no release. */
+  readonly blue: ColorStack | undefined;
+  /** Undefined while green has no release. */
+  readonly green: ColorStack | undefined;
+  /** Undefined while the app names no window. */
+  readonly fallback: FallbackStack | undefined;
+
+  /**
+   * @param scope the app, or a stage of it
+   * @param id the system's name, unless `system` gives another
+   */
+  constructor(scope: Construct, id: string, props: SwitchbackProps) {
+    super(scope, id);
+    this.system = props.system ?? id;
+    validate(this.system, props);
+    this.shared = new SharedStack(scope, this.system, props);
+    const color = (name: Color, release: Release | undefined) => release && new ColorStack(scope, name, release, this.shared, props);
+    this.blue = color('blue', props.blue);
+    this.green = color('green', props.green);
+    this.fallback = props.window === undefined ? undefined : new FallbackStack(scope, props.window, this.shared, props);
+  }
+
+  /** The principals that tasks of both colors run as: `bucket.grantRead(principal)` for each. */
+  get taskRoles(): iam.IRole[] {
+    return [this.blue, this.green].flatMap((stack) => (stack ? [stack.tasks.taskRole] : []));
+  }
+
+  /** Lets somebody run the verbs: ask the runner, and read the manifest, the journal and what `status` shows. */
+  grantOperate(grantee: iam.IGrantable): iam.Grant {
+    const { runner, journal, system } = this.shared;
+    journal.grantRead(grantee);
+    runner.function.grantInvoke(grantee);
+    const stack = Stack.of(this.shared);
+    return iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['ssm:GetParameter', 'ssm:GetParametersByPath'],
+      resourceArns: [`parameter/switchback/${system}`, `parameter/switchback/${system}/*`].map((resource) =>
+        stack.formatArn({ service: 'ssm', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME }),
+      ),
+    });
+  }
+
+  /** Invocations of the runner that ended in an error. */
+  metricRunnerErrors(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
+    return this.shared.runner.function.metricErrors(options);
+  }
+}
