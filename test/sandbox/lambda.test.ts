@@ -1,5 +1,21 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  CreateFunctionCommand,
+  InvokeCommand,
+  type InvokeCommandInput,
+  LambdaClient,
+  PutFunctionConcurrencyCommand,
+  ResourceNotFoundException,
+  TooManyRequestsException,
+} from '@aws-sdk/client-lambda';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateScheduleCommand, DeleteScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { strToU8, zipSync } from 'fflate';
+import { type RunningSandbox, startSandbox } from '../../lib/sandbox/server';
 import { lambda } from '../../lib/sandbox/services/lambda';
 import { logs } from '../../lib/sandbox/services/logs';
 import { eventually, type TinySandbox, tinySandbox } from './tiny';
@@ -364,4 +380,118 @@ test('functions survive a restart of the sandbox, and their processes do not', a
   sandbox = await sandbox.restart();
   expect(alive(pid)).toBe(false);
   expect((await invoke()).Payload).not.toBe(pid);
+});
+
+describe('over HTTP, with the SDK', () => {
+  let running: RunningSandbox;
+  let folder: string;
+  const config = () => ({
+    endpoint: running.endpoint,
+    region: 'eu-central-1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    maxAttempts: 1,
+  });
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'switchback-lambda-'));
+    running = await startSandbox({ folder, speed: 1000 });
+  });
+  afterAll(async () => {
+    await running.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('a function from S3 answers, fails and is throttled in the shapes of the client, and calls AWS itself', async () => {
+    const s3 = new S3Client({ ...config(), forcePathStyle: true });
+    await s3.send(new CreateBucketCommand({ Bucket: 'assets' }));
+    const source = `
+      const { STSClient, GetCallerIdentityCommand } = require('@aws-sdk/client-sts');
+      exports.handler = async (event) => {
+        if (event.fail) throw new TypeError('as asked');
+        if (event.wait) await new Promise((resolve) => setTimeout(resolve, event.wait));
+        return (await new STSClient().send(new GetCallerIdentityCommand())).Account;
+      };`;
+    await s3.send(new PutObjectCommand({ Bucket: 'assets', Key: 'code.zip', Body: zip({ 'index.js': source }) }));
+    const client = new LambdaClient(config());
+    const code = { S3Bucket: 'assets', S3Key: 'code.zip' };
+    const made = await client.send(
+      new CreateFunctionCommand({
+        FunctionName: 'web',
+        Runtime: 'nodejs20.x',
+        Handler: 'index.handler',
+        Role: role,
+        Code: code,
+        Timeout: 20,
+      }),
+    );
+    expect(made).toMatchObject({ FunctionName: 'web', State: 'Active', Timeout: 20 });
+    const send = (event: object, more: Partial<InvokeCommandInput> = {}) =>
+      client.send(new InvokeCommand({ FunctionName: 'web', Payload: Buffer.from(JSON.stringify(event)), ...more }));
+    const answer = await send({}, { LogType: 'Tail' });
+    expect(answer).toMatchObject({ StatusCode: 200, ExecutedVersion: '$LATEST' });
+    expect(answer.FunctionError).toBeUndefined();
+    expect(answer.Payload?.transformToString()).toBe('"111122223333"');
+    expect(Buffer.from(answer.LogResult ?? '', 'base64').toString()).toContain('REPORT RequestId');
+    const failed = await send({ fail: true });
+    expect(failed.FunctionError).toBe('Unhandled');
+    expect(JSON.parse(failed.Payload?.transformToString() ?? '')).toMatchObject({ errorType: 'TypeError', errorMessage: 'as asked' });
+    await client.send(new PutFunctionConcurrencyCommand({ FunctionName: 'web', ReservedConcurrentExecutions: 1 }));
+    const both = await Promise.allSettled([send({ wait: 300 }), send({ wait: 300 })]);
+    const refused = both.find((each) => each.status === 'rejected')?.reason;
+    expect(refused).toBeInstanceOf(TooManyRequestsException);
+    expect(refused).toMatchObject({ Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded', $metadata: { httpStatusCode: 429 } });
+    await expect(client.send(new InvokeCommand({ FunctionName: 'none' }))).rejects.toBeInstanceOf(ResourceNotFoundException);
+  });
+
+  test('a schedule invokes a function, whose output is in its log', async () => {
+    const client = new LambdaClient(config());
+    const { FunctionArn } = await client.send(
+      new CreateFunctionCommand({
+        ...{ FunctionName: 'clock', Runtime: 'nodejs20.x', Handler: 'index.handler', Role: role },
+        Code: { ZipFile: zip({ 'index.js': 'exports.handler = async (event) => console.log("verb", event.verb);' }) },
+      }),
+    );
+    const schedules = new SchedulerClient(config());
+    await schedules.send(
+      new CreateScheduleCommand({
+        ...{ Name: 'w1-teardown', ScheduleExpression: 'rate(5 minutes)', FlexibleTimeWindow: { Mode: 'OFF' } },
+        Target: { Arn: FunctionArn, RoleArn: role, Input: '{"verb":"teardown"}' },
+      }),
+    );
+    const logsClient = new CloudWatchLogsClient(config());
+    const find = new FilterLogEventsCommand({ logGroupName: '/aws/lambda/clock', filterPattern: '"verb teardown"' });
+    await eventually(async () => {
+      const found = await logsClient.send(find).catch(() => undefined);
+      return (found?.events?.length ?? 0) >= 2;
+    });
+    await schedules.send(new DeleteScheduleCommand({ Name: 'w1-teardown' }));
+  });
+});
+
+test('the processes of functions end when the sandbox is killed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'switchback-lambda-'));
+  const program = `
+    import { strToU8, zipSync } from 'fflate';
+    import { startSandbox } from ${JSON.stringify(join(__dirname, '../../lib/sandbox/server.ts'))};
+    void (async () => {
+      const sandbox = await startSandbox({ folder: ${JSON.stringify(folder)} });
+      const ZipFile = zipSync({ 'index.js': strToU8('exports.handler = async () => process.pid;') });
+      await sandbox.call('lambda', 'CreateFunction', { FunctionName: 'f', Runtime: 'nodejs20.x', Handler: 'index.handler', Role: '${role}', Code: { ZipFile } });
+      const { Payload } = await sandbox.call('lambda', 'Invoke', { FunctionName: 'f' });
+      console.log('pid ' + Buffer.from(Payload).toString());
+    })();`;
+  // beside the test, so that its imports are found.
+  const file = join(__dirname, `.killed-${process.pid}.ts`);
+  writeFileSync(file, program);
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (piece) => {
+    output += piece;
+  });
+  const pid = await eventually(() => Number(/pid (\d+)/.exec(output)?.[1]));
+  expect(alive(pid)).toBe(true);
+  child.kill('SIGKILL');
+  await eventually(() => !alive(pid));
+  rmSync(file);
+  rmSync(folder, { recursive: true });
 });

@@ -126,8 +126,22 @@ function readModel(service: ServiceName): Model {
     xmlNamespace: protocolSettings.xmlNamespace ?? '',
     operations,
     errors,
-    codec: name === 'query' || name === 'ec2' ? undefined : protocol.getPayloadCodec(),
+    codec: name === 'query' || name === 'ec2' ? undefined : readingAtOnce(protocol.getPayloadCodec()),
     queryCompatible: protocolSettings.awsQueryCompatible ?? false,
+  };
+}
+
+/** The SDK's JSON deserializer answers a promise, although there is nothing to wait for; the XML one does not. */
+function readingAtOnce(codec: Codec): Codec {
+  return {
+    createSerializer: () => codec.createSerializer(),
+    createDeserializer() {
+      const deserializer = codec.createDeserializer() as ReturnType<Codec['createDeserializer']> & {
+        readObject?(schema: unknown, value: unknown): unknown;
+      };
+      if (!deserializer.readObject) return deserializer;
+      return { read: (schema, data) => deserializer.readObject?.(schema, JSON.parse(Buffer.from(data).toString('utf8'))) };
+    },
   };
 }
 
