@@ -106,19 +106,22 @@ export async function endWriters(db: Db, roles: Roles, { graceMs, poll }: EndOpt
 
 /** Terminates sessions and waits until they are gone; returns those that are not. */
 async function terminate(db: Db, pids: readonly number[]): Promise<number[]> {
+  const denied: number[] = [];
   for (const pid of pids) {
     await db.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]).catch((error: unknown) => {
       if (!(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+      denied.push(pid);
     });
   }
+  const ending = pids.filter((pid) => !denied.includes(pid));
   const poll = pollEvery(10, 5_000, 'the end of terminated sessions');
   for (;;) {
-    const rows = await db.query<{ pid: number }>('SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1::int[])', [pids]);
-    if (rows.length === 0) return [];
+    const rows = await db.query<{ pid: number }>('SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1::int[])', [ending]);
+    if (rows.length === 0) return denied;
     try {
       await poll();
     } catch {
-      return rows.map((row) => row.pid);
+      return [...denied, ...rows.map((row) => row.pid)];
     }
   }
 }

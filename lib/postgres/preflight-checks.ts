@@ -210,10 +210,10 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     ahead: 'refuse',
     window: 'warn',
     sql: tables(
-      `c.relkind IN ('r','p') AND c.relowner NOT IN (SELECT oid FROM pg_roles WHERE rolname = ${literal(roles.owner)} OR rolcanlogin)`,
+      `c.relkind IN ('r','p') AND c.relowner NOT IN (SELECT oid FROM pg_roles WHERE rolname = ${literal(roles.owner)} OR (rolcanlogin AND NOT rolsuper AND rolname <> current_user))`,
     ).replace('AS found', "|| ' of ' || c.relowner::regrole AS found"),
-    what: `tables that belong neither to '${roles.owner}' nor to a user: {}; the colors' users were not granted anything on them`,
-    wayOut: `ALTER TABLE … OWNER TO "${roles.owner}"`,
+    what: `tables that do not belong to '${roles.owner}': {}; the colors' users were not granted anything on them, and migrations cannot change them`,
+    wayOut: `ALTER TABLE … OWNER TO "${roles.owner}"; what belongs to the master user is handed over when the shared stack is deployed again`,
   },
   {
     code: 'sessions-no-grant-binds',

@@ -1,0 +1,49 @@
+import type { Db } from '../../lib/postgres/connect';
+import { advanceSequences } from '../../lib/postgres/sequences';
+import { startServer, stopServers } from './servers';
+
+let from: Db;
+let to: Db;
+beforeAll(async () => {
+  [from, to] = [await (await startServer()).master(), await (await startServer()).master()];
+  for (const db of [from, to]) {
+    await db.query('CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)');
+    await db.query('CREATE SEQUENCE down INCREMENT -5');
+    await db.query('CREATE SEQUENCE "Unused Name"');
+    await db.query('CREATE SEQUENCE small AS smallint');
+    await db.query('CREATE SEQUENCE cached CACHE 50');
+  }
+});
+afterAll(stopServers);
+
+test('every used sequence is moved ahead by the margin, in its own direction, and never back', async () => {
+  await from.query('INSERT INTO orders SELECT FROM generate_series(1, 42)');
+  await from.query("SELECT nextval('down'), nextval('down'), nextval('cached')");
+  await from.query("SELECT setval('small', 32700)");
+  await from.query('CREATE SEQUENCE made_by_a_migration');
+  await from.query("SELECT nextval('made_by_a_migration')");
+  await to.query("SELECT setval('cached', 100000)");
+
+  const result = await advanceSequences(from, to, 1000);
+  expect(result.moved).toEqual([
+    { sequence: 'public.down', from: '-1', to: '-5006' },
+    { sequence: 'public.orders_id_seq', from: '1', to: '1042' },
+    { sequence: 'public.small', from: '1', to: '32767' },
+  ]);
+  expect(result.missing).toEqual(['public.made_by_a_migration']);
+  expect(result.nearEnd).toEqual(['public.small']);
+  expect(await to.query('INSERT INTO orders DEFAULT VALUES RETURNING id::int')).toEqual([{ id: 1043 }]);
+  expect(await to.query(`SELECT nextval('"Unused Name"')::int AS n`)).toEqual([{ n: 1 }]);
+});
+
+test('running it again moves nothing', async () => {
+  expect((await advanceSequences(from, to, 500)).moved).toEqual([]);
+});
+
+test('a thousand sequences are moved in a moment', async () => {
+  for (const db of [from, to]) await db.query("DO $$ BEGIN FOR i IN 1..1000 LOOP EXECUTE 'CREATE SEQUENCE s' || i; END LOOP; END $$");
+  await from.query("SELECT nextval(('s' || i)::regclass) FROM generate_series(1, 1000) i");
+  const began = performance.now();
+  expect((await advanceSequences(from, to, 100)).moved).toHaveLength(1000);
+  expect(performance.now() - began).toBeLessThan(1_000);
+});
