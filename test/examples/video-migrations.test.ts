@@ -74,7 +74,7 @@ test('the backfill takes as long as it is told to, and goes on where it was inte
   await host.createDatabase('slow', '1.0.0');
   const interrupted = host.run('2.0.0', ['migrate.js', 'expand'], {
     DATABASE_URL: host.url('slow', 'video_migrator'),
-    BACKFILL_SECONDS: '60',
+    BACKFILL_SECONDS: '8',
   });
   await interrupted.says(/charges: batch 2 of 20, 25 rows/);
   await interrupted.kill();
