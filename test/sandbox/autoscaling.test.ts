@@ -1,4 +1,12 @@
+import {
+  ApplicationAutoScalingClient,
+  DeregisterScalableTargetCommand,
+  DescribeScalableTargetsCommand,
+  ObjectNotFoundException,
+  RegisterScalableTargetCommand,
+} from '@aws-sdk/client-application-auto-scaling';
 import { autoscaling } from '../../lib/sandbox/services/autoscaling';
+import { clientConfig, sandboxForTest } from '../_helpers/sandbox';
 import { eventually, type TinySandbox, tinySandbox } from './tiny';
 
 const key = { ServiceNamespace: 'ecs', ResourceId: 'service/video/queue-blue', ScalableDimension: 'ecs:service:DesiredCount' };
@@ -99,4 +107,23 @@ test.each([
     code: 'ValidationException',
     message: expect.stringContaining(message),
   });
+});
+
+test('the SDK registers a target, suspends it and is told when it is not there', async () => {
+  const running = await sandboxForTest();
+  const client = new ApplicationAutoScalingClient(clientConfig(running.endpoint));
+  const target = { ServiceNamespace: 'ecs', ResourceId: key.ResourceId, ScalableDimension: 'ecs:service:DesiredCount' } as const;
+  await client.send(new RegisterScalableTargetCommand({ ...target, MinCapacity: 1, MaxCapacity: 4 }));
+  await client.send(new RegisterScalableTargetCommand({ ...target, SuspendedState: { DynamicScalingOutSuspended: true } }));
+  const { ScalableTargets } = await client.send(new DescribeScalableTargetsCommand({ ServiceNamespace: 'ecs' }));
+  expect(ScalableTargets).toEqual([
+    expect.objectContaining({
+      MinCapacity: 1,
+      CreationTime: expect.any(Date),
+      SuspendedState: expect.objectContaining({ DynamicScalingOutSuspended: true }),
+    }),
+  ]);
+  await client.send(new DeregisterScalableTargetCommand(target));
+  await expect(client.send(new DeregisterScalableTargetCommand(target))).rejects.toBeInstanceOf(ObjectNotFoundException);
+  await running.stop();
 });

@@ -1,4 +1,12 @@
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  GetMetricDataCommand,
+  PutMetricAlarmCommand,
+  PutMetricDataCommand,
+} from '@aws-sdk/client-cloudwatch';
 import { cloudwatch } from '../../lib/sandbox/services/cloudwatch';
+import { clientConfig, sandboxForTest } from '../_helpers/sandbox';
 import { type TinySandbox, tinySandbox } from './tiny';
 
 let sandbox: TinySandbox;
@@ -115,4 +123,27 @@ test('a range that is upside down and a statistic that is not served are refused
   await expect(call('GetMetricStatistics', { ...input, ...query(60, 0) })).rejects.toThrow('StartTime must be less than');
   const percentile = { ...input, ...query(0, 60), Dimensions, Statistics: ['p99'] };
   await expect(call('GetMetricStatistics', percentile)).rejects.toThrow('not the statistic p99');
+});
+
+test('the SDK writes a metric, reads it back, and sees its alarm', async () => {
+  const running = await sandboxForTest();
+  const client = new CloudWatchClient(clientConfig(running.endpoint));
+  const Timestamp = new Date();
+  const MetricData = [{ MetricName: 'ReplicaLag', Dimensions, Unit: 'Seconds' as const, Value: 2.5, Timestamp }];
+  await client.send(new PutMetricDataCommand({ Namespace: 'AWS/RDS', MetricData }));
+  const Metric = { Namespace: 'AWS/RDS', MetricName: 'ReplicaLag', Dimensions };
+  const { MetricDataResults } = await client.send(
+    new GetMetricDataCommand({
+      StartTime: new Date(Timestamp.getTime() - 60_000),
+      EndTime: new Date(Timestamp.getTime() + 60_000),
+      MetricDataQueries: [{ Id: 'lag', MetricStat: { Metric, Period: 60, Stat: 'Maximum' } }],
+    }),
+  );
+  expect(MetricDataResults?.[0]?.Values).toEqual([2.5]);
+  expect(MetricDataResults?.[0]?.Timestamps?.[0]).toEqual(new Date(Math.floor(Timestamp.getTime() / 60_000) * 60_000));
+  const alarm = { ...Metric, AlarmName: 'lag', Statistic: 'Maximum' as const, Period: 60, EvaluationPeriods: 2, Threshold: 2 };
+  await client.send(new PutMetricAlarmCommand({ ...alarm, ComparisonOperator: 'GreaterThanThreshold' }));
+  const { MetricAlarms } = await client.send(new DescribeAlarmsCommand({}));
+  expect(MetricAlarms).toEqual([expect.objectContaining({ AlarmName: 'lag', StateValue: 'ALARM', Threshold: 2 })]);
+  await running.stop();
 });

@@ -1,6 +1,15 @@
 import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  GetLogEventsCommand,
+  PutLogEventsCommand,
+  ResourceAlreadyExistsException,
+} from '@aws-sdk/client-cloudwatch-logs';
 import { logs, openLog } from '../../lib/sandbox/services/logs';
+import { clientConfig, sandboxForTest } from '../_helpers/sandbox';
 import { type TinySandbox, tinySandbox } from './tiny';
 
 let sandbox: TinySandbox;
@@ -123,4 +132,18 @@ test('a group that is missing and may not be made is noted, and the process that
   log.line('x');
   await log.close();
   expect(sandbox.lines[0]).toBe('logs: cannot write to /none a: The specified log group does not exist.');
+});
+
+test('the SDK writes events and reads them back', async () => {
+  const running = await sandboxForTest();
+  const client = new CloudWatchLogsClient(clientConfig(running.endpoint));
+  await client.send(new CreateLogGroupCommand({ logGroupName: '/ecs/site' }));
+  await client.send(new CreateLogStreamCommand(where));
+  await client.send(new PutLogEventsCommand({ ...where, logEvents: [event('grüezi', 1_700_000_000_123)] }));
+  const { events } = await client.send(new GetLogEventsCommand({ ...where, startFromHead: true }));
+  expect(events).toEqual([{ timestamp: 1_700_000_000_123, message: 'grüezi', ingestionTime: expect.any(Number) }]);
+  await expect(client.send(new CreateLogGroupCommand({ logGroupName: '/ecs/site' }))).rejects.toBeInstanceOf(
+    ResourceAlreadyExistsException,
+  );
+  await running.stop();
 });
