@@ -145,7 +145,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
       clock: wallClock,
       screen: output.screen(verb),
       here: flags.here ?? false,
-      ask: flags.yes ? async () => ({ answer: 'go', reason: flags.reason ?? 'answered by --yes' }) : interactive ? askGate : undefined,
+      ask: atGate(flags, interactive),
       signal: interrupted.signal,
     });
     output.reply(verb, reply);
@@ -169,6 +169,14 @@ async function confirm(question: string, expected: string): Promise<boolean> {
   } finally {
     terminal.close();
   }
+}
+
+/** Who answers a gate: the flags, or a person; nobody where there is neither. */
+function atGate(flags: Flags, interactive: boolean): ((question: string) => Promise<Answer | undefined>) | undefined {
+  const { answer, reason } = flags;
+  if (answer) return async () => ({ answer, reason: reason ?? 'no reason given' });
+  if (flags.yes) return async () => ({ answer: 'go', reason: reason ?? 'answered by --yes' });
+  return interactive ? askGate : undefined;
 }
 
 async function askGate(question: string): Promise<Answer | undefined> {

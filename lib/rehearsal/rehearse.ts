@@ -1,0 +1,360 @@
+/**
+ * Whole windows on a sandbox of its own, with the commands people type: the same code as the night itself. What
+ * customers saw and what the database holds is found out by the example's customers and auditor, which share no code
+ * with the toolkit.
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type Audit, audit, isClean } from '../../examples/video/audit';
+import type { Summary } from '../../examples/video/summary';
+import { makeAws } from '../aws';
+import { Processes, type Ran } from './processes';
+
+export interface RehearsalOptions {
+  /** The repository. */
+  readonly root: string;
+  /** Parent of the rehearsal's own folder. */
+  readonly temp: string;
+  /** AWS seconds per real second. */
+  readonly speed: number;
+  /** Customers' requests per second. */
+  readonly rate: number;
+  /** Seconds of the hold after the last cutover. */
+  readonly holdSeconds: number;
+  /** Leaves the folder with its logs behind. */
+  readonly keep: boolean;
+  readonly onPhase: (phase: string) => void;
+  readonly onLine: (source: string, line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface StepSeconds {
+  readonly window: string;
+  readonly verb: string;
+  readonly id: string;
+  readonly title: string;
+  readonly seconds: number;
+}
+
+export interface RehearsalResult {
+  readonly ok: boolean;
+  /** What did not hold, as sentences. */
+  readonly problems: readonly string[];
+  readonly acknowledgedWrites: number;
+  readonly lostWrites: number;
+  readonly duplicatedWrites: number;
+  readonly openPathRequests: number;
+  readonly openPathFailures: number;
+  /** Of the last cutover, as customers saw it: first refusal to first acknowledged write. */
+  readonly maintenanceSeconds: number;
+  readonly cutoverSeconds: number;
+  readonly rollbackSeconds: number;
+  readonly seconds: number;
+  readonly deploys: readonly { readonly what: string; readonly seconds: number }[];
+  readonly steps: readonly StepSeconds[];
+  readonly releases: Summary['releases'];
+  readonly latencyMs: Summary['latencyMs'];
+}
+
+export class RehearsalFailed extends Error {}
+
+const system = 'video';
+
+export async function rehearse(options: RehearsalOptions): Promise<RehearsalResult> {
+  const from = performance.now();
+  const folder = await mkdtemp(join(options.temp, 'switchback-rehearsal-'));
+  const processes = new Processes(options.root, options.onLine);
+  const end = () => void processes.end();
+  options.signal.addEventListener('abort', end, { once: true });
+  try {
+    const stage = new Stage(options, processes, folder);
+    return await stage.play(from);
+  } finally {
+    options.signal.removeEventListener('abort', end);
+    await processes.end();
+    if (!options.keep) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+class Stage {
+  private readonly deploys: { what: string; seconds: number }[] = [];
+  private readonly steps: StepSeconds[] = [];
+  private readonly problems: string[] = [];
+  private env: NodeJS.ProcessEnv = {};
+
+  constructor(
+    private readonly options: RehearsalOptions,
+    private readonly processes: Processes,
+    private readonly folder: string,
+  ) {}
+
+  /** The rehearsal, top to bottom. */
+  async play(from: number): Promise<RehearsalResult> {
+    const { onPhase } = this.options;
+    onPhase('a sandbox of its own');
+    await this.startSandbox();
+
+    onPhase('v1 goes live: cdk bootstrap, cdk deploy shared blue, the first opening');
+    await this.cdk('bootstrap', ['bootstrap', '--no-notices'], { green: 'none', window: 'none' });
+    await this.cdk('deploy shared blue', ['deploy', 'shared', 'blue'], { green: 'none', window: 'none' });
+    await this.verb('w0', 'cutover', ['--yes', '--reason', 'rehearsal']);
+
+    onPhase('customers arrive');
+    const acknowledgements = join(this.folder, 'acknowledgements.jsonl');
+    const customers = await this.startCustomers(acknowledgements);
+
+    onPhase('green is provisioned beside it: cdk deploy green fallback-w1');
+    await this.cdk('deploy green fallback-w1', ['deploy', 'green', 'fallback-w1'], { window: '1' });
+    await this.verb('w1', 'stage', []);
+
+    onPhase('window w1: cutover up to the gate, no-go, rollback');
+    await this.verb('w1', 'cutover', ['--yes', '--answer', 'no-go', '--reason', 'rehearsal of the way back'], 6);
+    const rollback = await this.verb('w1', 'rollback', ['--yes']);
+    await this.verb('w1', 'teardown', ['--yes', '--now', '--keep-standby']);
+    await this.checkRows('after the rollback of w1', acknowledgements);
+
+    onPhase('window w2: cutover, open');
+    await this.cdk('deploy fallback-w2', ['deploy', 'fallback-w2'], { window: '2' });
+    await this.verb('w2', 'stage', []);
+    const cutover = await this.verb('w2', 'cutover', ['--yes', '--reason', 'rehearsal']);
+
+    onPhase('the hold: a deploy of every stack must not move traffic');
+    const before = await this.liveColor();
+    await this.cdk('deploy --all', ['deploy', '--all'], { window: '2' });
+    const after = await this.liveColor();
+    if (before !== 'green' || after !== 'green')
+      this.problems.push(`a deploy of every stack moved traffic: ${before} was live before it, ${after} after it`);
+
+    onPhase('the hold ends: the schedule tears down');
+    await this.windowClosedBySchedule();
+    customers.process.kill('SIGTERM');
+    const summary = await customers.summary;
+    onPhase('every acknowledged write is looked up');
+    const found = await this.checkRows('at the end', acknowledgements);
+    return this.result(from, summary, found, cutover.seconds, rollback.seconds);
+  }
+
+  private async startSandbox(): Promise<void> {
+    const port = await freePort();
+    const command = [
+      ...tsx,
+      'scripts/sandbox.ts',
+      '--folder',
+      join(this.folder, 'sandbox'),
+      '--port',
+      String(port),
+      '--speed',
+      String(this.options.speed),
+    ];
+    const sandbox = this.processes.start('sandbox', command, { ...process.env });
+    let exited = false;
+    sandbox.once('exit', () => {
+      exited = true;
+    });
+    const endpoint = `http://localhost:${port}`;
+    this.env = {
+      ...process.env,
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: 'eu-central-1',
+      AWS_DEFAULT_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'sandbox',
+      AWS_SECRET_ACCESS_KEY: 'sandbox',
+      CDK_DEFAULT_ACCOUNT: '000000000000',
+      CDK_DEFAULT_REGION: 'eu-central-1',
+      // validation by rules of CloudFormation itself has a test of its own; here it would be most of every deploy.
+      CDK_VALIDATION: 'false',
+      CDK_DISABLE_VERSION_CHECK: '1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      NO_COLOR: '1',
+    };
+    // our own AWS calls, for looking only, go the same way.
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL: endpoint,
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'sandbox',
+      AWS_SECRET_ACCESS_KEY: 'sandbox',
+    });
+    await this.until('the sandbox answers', 60, async () => {
+      if (exited) throw new RehearsalFailed('the sandbox ended before it answered; its lines are above');
+      return (await fetch(endpoint).catch(() => undefined)) !== undefined;
+    });
+    const { Account: account } = (await makeAwsIdentity()) ?? {};
+    if (account) this.env['CDK_DEFAULT_ACCOUNT'] = account;
+  }
+
+  private async cdk(what: string, args: readonly string[], context: { window: string; green?: string }): Promise<void> {
+    const hold = [
+      '-c',
+      `hold=${this.options.holdSeconds}`,
+      '-c',
+      'watch=5',
+      '-c',
+      `window=${context.window}`,
+      ...(context.green ? ['-c', `green=${context.green}`] : []),
+    ];
+    const ran = await this.processes.run(
+      'cdk',
+      [
+        'node',
+        'node_modules/aws-cdk/bin/cdk',
+        ...args,
+        '--output',
+        join(this.folder, 'cdk.out'),
+        '--require-approval',
+        'never',
+        ...hold,
+      ].filter((word, i, all) => !(args[0] === 'bootstrap' && (word === '--require-approval' || all[i - 1] === '--require-approval'))),
+      this.env,
+    );
+    this.must(ran, `cdk ${what}`, 0);
+    this.deploys.push({ what: `cdk ${what}`, seconds: ran.seconds });
+  }
+
+  /** Runs a verb as a person would, reads its JSON lines, notes what each step took. */
+  private async verb(window: string, verb: string, args: readonly string[], expected = 0): Promise<Ran> {
+    const ran = await this.processes.run(
+      verb,
+      [...tsx, `scripts/${verb}.ts`, '--json', '--system', system, '--by', 'rehearsal', ...args],
+      this.env,
+    );
+    const titles = new Map<string, string>();
+    for (const line of ran.stdout.split('\n')) {
+      if (!line.startsWith('{')) continue;
+      const event = JSON.parse(line) as { event: string; step?: string; seconds?: number; plan?: { id: string; title: string }[] };
+      for (const { id, title } of event.plan ?? []) titles.set(id, title);
+      if (event.event === 'step.done' && event.step !== undefined)
+        this.steps.push({ window, verb, id: event.step, title: titles.get(event.step) ?? event.step, seconds: event.seconds ?? 0 });
+    }
+    this.must(ran, `${verb} of ${window}`, expected);
+    return ran;
+  }
+
+  private must(ran: Ran, what: string, expected: number): void {
+    if (this.options.signal.aborted) throw new RehearsalFailed('interrupted');
+    if (ran.code === expected) return;
+    const last = `${ran.stdout}\n${ran.stderr}`.trim().split('\n').slice(-15).join('\n');
+    throw new RehearsalFailed(`${what} ended with exit code ${ran.code}, not ${expected}:\n${last}`);
+  }
+
+  private async startCustomers(file: string): Promise<{ process: import('node:child_process').ChildProcess; summary: Promise<Summary> }> {
+    const { manifest } = await makeAws().settings.manifest(system);
+    const [door] = await makeAws().traffic.frontDoors(manifest);
+    if (!door) throw new RehearsalFailed('the load balancer has no listener');
+    const url = `http://${door.host}:${door.port}`;
+    const child = this.processes.start(
+      'customers',
+      [...tsx, 'examples/video/customers.ts', '--url', url, '--rate', String(this.options.rate), '--file', file, '--json'],
+      this.env,
+    );
+    let text = '';
+    child.stdout?.on('data', (part: string) => {
+      text += part;
+    });
+    const summary = new Promise<Summary>((resolve, reject) => {
+      child.once('close', () => {
+        const line = text.split('\n').findLast((one) => one.startsWith('{'));
+        if (line) resolve(JSON.parse(line) as Summary);
+        else reject(new RehearsalFailed('the customers ended without a summary'));
+      });
+    });
+    summary.catch(() => undefined);
+    await this.until('the first write is acknowledged', 30, async () =>
+      (await readFile(file, 'utf8').catch(() => '')).includes('"acknowledged"'),
+    );
+    return { process: child, summary };
+  }
+
+  /** Compares acknowledgements with rows on what is production now. */
+  private async checkRows(when: string, file: string): Promise<Audit> {
+    const aws = makeAws();
+    const { manifest, state } = await aws.settings.manifest(system);
+    const address = (await aws.databases.describe(state?.production ?? ''))?.address;
+    const login = await aws.settings.secret(manifest.shared.database.masterSecret);
+    const found = await audit({
+      files: [file],
+      connection: { ...address, user: login.username, password: login.password, database: manifest.shared.database.name },
+    });
+    if (!isClean(found)) this.problems.push(`${when}: ${describe(found)}`);
+    return found;
+  }
+
+  private async liveColor(): Promise<string> {
+    const ran = await this.processes.run('status', [...tsx, 'scripts/status.ts', '--json', '--system', system], this.env);
+    this.must(ran, 'status', 0);
+    return String((JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '{}') as { live?: string }).live);
+  }
+
+  private async windowClosedBySchedule(): Promise<void> {
+    const aws = makeAws();
+    await this.until(
+      'the schedule has torn the window down',
+      this.options.holdSeconds + 180,
+      async () => (await aws.settings.state(system))?.window === undefined && (await aws.stacks.status('video-blue')) === undefined,
+    );
+  }
+
+  private async until(what: string, seconds: number, condition: () => Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + seconds * 1000;
+    while (!(await condition())) {
+      if (this.options.signal.aborted) throw new RehearsalFailed('interrupted');
+      if (performance.now() > deadline) throw new RehearsalFailed(`${what}: not within ${seconds} s`);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+
+  private result(from: number, summary: Summary, found: Audit, cutoverSeconds: number, rollbackSeconds: number): RehearsalResult {
+    if (summary.openPath.failures > 0)
+      this.problems.push(
+        `${summary.openPath.failures} of ${summary.openPath.requests} requests on open paths failed: ${JSON.stringify(summary.openPath.examples[0])}`,
+      );
+    return {
+      ok: this.problems.length === 0,
+      problems: this.problems,
+      acknowledgedWrites: found.acknowledged,
+      lostWrites: found.lost.length,
+      duplicatedWrites: found.duplicated.length,
+      openPathRequests: summary.openPath.requests,
+      openPathFailures: summary.openPath.failures,
+      maintenanceSeconds: summary.maintenance.at(-1)?.seconds ?? 0,
+      cutoverSeconds,
+      rollbackSeconds,
+      seconds: (performance.now() - from) / 1000,
+      deploys: this.deploys,
+      steps: this.steps,
+      releases: summary.releases,
+      latencyMs: summary.latencyMs,
+    };
+  }
+}
+
+const tsx = ['node', '--import', 'tsx'];
+
+function describe(found: Audit): string {
+  const parts = [
+    `${found.lost.length} acknowledged writes are missing${found.lost.length > 0 ? ` (${found.lost.slice(0, 3).join(', ')})` : ''}`,
+    `${found.duplicated.length} are there twice`,
+    `${found.changed.length} were changed`,
+    `${found.refusedPresent.length} were refused and are there`,
+    ...found.onceWorkerOverlaps.map((overlap) => `two copies of ${overlap.worker} for ${overlap.seconds} s`),
+    ...found.inconsistencies,
+  ];
+  return parts.filter((part) => !part.startsWith('0 ')).join('; ');
+}
+
+async function makeAwsIdentity(): Promise<{ Account?: string } | undefined> {
+  const arn = await makeAws().whoAmI();
+  const account = arn.split(':')[4];
+  return account ? { Account: account } : undefined;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+    });
+  });
+}

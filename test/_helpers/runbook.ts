@@ -1,0 +1,176 @@
+/** A journal in memory, a clock that tests move, and steps over a world of flags. */
+import type { Aws } from '../../lib/aws';
+import type { ColorPart, Manifest, SharedPart } from '../../lib/manifest/schema';
+import type { Clock } from '../../lib/runbook/clock';
+import type { Operator, Window } from '../../lib/runbook/events';
+import { Journal, type JournalStore } from '../../lib/runbook/journal';
+import { advance, type RunAnswer, type RunOptions } from '../../lib/runbook/run';
+import { done, type Step, todo } from '../../lib/runbook/step';
+
+export class MemoryStore implements JournalStore {
+  readonly objects = new Map<string, string>();
+  /** Called before each create; may throw, or create itself and throw (a lost answer). */
+  beforeCreate: ((window: string, number: number, event: string) => void) | undefined;
+
+  async create(window: string, number: number, event: string): Promise<boolean> {
+    this.beforeCreate?.(window, number, event);
+    const key = `${window}/${number}`;
+    if (this.objects.has(key)) return false;
+    this.objects.set(key, event);
+    return true;
+  }
+
+  async read(window: string, from: number): Promise<string[]> {
+    const events: string[] = [];
+    for (let number = from; this.objects.has(`${window}/${number}`); number += 1)
+      events.push(this.objects.get(`${window}/${number}`) ?? '');
+    return events;
+  }
+
+  async windows(): Promise<string[]> {
+    return [...new Set([...this.objects.keys()].map((key) => key.split('/')[0] ?? ''))];
+  }
+}
+
+/** Pausing moves it; nothing really waits. */
+export class TestClock implements Clock {
+  constructor(public time = Date.parse('2026-11-21T02:00:00Z')) {}
+  now(): number {
+    return this.time;
+  }
+  async pause(ms: number): Promise<void> {
+    this.time += ms;
+  }
+}
+
+export const sharedPart: SharedPart = {
+  manifest: 1,
+  part: 'shared',
+  system: 'video',
+  region: 'eu-central-1',
+  account: '000000000000',
+  cluster: 'cluster',
+  loadBalancer: { arn: 'lb', name: 'video' },
+  listeners: [{ arn: 'listener', firstPriority: 1000 }],
+  maintenanceRules: [{ arn: 'rule-maintenance', listener: 'listener', application: 'site', kind: 'maintenance', slot: 0 }],
+  routingKey: { header: 'x-key', blue: 'b', green: 'g' },
+  database: {
+    instance: 'video-db',
+    name: 'video',
+    masterSecret: 'master',
+    migratorSecret: 'migrator',
+    roles: { owner: 'o', write: 'w', read: 'r', migrator: 'm', reader: 'rd' },
+  },
+  journalBucket: 'bucket',
+  runner: 'runner',
+  schedule: { group: 'group', role: 'role' },
+  holdSeconds: 86_400,
+  watchSeconds: 60,
+  checks: [],
+  landingTests: ['landing test by the business'],
+};
+
+export const colorPartOf = (color: 'blue' | 'green', version: string): ColorPart => ({
+  manifest: 1,
+  part: color,
+  system: 'video',
+  stack: `video-${color}`,
+  release: { version, commit: `commit-${version}` },
+  applications: [{ name: 'site', service: `${color}-site`, targetGroup: `${color}-site-tg`, open: false, proofPath: '/release' }],
+  workers: [{ name: 'clock', service: `${color}-clock`, once: true, count: 1 }],
+  rules: [
+    { arn: `${color}-site`, listener: 'listener', application: 'site', kind: 'application', slot: 0 },
+    { arn: `${color}-watch`, listener: 'listener', application: 'player', kind: 'open', slot: 1 },
+  ],
+  database: { user: `video_${color}`, secret: `${color}-secret`, openSecret: `${color}-open` },
+  migration: {
+    taskDefinition: `${color}-migrate`,
+    container: 'migrate',
+    expand: ['migrate'],
+    network: { subnets: [], securityGroups: [] },
+    logGroup: 'log',
+    logStreamPrefix: 'migrate',
+  },
+});
+
+export const manifest: Manifest = {
+  shared: sharedPart,
+  blue: colorPartOf('blue', '1.0.0'),
+  green: colorPartOf('green', '2.0.0'),
+  fallbacks: {
+    w1: {
+      manifest: 1,
+      part: 'fallback',
+      system: 'video',
+      window: 'w1',
+      stack: 'video-fallback-w1',
+      instance: 'video-fallback-w1',
+      source: 'video-db',
+    },
+  },
+};
+
+export const window: Window = {
+  name: 'w1',
+  system: 'video',
+  from: 'blue',
+  to: 'green',
+  production: 'video-db',
+  fallback: 'video-fallback-w1',
+};
+
+export const operator: Operator = { who: 'ada', where: 'ada@laptop' };
+
+/** A step over a set of flags: so when its id is in the world. */
+export const flag = (world: Set<string>, id: string, options: Partial<Step> = {}): Step => ({
+  id,
+  title: `make ${id} so`,
+  estimateSeconds: 1,
+  patienceSeconds: 10,
+  async observe() {
+    return world.has(id) ? done() : todo();
+  },
+  async act() {
+    world.add(id);
+  },
+  ...options,
+});
+
+export class Rig {
+  readonly store = new MemoryStore();
+  readonly clock = new TestClock();
+  private nonces = 0;
+
+  journal(): Journal {
+    return new Journal(this.store, 'w1', this.clock, () => `nonce-${++this.nonces}`);
+  }
+
+  async open(): Promise<void> {
+    await this.journal().append('open', operator, {
+      type: 'window.opened',
+      window,
+      manifest,
+      state: { production: 'video-db', opened: true },
+    });
+  }
+
+  /** One invocation of a fresh process: it knows only what the journal says. */
+  async advance(plan: readonly Step[], options: Partial<Pick<RunOptions, 'run' | 'verb' | 'by' | 'deadline'>> = {}): Promise<RunAnswer> {
+    return advance({
+      aws: {} as Aws,
+      clock: this.clock,
+      journal: this.journal(),
+      verb: 'cutover',
+      run: 'run-1',
+      by: operator,
+      runner: 'test',
+      deadline: Number.POSITIVE_INFINITY,
+      plan: async () => [...plan],
+      ...options,
+    });
+  }
+
+  async events(): Promise<{ type: string; step?: string; number: number }[]> {
+    return (await this.store.read('w1', 1)).map((text) => JSON.parse(text));
+  }
+}

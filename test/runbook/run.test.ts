@@ -1,0 +1,256 @@
+import { OutcomeUnknown } from '../../lib/runbook/errors';
+import { type Step, todo } from '../../lib/runbook/step';
+import { flag, Rig } from '../_helpers/runbook';
+
+const rig = async () => {
+  const made = new Rig();
+  await made.open();
+  return made;
+};
+
+describe('a run', () => {
+  test('takes its steps in order and says so in the journal', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    expect(await made.advance([flag(world, 'a'), flag(world, 'b')])).toEqual({ state: 'finished' });
+    expect((await made.events()).map(({ type, step }) => (step ? `${type} ${step}` : type))).toEqual([
+      'window.opened',
+      'run.started',
+      'step.started a',
+      'step.done a',
+      'step.started b',
+      'step.done b',
+      'run.finished',
+    ]);
+  });
+
+  test('does not act where it is so already', async () => {
+    const made = await rig();
+    const act = jest.fn();
+    await made.advance([flag(new Set(['a']), 'a', { act })]);
+    expect(act).not.toHaveBeenCalled();
+  });
+
+  test('killed before any journal write, it is taken up by another run and every step is done once', async () => {
+    // the number of writes of an undisturbed run says how many places there are to be killed at.
+    const undisturbed = await rig();
+    const steps = (world: Set<string>, acts: string[]): Step[] =>
+      ['a', 'b', 'c'].map((id) =>
+        flag(world, id, {
+          act: async () => {
+            acts.push(id);
+            world.add(id);
+          },
+        }),
+      );
+    await undisturbed.advance(steps(new Set(), []));
+    const writes = (await undisturbed.events()).length;
+    for (let at = 2; at <= writes; at += 1) {
+      const made = await rig();
+      const world = new Set<string>();
+      const acts: string[] = [];
+      made.store.beforeCreate = (_window, number) => {
+        if (number === at) throw new Error('killed');
+      };
+      await made.advance(steps(world, acts)).catch(() => undefined);
+      made.store.beforeCreate = undefined;
+      // somebody else takes it up once the dead writer's lease is over.
+      made.clock.time += 61_000;
+      expect(await made.advance(steps(world, acts), { run: 'run-2' })).toEqual({ state: 'finished' });
+      expect(acts).toEqual(['a', 'b', 'c']);
+    }
+  });
+
+  test('a lost answer after the change was made is looked up, not repeated', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const act = jest.fn(async () => {
+      world.add('a');
+      throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'));
+    });
+    expect(await made.advance([flag(world, 'a', { act })])).toEqual({ state: 'finished' });
+    expect(act).toHaveBeenCalledTimes(1);
+  });
+
+  test('a lost answer before the change was made is tried again after looking', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    let calls = 0;
+    const act = async () => {
+      calls += 1;
+      if (calls === 1) throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'));
+      world.add('a');
+    };
+    expect(await made.advance([flag(world, 'a', { act })])).toEqual({ state: 'finished' });
+    expect(calls).toBe(2);
+  });
+
+  test('an outcome that cannot be known stops with exit code 7 and says where to look', async () => {
+    const made = await rig();
+    const act = jest.fn(async () => {
+      throw new OutcomeUnknown('rds PromoteReadReplica x', new Error('socket hang up'));
+    });
+    let acted = false;
+    const step = flag(new Set(), 'a', {
+      act: async () => {
+        acted = true;
+        await act();
+      },
+      observe: async () => (acted ? { is: 'unknown', look: 'aws rds describe-db-instances' } : todo()),
+    });
+    const answer = await made.advance([step]);
+    expect(answer).toMatchObject({ state: 'stopped', exit: 7, next: expect.arrayContaining(['aws rds describe-db-instances']) });
+    expect(act).toHaveBeenCalledTimes(1);
+  });
+
+  test('a refusal stops with what AWS said and what to type', async () => {
+    const made = await rig();
+    const act = async () => {
+      throw new Error('PriorityInUse: 1500');
+    };
+    const answer = await made.advance([flag(new Set(), 'a', { act })]);
+    expect(answer).toMatchObject({
+      state: 'stopped',
+      code: 'step.refused',
+      message: '"make a so": PriorityInUse: 1500',
+      exit: 1,
+      next: ['npm run rollback', 'or, when the reason is gone: npm run cutover'],
+    });
+  });
+
+  test('a second operator is told who has the window, and changes nothing', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const second = flag(world, 'a', { observe: async () => todo() });
+    const meanwhile: unknown[] = [];
+    const first = flag(world, 'a', {
+      act: async () => {
+        meanwhile.push(await made.advance([second], { run: 'run-2', by: { who: 'eve', where: 'eve@desk' } }));
+        world.add('a');
+      },
+    });
+    expect(await made.advance([first])).toEqual({ state: 'finished' });
+    expect(meanwhile).toEqual([
+      expect.objectContaining({ state: 'stopped', code: 'window.held', exit: 5, message: expect.stringContaining('ada on ada@laptop') }),
+    ]);
+  });
+
+  test('a writer whose lease was taken over stops at its next event and writes nothing more', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const sleeper = flag(world, 'a', {
+      act: async () => {
+        // the laptop sleeps for two minutes; somebody else finishes the window.
+        made.clock.time += 120_000;
+        await made.advance([flag(world, 'a'), flag(world, 'b')], { run: 'run-2' });
+      },
+    });
+    const answer = await made.advance([sleeper, flag(world, 'b')]);
+    expect(answer).toMatchObject({ state: 'stopped', code: 'journal.other-writer', exit: 5 });
+    expect((await made.events()).at(-1)?.type).toBe('run.finished');
+  });
+
+  test('a confirmed step that no longer holds stops the run instead of being done again', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const act = jest.fn(async () => void world.add('fence'));
+    const plan = [
+      flag(world, 'fence', { holdsUntil: 'open', act }),
+      flag(world, 'migrate', { observe: async () => ({ is: 'failed', code: 'x', message: 'no' }) }),
+      flag(world, 'open'),
+    ];
+    await made.advance(plan);
+    world.delete('fence');
+    const answer = await made.advance(plan, { run: 'run-2' });
+    expect(answer).toMatchObject({ state: 'stopped', code: 'step.no-longer-holds' });
+    expect(act).toHaveBeenCalledTimes(1);
+  });
+
+  test('a step that was tried and failed is tried again only when somebody runs the verb again', async () => {
+    const made = await rig();
+    let tries = 0;
+    let good = false;
+    const migrate = flag(new Set(), 'migrate', {
+      act: async () => {
+        tries += 1;
+      },
+      observe: async () =>
+        tries === 0 ? todo() : good && tries === 2 ? { is: 'done' } : { is: 'failed', code: 'migrations.failed', message: 'exit code 1' },
+    });
+    expect(await made.advance([migrate])).toMatchObject({ state: 'stopped', code: 'migrations.failed' });
+    expect(tries).toBe(1);
+    good = true;
+    expect(await made.advance([migrate], { run: 'run-2' })).toEqual({ state: 'finished' });
+    expect(tries).toBe(2);
+  });
+
+  test('stops when a step takes longer than its patience, naming what it last saw', async () => {
+    const made = await rig();
+    const answer = await made.advance([
+      flag(new Set(), 'a', { observe: async () => ({ is: 'pending', detail: '3 MB behind' }), patienceSeconds: 5 }),
+    ]);
+    expect(answer).toMatchObject({ state: 'stopped', code: 'step.too-slow', message: '"make a so" is not done after 5 s: 3 MB behind' });
+  });
+
+  test('hands over when its time is nearly up, and the same run goes on without acting twice', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const act = jest.fn(async () => undefined);
+    const slow = flag(world, 'a', { act, patienceSeconds: 600 });
+    expect(await made.advance([slow], { deadline: made.clock.time + 30_000 })).toEqual({ state: 'continue' });
+    world.add('a');
+    expect(await made.advance([slow], { deadline: made.clock.time + 30_000 })).toEqual({ state: 'finished' });
+    expect(act).toHaveBeenCalledTimes(1);
+  });
+
+  test('a gate waits for people, lets go of the window, and goes on with their answer', async () => {
+    const made = await rig();
+    const gate: Step = {
+      id: 'gate.go',
+      title: 'go?',
+      estimateSeconds: 1,
+      patienceSeconds: 1,
+      gate: 'Go?',
+      observe: async () => ({ is: 'pending' }),
+    };
+    const world = new Set<string>();
+    expect(await made.advance([gate, flag(world, 'switch')])).toEqual({ state: 'gate', step: 'gate.go', question: 'Go?' });
+    expect(world.has('switch')).toBe(false);
+    const journal = made.journal();
+    await journal.refresh();
+    await journal.append(
+      'run-2',
+      { who: 'bob', where: 'bob@phone' },
+      { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'all landed' },
+    );
+    expect(await made.advance([gate, flag(world, 'switch')], { run: 'run-2' })).toEqual({ state: 'finished' });
+    expect(world.has('switch')).toBe(true);
+  });
+
+  test('no-go ends the run with exit code 6 and the command that takes everything back', async () => {
+    const made = await rig();
+    const gate: Step = {
+      id: 'gate.go',
+      title: 'go?',
+      estimateSeconds: 1,
+      patienceSeconds: 1,
+      gate: 'Go?',
+      observe: async () => ({ is: 'pending' }),
+    };
+    await made.advance([gate]);
+    const journal = made.journal();
+    await journal.refresh();
+    await journal.append(
+      'run-1',
+      { who: 'bob', where: 'bob@phone' },
+      { type: 'gate.answered', step: 'gate.go', answer: 'no-go', reason: 'invoices are wrong' },
+    );
+    expect(await made.advance([gate])).toMatchObject({
+      state: 'stopped',
+      code: 'gate.no-go',
+      exit: 6,
+      message: 'no-go by bob: invoices are wrong',
+      next: ['npm run rollback'],
+    });
+  });
+});
