@@ -3,6 +3,7 @@ import type { Sandbox, Service, ServiceName } from '../service';
 import { autoscaling } from './autoscaling';
 import { cloudformation } from './cloudformation';
 import { cloudwatch } from './cloudwatch';
+import { ec2 } from './ec2';
 import { elbv2 } from './elbv2';
 import { iam } from './iam';
 import { lambda } from './lambda';
@@ -17,6 +18,7 @@ const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
   autoscaling,
   cloudformation,
   cloudwatch,
+  ec2,
   elbv2,
   iam,
   lambda,

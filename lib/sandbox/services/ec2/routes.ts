@@ -1,0 +1,117 @@
+/** Route tables, their routes, and which subnets use them. */
+import type { CreateRouteRequest, CreateRouteTableRequest, DeleteRouteRequest, TagSpecification } from '@aws-sdk/client-ec2';
+import { AwsError, type Handler } from '../../service';
+import type { Row, Rows } from './rows';
+
+export function createTable(rows: Rows, vpcId: string, main: boolean, tagging?: TagSpecification[] | undefined): Row {
+  const vpc = rows.get('Vpcs', vpcId);
+  const table = rows.create(
+    'RouteTables',
+    {
+      VpcId: vpcId,
+      OwnerId: rows.sandbox.account,
+      Routes: [{ DestinationCidrBlock: vpc['CidrBlock'], GatewayId: 'local', Origin: 'CreateRouteTable', State: 'active' }],
+      Associations: [],
+    },
+    tagging,
+  );
+  return main ? associate(rows, table, { Main: true }) : table;
+}
+
+function associate(rows: Rows, table: Row, members: Record<string, unknown>): Row {
+  const association = {
+    RouteTableAssociationId: `rtbassoc-${rows.sandbox.id(17)}`,
+    RouteTableId: table['RouteTableId'],
+    Main: false,
+    AssociationState: { State: 'associated' },
+    ...members,
+  };
+  return rows.save('RouteTables', { ...table, Associations: [...(table['Associations'] as Row[]), association] });
+}
+
+export function routeHandlers(rows: Rows): Record<string, Handler> {
+  const tableWith = (associationId: string): Row => {
+    const table = rows
+      .all('RouteTables')
+      .find((row) => (row['Associations'] as Row[]).some((one) => one['RouteTableAssociationId'] === associationId));
+    if (!table) throw new AwsError('InvalidAssociationID.NotFound', `The association ID '${associationId}' does not exist`);
+    return table;
+  };
+  const disassociate = (associationId: string): Row => {
+    const table = tableWith(associationId);
+    const all = table['Associations'] as Row[];
+    const gone = all.find((one) => one['RouteTableAssociationId'] === associationId)!;
+    if (gone['Main']) throw new AwsError('InvalidParameterValue', `cannot disassociate the main route table association ${associationId}`);
+    rows.save('RouteTables', { ...table, Associations: all.filter((one) => one !== gone) });
+    return gone;
+  };
+  const latestId = (table: Row): unknown => (table['Associations'] as Row[]).at(-1)?.['RouteTableAssociationId'];
+
+  return {
+    CreateRouteTable: (input: CreateRouteTableRequest) => ({
+      RouteTable: createTable(rows, input.VpcId ?? '', false, input.TagSpecifications),
+    }),
+    DescribeRouteTables: rows.describe('RouteTables'),
+    DeleteRouteTable: ({ RouteTableId }: { RouteTableId: string }) => {
+      rows.checkUnused('RouteTables', RouteTableId, rows.get('RouteTables', RouteTableId)['Associations'] as Row[]);
+      rows.delete('RouteTables', RouteTableId);
+    },
+
+    CreateRoute: (input: CreateRouteRequest) => {
+      const table = rows.get('RouteTables', input.RouteTableId);
+      const destination = destinationOf(input);
+      if ((table['Routes'] as Row[]).some((route) => destinationOf(route) === destination)) {
+        throw new AwsError('RouteAlreadyExists', `The route identified by ${destination} already exists.`);
+      }
+      rows.save('RouteTables', { ...table, Routes: [...(table['Routes'] as Row[]), routeOf(input)] });
+      return { Return: true };
+    },
+    ReplaceRoute: (input: CreateRouteRequest) => {
+      const { table, others } = without(rows, input);
+      rows.save('RouteTables', { ...table, Routes: [...others, routeOf(input)] });
+    },
+    DeleteRoute: (input: DeleteRouteRequest) => {
+      const { table, others } = without(rows, input);
+      rows.save('RouteTables', { ...table, Routes: others });
+    },
+
+    AssociateRouteTable: (input: { RouteTableId: string; SubnetId: string }) => {
+      const table = rows.get('RouteTables', input.RouteTableId);
+      rows.get('Subnets', input.SubnetId);
+      const taken = rows.all('RouteTables').some((row) => (row['Associations'] as Row[]).some((one) => one['SubnetId'] === input.SubnetId));
+      if (taken)
+        throw new AwsError(
+          'Resource.AlreadyAssociated',
+          `the specified association for ${input.SubnetId} conflicts with an existing association`,
+        );
+      return { AssociationId: latestId(associate(rows, table, { SubnetId: input.SubnetId })), AssociationState: { State: 'associated' } };
+    },
+    ReplaceRouteTableAssociation: (input: { AssociationId: string; RouteTableId: string }) => {
+      rows.get('RouteTables', input.RouteTableId);
+      const { SubnetId } = disassociate(input.AssociationId);
+      const table = associate(rows, rows.get('RouteTables', input.RouteTableId), { SubnetId });
+      return { NewAssociationId: latestId(table), AssociationState: { State: 'associated' } };
+    },
+    DisassociateRouteTable: (input: { AssociationId: string }) => void disassociate(input.AssociationId),
+  };
+}
+
+type Destination = Pick<CreateRouteRequest, 'DestinationCidrBlock' | 'DestinationIpv6CidrBlock' | 'DestinationPrefixListId'>;
+
+function destinationOf(route: Destination | Row): unknown {
+  return route.DestinationCidrBlock ?? route.DestinationIpv6CidrBlock ?? route.DestinationPrefixListId;
+}
+
+function routeOf({ RouteTableId: _, DryRun: __, ...route }: CreateRouteRequest): Row {
+  return { ...route, Origin: 'CreateRoute', State: 'active' };
+}
+
+function without(rows: Rows, input: CreateRouteRequest | DeleteRouteRequest): { table: Row; others: Row[] } {
+  const table = rows.get('RouteTables', input.RouteTableId);
+  const all = table['Routes'] as Row[];
+  const others = all.filter((route) => destinationOf(route) !== destinationOf(input));
+  if (others.length === all.length) {
+    throw new AwsError('InvalidRoute.NotFound', `no route with destination ${destinationOf(input)} in route table ${input.RouteTableId}`);
+  }
+  return { table, others };
+}
