@@ -127,7 +127,7 @@ async function templateFor(wanted?: number): Promise<{ binaries: Binaries; templ
   if (!existsSync(folder)) {
     const unfinished = mkdtempSync(`${folder}-`);
     const password = randomBytes(12).toString('hex');
-    new PostgresServer({ binaries, folder: unfinished, superuser: 'postgres', password }).init();
+    await new PostgresServer({ binaries, folder: unfinished, superuser: 'postgres', password }).init();
     writeFileSync(join(unfinished, 'password'), password, { mode: 0o600 });
     giveToServer(join(unfinished, 'password'));
     try {

@@ -14,7 +14,11 @@ const prefix = 'switchback-data-';
 /** The folder to keep database files in for the owner `folder`: `folder` itself wherever that is possible. */
 export function placeFor(folder: string): string {
   const wanted = resolve(folder);
-  mkdirSync(wanted, { recursive: true });
+  if (!existsSync(wanted)) {
+    mkdirSync(wanted, { recursive: true });
+    // passed through, not read: a strict umask must not close what we have just made for the servers.
+    chmodSync(wanted, 0o711);
+  }
   if (serverMayEnter(wanted)) return wanted;
   const name = nameFor(wanted);
   const base = elsewhere.find((candidate) => existsSync(candidate) && serverMayEnter(candidate));

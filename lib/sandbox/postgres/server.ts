@@ -1,7 +1,8 @@
 /** One PostgreSQL server: a folder with data, log and settings, and the process that works on it. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
 import { giveToServer, spawnOptions } from './account';
 import type { Binaries } from './binaries';
@@ -41,6 +42,7 @@ export class PostgresServer {
   port: number | undefined;
   settings: Settings;
   private process: ChildProcess | undefined;
+  private starting: Promise<void> | undefined;
   private callOffGuard: (() => void) | undefined;
 
   constructor(private readonly options: ServerOptions) {
@@ -54,7 +56,7 @@ export class PostgresServer {
   }
 
   /** Makes the data folder of a new server. */
-  init(): void {
+  async init(): Promise<void> {
     this.makeFolder();
     rmSync(this.data, { recursive: true, force: true });
     const passwordFile = join(this.folder, 'initial-password');
@@ -65,12 +67,15 @@ export class PostgresServer {
     // small WAL segments: a new server and each copy of it would otherwise carry 16 MB of zeros.
     const size = ['--wal-segsize=4', '--no-sync', '--no-instructions'];
     const access = [`--username=${this.superuser}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
-    const run = spawnSync(join(this.binaries.folder, 'initdb'), [`--pgdata=${this.data}`, ...access, ...locale, ...size], {
-      ...spawnOptions(),
-      encoding: 'utf8',
-    });
-    rmSync(passwordFile);
-    if (run.status !== 0) throw new Error(`initdb failed in ${this.data}: ${run.error?.message ?? run.stderr.trim()}`);
+    const program = join(this.binaries.folder, 'initdb');
+    try {
+      await promisify(execFile)(program, [`--pgdata=${this.data}`, ...access, ...locale, ...size], spawnOptions());
+    } catch (error) {
+      const { stderr, message } = error as Error & { stderr?: string };
+      throw new Error(`initdb failed in ${this.data}: ${stderr?.trim() || message}`);
+    } finally {
+      rmSync(passwordFile);
+    }
   }
 
   /** Makes the server's own folder, closed to others. */
@@ -85,8 +90,15 @@ export class PostgresServer {
   }
 
   /** Starts it and resolves once it accepts connections; recovery after a crash included. */
-  async start(milliseconds = 120_000): Promise<void> {
-    if (this.process) return;
+  start(milliseconds = 120_000): Promise<void> {
+    if (this.process) return Promise.resolve();
+    this.starting ??= this.startOnce(milliseconds).finally(() => {
+      this.starting = undefined;
+    });
+    return this.starting;
+  }
+
+  private async startOnce(milliseconds: number): Promise<void> {
     const leftOver = await endLeftOver(this.data);
     if (leftOver) this.options.log?.(`ended the PostgreSQL server ${leftOver} that an earlier process had left on ${this.data}`);
     for (let attempt = 1; ; attempt++) {
@@ -105,6 +117,8 @@ export class PostgresServer {
   }
 
   async stop(mode: StopMode = 'fast'): Promise<void> {
+    // one that is just starting is stopped as soon as it runs; one that does not start is down already.
+    await this.starting?.catch(() => {});
     const child = this.process;
     if (!child?.pid) return;
     this.forget();

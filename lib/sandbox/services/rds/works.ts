@@ -1,0 +1,227 @@
+/**
+ * What happens to an instance over time. Each piece of work is on the instance's list in the stored state before it
+ * begins and off it when it is done, and can be begun again: a sandbox that was killed takes up where it was.
+ */
+import type { Sandbox } from '../../service';
+import type { Engine } from './engine';
+import type { Instance, Records, Work } from './records';
+import { automatedName, finishBackup, newSnapshot, removeAutomated, takeBackup } from './snapshot-files';
+
+/** AWS seconds. AWS publishes no durations; these are of the order that users report for small instances. */
+export const durations = {
+  /** RDS answers before it begins: for this long the status still says `available`. */
+  accepted: 10,
+  create: 240,
+  replicate: 300,
+  restore: 300,
+  /** Until the replica has left recovery, and from then to the reboot. */
+  promotion: 60,
+  promoted: 60,
+  promotionReboot: 60,
+  modify: 30,
+  /** A change of class or storage. */
+  resize: 300,
+  backup: 60,
+  reboot: 60,
+  delete: 60,
+};
+
+/** Thrown inside a piece of work that is no longer wanted: its instance is being deleted, or the sandbox stops. */
+class Interrupted extends Error {}
+
+export class Works {
+  private readonly running = new Map<string, Promise<void>>();
+  private readonly interrupts = new Map<string, () => void>();
+  private stopping = false;
+
+  constructor(
+    private readonly sandbox: Sandbox,
+    private readonly records: Records,
+    private readonly engine: Engine,
+  ) {}
+
+  /** Puts work at the end of the instance's list and begins it when its turn comes. */
+  add(instance: Instance, ...works: Work[]): void {
+    instance.work.push(...works);
+    this.records.instances.set(instance.id, instance);
+    this.begin(instance);
+  }
+
+  /** Deletion comes before everything: what is under way is broken off. */
+  delete(instance: Instance, ...works: Work[]): void {
+    instance.status = 'deleting';
+    instance.work = works;
+    this.records.instances.set(instance.id, instance);
+    this.interrupts.get(instance.resourceId)?.();
+    this.begin(instance);
+  }
+
+  resume(): void {
+    for (const instance of this.records.instances.values()) if (instance.work.length > 0) this.begin(instance);
+  }
+
+  /** Resolves when nothing is under way any more; what is left is in the stored state. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    for (const interrupt of this.interrupts.values()) interrupt();
+    await Promise.all(this.running.values());
+  }
+
+  private begin(instance: Instance): void {
+    if (this.stopping || this.running.has(instance.resourceId)) return;
+    const done = this.advance(instance).finally(() => {
+      this.running.delete(instance.resourceId);
+      // added between the last look at the list and now.
+      if (instance.work.length > 0 && this.records.instances.get(instance.id) === instance) this.begin(instance);
+    });
+    this.running.set(instance.resourceId, done);
+  }
+
+  private async advance(instance: Instance): Promise<void> {
+    for (let work = instance.work[0]; work && !this.stopping; work = instance.work[0]) {
+      try {
+        await this.perform(instance, work);
+        if (instance.work[0] === work) instance.work.shift();
+      } catch (error) {
+        if (instance.work[0] !== work) continue;
+        if (error instanceof Interrupted || this.stopping) return;
+        this.sandbox.log(`rds: ${work.kind} of ${instance.id} failed: ${error instanceof Error ? error.stack : String(error)}`);
+        instance.work = [];
+        instance.status = work.kind === 'reboot' || work.kind === 'modify' ? 'incompatible-parameters' : 'failed';
+        this.records.instances.set(instance.id, instance);
+        return;
+      }
+      if (work.kind === 'delete') return;
+      if (instance.work.length === 0) instance.status = 'available';
+      this.records.instances.set(instance.id, instance);
+    }
+  }
+
+  private async perform(instance: Instance, work: Work): Promise<void> {
+    const { engine } = this;
+    switch (work.kind) {
+      case 'create':
+        return this.create(instance, work, durations.create, () => engine.create(instance, work.verifier));
+      case 'replicate':
+        return this.create(instance, work, durations.replicate, () => engine.replicate(instance));
+      case 'restore': {
+        const snapshot = this.records.snapshots.get(work.snapshot);
+        if (!snapshot) throw new Error(`the snapshot ${work.snapshot} is gone`);
+        return this.create(instance, work, durations.restore, () => engine.restore(instance, snapshot));
+      }
+      case 'promote':
+        return this.promote(instance, work);
+      case 'modify':
+        return this.modify(instance, work);
+      case 'backup':
+        return this.backup(instance, work);
+      case 'reboot':
+        this.set(instance, 'rebooting');
+        return this.lasting(instance, work, durations.reboot, () => engine.restart(instance));
+      case 'delete':
+        return this.remove(instance, work);
+    }
+  }
+
+  private async create(instance: Instance, work: Work, seconds: number, make: () => Promise<void>): Promise<void> {
+    await this.lasting(instance, work, seconds, async () => {
+      if (!instance.ready) await make();
+      instance.ready = true;
+      this.records.instances.set(instance.id, instance);
+    });
+    instance.created ??= new Date();
+    instance.shown = true;
+  }
+
+  /** available (still) → modifying, promoted → rebooting, restarted once. */
+  private async promote(instance: Instance, work: Work): Promise<void> {
+    await this.pause(instance, work, durations.accepted);
+    this.set(instance, 'modifying');
+    await this.pause(instance, work, durations.promotion);
+    await this.lasting(instance, work, durations.promoted, async () => {
+      await this.engine.promote(instance);
+      const source = this.records.instances.get(instance.source ?? '');
+      const { slot } = instance;
+      delete instance.source;
+      delete instance.slot;
+      this.records.instances.set(instance.id, instance);
+      await this.engine.forgetSlot(source, slot);
+    });
+    this.set(instance, 'rebooting');
+    await this.lasting(instance, work, durations.promotionReboot, () => this.engine.restart(instance));
+  }
+
+  private async modify(instance: Instance, work: Work & { kind: 'modify' }): Promise<void> {
+    await this.pause(instance, work, durations.accepted);
+    this.set(instance, 'modifying');
+    await this.lasting(instance, work, work.seconds, async () => {
+      if (work.verifier !== undefined) {
+        await this.engine.start(instance);
+        await this.engine.setMasterPassword(instance, work.verifier);
+      }
+      if (work.offline) await this.engine.restart(instance);
+    });
+    Object.assign(instance, work.changes);
+    for (const name of Object.keys(work.changes)) delete instance.pending[name as keyof typeof work.changes];
+    delete instance.pending.password;
+    if (work.changes.retention === 0) removeAutomated(this.records, this.engine, instance);
+  }
+
+  private async backup(instance: Instance, work: Work & { kind: 'backup' }): Promise<void> {
+    if (instance.status !== 'deleting') this.set(instance, 'backing-up');
+    work.snapshot ??= newSnapshot(this.records, instance, automatedName(this.records, instance), 'automated').id;
+    this.records.instances.set(instance.id, instance);
+    const snapshot = this.records.snapshots.get(work.snapshot);
+    if (!snapshot) return;
+    await this.lasting(instance, work, durations.backup, async () => {
+      await this.engine.start(instance);
+      await takeBackup(this.engine, instance, snapshot);
+    });
+    finishBackup(this.records, this.engine, instance, snapshot);
+  }
+
+  private async remove(instance: Instance, work: Work): Promise<void> {
+    await this.pause(instance, work, durations.delete);
+    // a clean stop ends only when the replicas have everything; they live on as instances of their own.
+    await this.engine.stop(instance);
+    for (const replica of this.records.instances.values().filter(({ source }) => source === instance.id)) {
+      const known = replica.status === 'deleting' || replica.work.some(({ kind }) => kind === 'promote');
+      if (!known) this.add(replica, { kind: 'promote' });
+    }
+    await this.engine.remove(instance);
+    await this.engine.forgetSlot(this.records.instances.get(instance.source ?? ''), instance.slot);
+    removeAutomated(this.records, this.engine, instance);
+    this.records.tags.delete(this.sandbox.arn('rds', `db:${instance.id}`));
+    this.records.instances.delete(instance.id);
+    this.sandbox.log(`rds: ${instance.id} is deleted`);
+  }
+
+  private set(instance: Instance, status: string): void {
+    instance.status = status;
+    this.records.instances.set(instance.id, instance);
+    this.sandbox.log(`rds: ${instance.id} is ${status}`);
+  }
+
+  /** Does `action`, and waits until all in all `awsSeconds` have passed. */
+  private async lasting(instance: Instance, work: Work, awsSeconds: number, action: () => Promise<void>): Promise<void> {
+    const begun = Date.now();
+    await action();
+    const passed = ((Date.now() - begun) / 1000) * this.sandbox.speed;
+    await this.pause(instance, work, Math.max(0, awsSeconds - passed));
+  }
+
+  /** Waits; throws when the work is no longer wanted. */
+  private async pause(instance: Instance, work: Work, awsSeconds: number): Promise<void> {
+    if (this.stopping || instance.work[0] !== work) throw new Interrupted();
+    const interrupted = new Promise<never>((_, reject) => this.interrupts.set(instance.resourceId, () => reject(new Interrupted())));
+    const elapsed = this.sandbox.pause(awsSeconds).catch(() => {
+      throw new Interrupted();
+    });
+    try {
+      await Promise.race([elapsed, interrupted]);
+    } finally {
+      this.interrupts.delete(instance.resourceId);
+    }
+    if (this.stopping || instance.work[0] !== work) throw new Interrupted();
+  }
+}
