@@ -1,0 +1,162 @@
+import type { EventBody, JournalEvent } from '../../lib/runbook/events';
+import { fold } from '../../lib/runbook/window';
+import { planCutover } from '../../lib/steps/cutover';
+import { planRollback } from '../../lib/steps/rollback';
+import { planStage } from '../../lib/steps/stage';
+import { planTeardown } from '../../lib/steps/teardown';
+import type { World } from '../../lib/steps/world';
+import { manifest, operator, window } from '../_helpers/runbook';
+
+/** The world after a window in which the given steps were begun (`cutover migrations`) or done (`cutover traffic.proof!`). */
+function worldAfter(steps: readonly string[], about = window): World {
+  const bodies: EventBody[] = [{ type: 'window.opened', window: about, manifest, state: { production: 'video-db', opened: true } }];
+  let verb = '';
+  for (const step of steps) {
+    const [nextVerb = '', id = ''] = step.replace('!', '').split(' ');
+    if (nextVerb !== verb) bodies.push({ type: 'run.started', verb: nextVerb as 'cutover', plan: [], runner: 'test' });
+    verb = nextVerb;
+    bodies.push({ type: 'step.started', step: id });
+    if (step.endsWith('!')) bodies.push({ type: 'step.done', step: id, seconds: 1, acted: true });
+  }
+  const events = bodies.map(
+    (body, i): JournalEvent => ({ ...body, number: i + 1, at: '2026-11-21T02:00:00.000Z', run: 'run', by: operator, nonce: String(i) }),
+  );
+  const view = fold(events);
+  if (!view) throw new Error('no window');
+  return { window: about, manifest, view, live: 'blue', maintenance: false, production: 'video-db' };
+}
+
+const titles = (plan: readonly { title: string }[]) => plan.map(({ title }) => title);
+
+test('the cutover reads like the plan on the wall', () => {
+  expect(titles(planCutover(worldAfter([])))).toEqual([
+    'Record the open window: deploys of what it uses are refused',
+    'Point green at video-db',
+    'Check that green is up, healthy and runs its release',
+    "Stop green's workers and prove them stopped",
+    'Check that video-fallback-w1 replicates and has its backups on',
+    'Preflight of both databases: settings, rights, owners, what a copy would not carry',
+    'Put the maintenance answer in front; open paths stay open',
+    "Stop blue's workers and prove them stopped",
+    'Wait until no write transaction is open',
+    'Fence video-db: nobody but Switchback can write, and prove it',
+    'Wait until video-fallback-w1 has replayed everything up to the fence',
+    'Promote video-fallback-w1: from here it is the data before the change',
+    'Prove that nobody can write to video-fallback-w1 either',
+    "Let blue's open paths read from video-fallback-w1",
+    "Run green's migrations on video-db, once",
+    'Point the rest of blue at video-fallback-w1, ready to go back',
+    'Prove that video-db is still fenced after the migrations',
+    'Note how many rows have changed so far, to count what comes after opening',
+    'Open video-db to green, and only to green',
+    'Smoke tests against green, past the maintenance answer',
+    'Landing tests (landing test by the business), then go or no-go',
+    "Put green's rules in front",
+    "Start green's workers, one by one",
+    'Park the maintenance answer: the site is open',
+    "Prove that every address answers with green's release, 10 times in a row",
+    'Schedule the teardown for the end of the hold, in 24 h',
+    'Watch green for 60 s',
+  ]);
+});
+
+test('every step of every plan has an id of its own, an estimate and patience', () => {
+  const plans = [
+    planStage(worldAfter([])),
+    planCutover(worldAfter([])),
+    planRollback(worldAfter([])),
+    planRollback(worldAfter(['cutover migrations'])),
+  ];
+  for (const plan of plans) {
+    expect(new Set(plan.map(({ id }) => id)).size).toBe(plan.length);
+    for (const step of plan) {
+      expect(step.estimateSeconds).toBeGreaterThan(0);
+      expect(step.patienceSeconds).toBeGreaterThan(step.estimateSeconds / 2);
+      // whatever a step's validity ends with must come later in the same plan, or be the end of the run.
+      if (step.holdsUntil && step.holdsUntil !== 'end')
+        expect(plan.findIndex(({ id }) => id === step.holdsUntil)).not.toBe(plan.indexOf(step));
+    }
+  }
+});
+
+test('before the migrations a rollback opens the production database again', () => {
+  for (const begun of [[], ['cutover database.fence'], ['cutover fallback.promote']]) {
+    const plan = titles(planRollback(worldAfter(begun)));
+    expect(plan).toContain('Open video-db to blue, and only to blue');
+    expect(plan.join()).not.toContain('Record video-fallback-w1 as the production database');
+  }
+});
+
+test('once a migration may have begun, a rollback goes to the fallback, after counting what would be lost', () => {
+  const plan = titles(planRollback(worldAfter(['cutover fallback.promote', 'cutover migrations'])));
+  expect(plan).toEqual([
+    'Put the maintenance answer in front; open paths stay open',
+    "Stop green's workers and prove them stopped",
+    'Wait until no write transaction is open',
+    'Fence video-db: nobody but Switchback can write, and prove it',
+    'Count what was written since opening; it stays behind on the migrated database',
+    'Promote video-fallback-w1: from here it is the data before the change',
+    'Point blue at video-fallback-w1',
+    'Record video-fallback-w1 as the production database',
+    'Open video-fallback-w1 to blue, and only to blue',
+    "Put blue's rules in front",
+    "Start blue's workers, one by one",
+    'Park the maintenance answer: the site is open',
+    "Prove that every address answers with blue's release, 10 times in a row",
+    'Schedule the teardown for the end of the hold, in 24 h',
+  ]);
+});
+
+test('nothing in any rollback deletes anything', () => {
+  for (const begun of [[], ['cutover fallback.promote', 'cutover migrations']]) {
+    expect(planRollback(worldAfter(begun)).filter(({ id }) => /delete|snapshot|close/.test(id))).toEqual([]);
+  }
+});
+
+test('a teardown after the cutover retires the fallback and the old color', () => {
+  expect(titles(planTeardown(worldAfter(['cutover fallback.promote', 'cutover migrations', 'cutover traffic.proof!'])))).toEqual([
+    'Check that blue serves nobody',
+    'Prove that nobody can write to video-fallback-w1',
+    'Take the final snapshot of video-fallback-w1',
+    'Release the stacks: they may be deployed and deleted again',
+    'Delete video-fallback-w1 with video-fallback-w1 (its final snapshot stays)',
+    "Delete blue's stack",
+    'Close the window and remove its schedule',
+  ]);
+});
+
+test('a teardown after a rollback keeps the fallback, which is production now, and leaves an instance that no fallback stack holds', () => {
+  const world = worldAfter(['cutover fallback.promote', 'cutover migrations', 'rollback traffic.proof!']);
+  expect(titles(planTeardown(world, { keepStandby: true }))).toEqual([
+    'Check that green serves nobody',
+    'Prove that nobody can write to video-db',
+    'Take the final snapshot of video-db',
+    'Release the stacks: they may be deployed and deleted again',
+    'Close the window and remove its schedule',
+  ]);
+});
+
+test('a teardown of a window that got nowhere refuses, with the two ways on', () => {
+  expect(() => planTeardown(worldAfter(['cutover migrations']))).toThrow(
+    'w1 is neither cut over nor rolled back: there is no standby to tear down',
+  );
+});
+
+test('the first opening of a system has no maintenance to fear and nothing to roll back to', () => {
+  const world = worldAfter([], { ...window, name: 'w0', from: undefined, fallback: undefined, to: 'blue' });
+  expect(planCutover(world).map(({ id }) => id)).toEqual([
+    'window.record',
+    'standby.database',
+    'release.ready',
+    'standby.workers',
+    'migrations',
+    'database.open',
+    'checks.smoke',
+    'traffic.switch',
+    'workers.start',
+    'traffic.open',
+    'traffic.proof',
+    'window.close',
+  ]);
+  expect(() => planRollback(world)).toThrow('w0 is the first opening of video: there is nothing to go back to');
+});
