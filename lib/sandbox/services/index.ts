@@ -8,6 +8,7 @@ import { elbv2 } from './elbv2';
 import { iam } from './iam';
 import { lambda } from './lambda';
 import { logs } from './logs';
+import { rds } from './rds';
 import { s3 } from './s3';
 import { scheduler } from './scheduler';
 import { secretsmanager } from './secretsmanager';
@@ -23,6 +24,7 @@ const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
   iam,
   lambda,
   logs,
+  rds,
   s3,
   scheduler,
   secretsmanager,
