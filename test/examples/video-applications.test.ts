@@ -7,14 +7,21 @@ beforeAll(async () => {
   await host.createDatabase('form1', '1.0.0');
   await host.createDatabase('form2', '2.0.0');
 });
-afterEach(() => host.endPrograms());
 afterAll(() => host.stop());
 
 const databaseOf = (release: ReleaseName) => (release === '1.0.0' ? 'form1' : 'form2');
 
 describe.each(['1.0.0', '2.0.0'] as const)('release %s', (release) => {
   const database = databaseOf(release);
-  const start = (name: string, environment?: Record<string, string>) => host.application(release, name, database, environment);
+  const fresh = (name: string, environment?: Record<string, string>) => host.application(release, name, database, environment);
+  // One of each serves all tests that leave it running: a process costs more than most tests.
+  const running = new Map<string, Promise<Program>>();
+  const start = (name: string) => {
+    const program = running.get(name) ?? fresh(name);
+    running.set(name, program);
+    return program;
+  };
+  afterAll(() => host.endPrograms());
   const color = release === '1.0.0' ? 'blue' : 'green';
   const payer = release === '1.0.0' ? { user: 7 } : { account: 7 };
 
@@ -82,8 +89,8 @@ describe.each(['1.0.0', '2.0.0'] as const)('release %s', (release) => {
   });
 
   test('admin asks the api with the routing key and shows who answered', async () => {
-    const api = await start('api');
-    const admin = await start('admin', { INTERNAL_URL: api.url, SWITCHBACK_KEY_HEADER: 'x-video-color', SWITCHBACK_KEY: color });
+    const api = await fresh('api');
+    const admin = await fresh('admin', { INTERNAL_URL: api.url, SWITCHBACK_KEY_HEADER: 'x-video-color', SWITCHBACK_KEY: color });
     expect((await ask(`${admin.url}/admin/charges`)).json).toMatchObject({ color, answeredBy: { color, release }, sameColor: true });
     expect((await ask(`${admin.url}/admin/`)).text).toContain(`the api that answered is ${release} in ${color}`);
     await api.kill();
@@ -122,7 +129,7 @@ describe.each(['1.0.0', '2.0.0'] as const)('release %s', (release) => {
   });
 
   test('SIGTERM ends it with 0, also while a keep-alive connection is open', async () => {
-    const api = await start('api');
+    const api = await fresh('api');
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     try {
       expect((await ask(`${api.url}/api/videos/1`, { agent })).headers['connection']).toBe('keep-alive');
