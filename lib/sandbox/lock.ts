@@ -1,6 +1,6 @@
 /** One sandbox per folder: a file that says which process serves it, and where. It also tells `stop` and `status` whom to ask. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Something the user can put right: a port in use, a folder in use. The message is a whole sentence for a person. */
@@ -32,15 +32,26 @@ export function runningSandbox(folder: string): Running | undefined {
 /** Throws SandboxError when another sandbox has the folder. */
 export function takeFolder(folder: string, endpoint: string, speed: number): void {
   const other = runningSandbox(folder);
-  if (other) {
-    throw new SandboxError(
-      `a sandbox already runs on ${folder}: process ${other.pid} at ${other.endpoint}; stop it (npm run sandbox -- stop --folder ${folder}) or choose another --folder.`,
-    );
-  }
+  if (other) throw inUse(folder, other);
   mkdirSync(folder, { recursive: true });
+  leaveFolder(folder);
   const running: Running = { pid: process.pid, born: bornOf(process.pid) ?? '', endpoint, speed };
-  writeFileSync(`${fileOf(folder)}.new`, JSON.stringify(running));
-  renameSync(`${fileOf(folder)}.new`, fileOf(folder));
+  const draft = `${fileOf(folder)}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(running));
+  try {
+    // unlike a rename, a link fails when somebody else was faster.
+    linkSync(draft, fileOf(folder));
+  } catch {
+    throw inUse(folder, runningSandbox(folder) ?? running);
+  } finally {
+    rmSync(draft);
+  }
+}
+
+function inUse(folder: string, { pid, endpoint }: Running): SandboxError {
+  return new SandboxError(
+    `a sandbox already runs on ${folder}: process ${pid} at ${endpoint}; stop it (npm run sandbox -- stop --folder ${folder}) or choose another --folder.`,
+  );
 }
 
 export function leaveFolder(folder: string): void {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { leaveFolder, SandboxError, takeFolder } from './lock';
 import { AwsError, type CallInfo, type Sandbox, type Service, type ServiceName } from './service';
-import { makeServices, START_ORDER } from './services';
+import { makeServices } from './services';
 import { State } from './state';
 import { SandboxTime } from './time';
 import { answer, checkedInput, checkedOutput, notServed, toAwsError } from './wire';
@@ -59,30 +59,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const speed = options.speed ?? 60;
   mkdirSync(folder, { recursive: true });
   const log = options.log ?? ((line) => appendFileSync(join(folder, 'sandbox.log'), `${new Date().toISOString()} ${line}\n`));
-
-  const time = new SandboxTime(speed, log);
-  const state = new State(join(folder, 'state'));
-  let endpoint = '';
-  const sandbox: Sandbox = {
-    account: ACCOUNT,
-    region: REGION,
-    folder,
-    speed,
-    images: options.images,
-    endpoint: () => endpoint,
-    call: (service, operation, input) => perform(service, operation, input, { endpoint }),
-    table: (name) => state.table(name),
-    after: (awsSeconds, action) => time.after(awsSeconds, action),
-    every: (awsSeconds, action) => time.every(awsSeconds, action),
-    pause: (awsSeconds) => time.pause(awsSeconds),
-    log,
-    arn: (service, rest) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`,
-    id: (length) =>
-      randomBytes(Math.ceil(length / 2))
-        .toString('hex')
-        .slice(0, length),
-  };
-  const services = makeServices(sandbox);
+  let services: ReadonlyMap<ServiceName, Service> = new Map();
 
   /**
    * Every request passes here, from the wire and in process: before its handler and after it. A fault (throttling, an
@@ -105,21 +82,49 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     }
   }
 
-  let ready: Promise<void> = Promise.resolve();
-  const server = createServer((request, response) => {
-    void ready.then(
-      () => respond(request, response, perform),
-      () => response.destroy(),
-    );
+  // requests that come while the databases still start wait for them.
+  let open = (): void => {};
+  const ready = new Promise<void>((done) => {
+    open = done;
   });
+  const server = createServer((request, response) => void ready.then(() => respond(request, response, perform)));
   // an upload or a Lambda invocation takes as long as it takes.
   server.requestTimeout = 0;
   const port = await listen(server, options.port ?? 0);
-  endpoint = `http://localhost:${port}`;
-  const stop = async (): Promise<void> => {
+  const endpoint = `http://localhost:${port}`;
+  try {
+    takeFolder(folder, endpoint, speed);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+
+  const time = new SandboxTime(speed, log);
+  const state = new State(join(folder, 'state'));
+  const sandbox: Sandbox = {
+    account: ACCOUNT,
+    region: REGION,
+    folder,
+    speed,
+    images: options.images,
+    endpoint: () => endpoint,
+    call: (service, operation, input) => perform(service, operation, input, { endpoint }),
+    table: (name) => state.table(name),
+    after: (awsSeconds, action) => time.after(awsSeconds, action),
+    every: (awsSeconds, action) => time.every(awsSeconds, action),
+    pause: (awsSeconds) => time.pause(awsSeconds),
+    log,
+    arn: (service, rest) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`,
+    id: (length) =>
+      randomBytes(Math.ceil(length / 2))
+        .toString('hex')
+        .slice(0, length),
+  };
+
+  const end = async (): Promise<void> => {
     time.stop();
     const closed = new Promise((done) => server.close(done));
-    for (const name of [...START_ORDER].reverse()) {
+    for (const name of [...services.keys()].reverse()) {
       await services
         .get(name)
         ?.stop?.()
@@ -127,35 +132,27 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     }
     server.closeAllConnections();
     await closed;
+    leaveFolder(folder);
+  };
+  let ending: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    ending ??= end();
+    return ending;
   };
 
   try {
-    takeFolder(folder, endpoint, speed);
+    services = makeServices(sandbox);
+    for (const service of services.values()) await service.start?.();
   } catch (error) {
     await stop();
     throw error;
   }
-  let stopping: Promise<void> | undefined;
-  const stopOnce = (): Promise<void> => {
-    stopping ??= stop().finally(() => leaveFolder(folder));
-    return stopping;
-  };
-  try {
-    ready = startServices(services);
-    await ready;
-  } catch (error) {
-    await stopOnce();
-    throw error;
-  }
+  open();
   log(`sandbox answers at ${endpoint}, ${speed} AWS seconds per second`);
-  return { endpoint, port, env: environmentFor(endpoint), call: sandbox.call, stop: stopOnce };
+  return { endpoint, port, env: environmentFor(endpoint), call: sandbox.call, stop };
 }
 
 const READS = /^(Describe|List|Get|Head|Filter)/;
-
-async function startServices(services: ReadonlyMap<ServiceName, Service>): Promise<void> {
-  for (const name of START_ORDER) await services.get(name)?.start?.();
-}
 
 function listen(server: Server, port: number): Promise<number> {
   return new Promise((done, failed) => {

@@ -33,7 +33,7 @@ const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
 };
 
 /** Databases first, then what stands in front of tasks, then the tasks, then the rest. Stopped in the opposite order. */
-export const START_ORDER: readonly ServiceName[] = [
+const START_ORDER: readonly ServiceName[] = [
   'rds',
   'elbv2',
   'ecs',
@@ -51,6 +51,7 @@ export const START_ORDER: readonly ServiceName[] = [
   'sts',
 ];
 
+/** In the order in which they start. */
 export function makeServices(sandbox: Sandbox): ReadonlyMap<ServiceName, Service> {
   const services = new Map<ServiceName, Service>();
   for (const name of START_ORDER) {
