@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { RehearsalFailed, rehearse } from '../lib/rehearsal/rehearse';
-import { rehearsalTable } from '../lib/report/rehearsal';
+import { rehearsalTable } from '../lib/rehearsal/table';
 import { exit } from '../lib/runbook/errors';
 
 const positive = (text: string): number => {

@@ -1,5 +1,5 @@
 /** The measured table of a rehearsal, for a terminal of 80 columns. */
-import type { RehearsalResult } from '../rehearsal/rehearse';
+import type { RehearsalResult } from './rehearse';
 
 export function rehearsalTable(result: RehearsalResult): string {
   const row = (name: string, value: string) => `  ${name.padEnd(46)}${value.padStart(12)}`;
