@@ -1,20 +1,20 @@
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
-import * as iam from 'aws-cdk-lib/aws-iam';
-import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { CustomResource, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { type Application, type Color, type ColorPart, manifestVersion, type Release, type Worker } from '../manifest/schema';
-import { allow } from './functions';
 import { Guard } from './guard';
 import { colorUser, readerUser, roleNames } from './names';
-import { passwordFor } from './production-database';
 import type { DatabaseProperties, RuleDefinition, WorkerProperties } from './properties';
 import type { ApplicationProps, SwitchbackProps, WorkerProps } from './props';
+import { giveFrom } from './rights';
 import { Rules } from './rules';
 import { type SharedStack, writePart } from './shared-stack';
 import { SystemStack } from './system-stack';
 import { TaskFactory } from './tasks';
+import { UserSecret } from './user-secret';
+
+const useSecret = ['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'secretsmanager:PutSecretValue'];
 
 /** Of the container and the log streams of the one-off task that migrates. */
 const migrationName = 'migration';
@@ -23,8 +23,8 @@ const migrationName = 'migration';
 export class ColorStack extends SystemStack {
   readonly tasks: TaskFactory;
   private readonly rules: Rules;
-  private readonly secret: secretsmanager.Secret;
-  private readonly openSecret: secretsmanager.Secret;
+  private readonly secret: UserSecret;
+  private readonly openSecret: UserSecret;
   private readonly users: CustomResource;
 
   constructor(
@@ -39,8 +39,18 @@ export class ColorStack extends SystemStack {
       ...(props.env ? { env: props.env } : {}),
     });
     const { system } = this;
-    this.secret = this.userSecret('User', colorUser(system, color), `applications and workers of ${system} ${color}`);
-    this.openSecret = this.userSecret('Reader', readerUser(system, color), `open applications of ${system} ${color}`);
+    this.secret = new UserSecret(
+      this,
+      'User',
+      colorUser(system, color),
+      `Database user for applications and workers of ${system} ${color}`,
+    );
+    this.openSecret = new UserSecret(
+      this,
+      'Reader',
+      readerUser(system, color),
+      `Database user for open applications of ${system} ${color}`,
+    );
     this.users = this.prepareUsers();
 
     const targetGroups = new Map(props.applications.map((application) => [application.name, this.targetGroup(application)]));
@@ -99,18 +109,11 @@ export class ColorStack extends SystemStack {
     });
   }
 
-  private userSecret(id: string, username: string, whose: string): secretsmanager.Secret {
-    return new secretsmanager.Secret(this, id, { description: `Database user for ${whose}`, generateSecretString: passwordFor(username) });
-  }
-
   /** Users with their passwords in the production database, and its address in their secrets: tasks cannot start before. */
   private prepareUsers(): CustomResource {
     const { handlers, database } = this.shared;
     const secrets = [this.secret.secretArn, this.openSecret.secretArn];
-    const rights = new iam.Policy(this, 'PrepareUsers', {
-      roles: [handlers.databaseRole],
-      statements: [allow(['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'secretsmanager:PutSecretValue'], secrets)],
-    });
+    const rights = giveFrom(this, 'PrepareUsers', handlers.databaseRole, [{ actions: useSecret, resources: secrets }]);
     const properties: DatabaseProperties = {
       System: this.system,
       Instance: database.identifier,
@@ -270,17 +273,14 @@ export class ColorStack extends SystemStack {
   /** What the runner needs to know and do in this color, and no longer than the color exists. */
   private allowRunner(migration: ecs.FargateTaskDefinition): void {
     const roles = [this.tasks.taskRole.roleArn, this.tasks.executionRole.roleArn];
-    new iam.Policy(this, 'RunnerRights', {
-      roles: [this.shared.runner.function.role!],
-      statements: [
-        allow(
-          ['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret', 'secretsmanager:PutSecretValue'],
-          [this.secret.secretArn, this.openSecret.secretArn],
-        ),
-        // a migration is one task of whatever revision the color has.
-        allow(['ecs:RunTask'], [this.formatArn({ service: 'ecs', resource: 'task-definition', resourceName: `${migration.family}:*` })]),
-        allow(['iam:PassRole'], roles, { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } }),
-      ],
-    });
+    giveFrom(this, 'RunnerRights', this.shared.runner.role, [
+      { actions: useSecret, resources: [this.secret.secretArn, this.openSecret.secretArn] },
+      {
+        actions: ['ecs:RunTask'],
+        resources: [this.formatArn({ service: 'ecs', resource: 'task-definition', resourceName: `${migration.family}:*` })],
+        because: 'a migration is one task of whatever revision of its definition the color has',
+      },
+      { actions: ['iam:PassRole'], resources: roles, conditions: { StringEquals: { 'iam:PassedToService': 'ecs-tasks.amazonaws.com' } } },
+    ]);
   }
 }

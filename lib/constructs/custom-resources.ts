@@ -1,16 +1,20 @@
+import type * as ecs from 'aws-cdk-lib/aws-ecs';
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
-import { ArnFormat, Duration, Stack } from 'aws-cdk-lib/core';
+import { ArnFormat, Duration, Fn, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { allow, HandlerFunction, handlerEntry } from './functions';
+import { parameterName } from '../manifest/schema';
+import { HandlerFunction, handlerEntry } from './functions';
 import type { Network } from './network';
+import type { Right } from './rights';
 
 export interface HandlersProps {
   readonly system: string;
   readonly network: Network;
   readonly masterSecret: secretsmanager.ISecret;
   readonly migratorSecret: secretsmanager.ISecret;
-  readonly clusterName: string;
+  readonly cluster: ecs.ICluster;
+  readonly listenerArn: string;
 }
 
 /**
@@ -32,34 +36,34 @@ export class Handlers extends Construct {
     const { system } = props;
     const stack = Stack.of(this);
     const arn = (service: string, resource: string) => stack.formatArn({ service, resource });
-    const parameters = arn('ssm', `parameter/switchback/${system}/*`);
-    const readState = allow(['ssm:GetParameter'], [parameters]);
+    const readState: Right = { actions: ['ssm:GetParameter'], resources: [arn('ssm', `parameter${parameterName.state(system)}`)] };
 
     const rules = new HandlerFunction(this, 'Rules', {
       description: `Switchback ${system}: listener rules`,
       entry: handlerEntry('rules'),
       clients: ['elastic-load-balancing-v2'],
-      statements: [
-        // these actions know no resources.
-        allow(
-          [
+      rights: [
+        {
+          actions: [
             'elasticloadbalancing:DescribeRules',
             'elasticloadbalancing:DescribeTags',
             'elasticloadbalancing:DescribeListeners',
             'elasticloadbalancing:DescribeLoadBalancers',
           ],
-          ['*'],
-        ),
-        allow(
-          [
-            'elasticloadbalancing:CreateRule',
+          resources: ['*'],
+          because: looking,
+        },
+        { actions: ['elasticloadbalancing:CreateRule'], resources: [props.listenerArn] },
+        {
+          actions: [
+            'elasticloadbalancing:AddTags',
             'elasticloadbalancing:ModifyRule',
             'elasticloadbalancing:DeleteRule',
             'elasticloadbalancing:SetRulePriorities',
-            'elasticloadbalancing:AddTags',
           ],
-          [arn('elasticloadbalancing', 'listener/app/*'), arn('elasticloadbalancing', 'listener-rule/app/*')],
-        ),
+          resources: [ruleArns(stack, props.listenerArn)],
+          because: 'the rules of one listener, whose names are known only once they are made',
+        },
       ],
     });
     const workers = new HandlerFunction(this, 'Workers', {
@@ -68,25 +72,32 @@ export class Handlers extends Construct {
       clients: ['ecs', 'application-auto-scaling'],
       // a delete waits for tasks to stop.
       timeout: Duration.minutes(10),
-      statements: [
-        allow(
-          ['ecs:CreateService', 'ecs:UpdateService', 'ecs:DeleteService', 'ecs:DescribeServices', 'ecs:TagResource'],
-          [arn('ecs', `service/${props.clusterName}/*`)],
-        ),
-        allow(['ecs:ListTasks', 'ecs:DescribeTasks'], ['*'], { ArnEquals: { 'ecs:cluster': arn('ecs', `cluster/${props.clusterName}`) } }),
-        allow(
-          [
+      rights: [
+        {
+          actions: ['ecs:CreateService', 'ecs:UpdateService', 'ecs:DeleteService', 'ecs:DescribeServices', 'ecs:TagResource'],
+          resources: [arn('ecs', `service/${props.cluster.clusterName}/*`)],
+          because: 'the services of one cluster: workers are made and deleted in it',
+        },
+        {
+          actions: ['ecs:ListTasks', 'ecs:DescribeTasks'],
+          resources: ['*'],
+          conditions: { ArnEquals: { 'ecs:cluster': props.cluster.clusterArn } },
+          because: 'the tasks of one cluster, which the condition names',
+        },
+        {
+          actions: [
             'application-autoscaling:RegisterScalableTarget',
             'application-autoscaling:DeregisterScalableTarget',
             'application-autoscaling:PutScalingPolicy',
           ],
-          [arn('application-autoscaling', 'scalable-target/*')],
-        ),
-        // services of workers scale by alarms that application auto scaling makes in its own name.
-        allow(
-          ['iam:CreateServiceLinkedRole'],
-          [`arn:${stack.partition}:iam::${stack.account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/*`],
-        ),
+          resources: [arn('application-autoscaling', 'scalable-target/*')],
+          because: 'a scalable target has a random name; which service it scales is not part of its ARN',
+        },
+        {
+          actions: ['iam:CreateServiceLinkedRole'],
+          resources: [`arn:${stack.partition}:iam::${stack.account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/*`],
+          because: 'the role that application auto scaling makes for itself when it is first used',
+        },
       ],
     });
     const database = new HandlerFunction(this, 'Database', {
@@ -94,31 +105,36 @@ export class Handlers extends Construct {
       entry: handlerEntry('database'),
       clients: ['ssm', 'secrets-manager', 'rds'],
       network: { vpc: props.network.vpc, subnets: props.network.inside, securityGroup: props.network.functions },
-      statements: [
+      rights: [
         readState,
-        allow(
-          ['rds:DescribeDBInstances'],
-          [stack.formatArn({ service: 'rds', resource: 'db', resourceName: '*', arnFormat: ArnFormat.COLON_RESOURCE_NAME })],
-        ),
+        {
+          actions: ['rds:DescribeDBInstances'],
+          resources: [stack.formatArn({ service: 'rds', resource: 'db', resourceName: '*', arnFormat: ArnFormat.COLON_RESOURCE_NAME })],
+          because: looking,
+        },
       ],
     });
-    props.masterSecret.grantRead(database.function);
-    props.migratorSecret.grantRead(database.function);
-    props.migratorSecret.grantWrite(database.function);
+    props.masterSecret.grantRead(database.role);
+    props.migratorSecret.grantRead(database.role);
+    props.migratorSecret.grantWrite(database.role);
     const source = new HandlerFunction(this, 'Source', {
       description: `Switchback ${system}: the instance a fallback replicates`,
       entry: handlerEntry('source'),
       clients: ['ssm', 'secrets-manager', 'rds'],
-      statements: [readState],
+      rights: [readState],
     });
     this.guardFunction = new HandlerFunction(this, 'Guard', {
       description: `Switchback ${system}: refuses changes to what is live or in use`,
       entry: handlerEntry('guard'),
-      clients: ['elastic-load-balancing-v2', 'ssm', 'cloudformation'],
-      statements: [
+      clients: ['elastic-load-balancing-v2', 'ssm', 'secrets-manager', 'cloudformation'],
+      rights: [
         readState,
-        allow(['elasticloadbalancing:DescribeRules'], ['*']),
-        allow(['cloudformation:DescribeStacks'], [arn('cloudformation', `stack/${system}-*`)]),
+        { actions: ['elasticloadbalancing:DescribeRules'], resources: ['*'], because: looking },
+        {
+          actions: ['cloudformation:DescribeStacks'],
+          resources: [arn('cloudformation', `stack/${system}-*`)],
+          because: 'the stacks of one system, whose ARNs end in a random part',
+        },
       ],
     });
     this.rules = rules.function.functionArn;
@@ -126,6 +142,17 @@ export class Handlers extends Construct {
     this.database = database.function.functionArn;
     this.source = source.function.functionArn;
     this.guard = this.guardFunction.function.functionArn;
-    this.databaseRole = database.function.role!;
+    this.databaseRole = database.role;
   }
 }
+
+/** Why an action that only looks is allowed everywhere. */
+export const looking = 'it only looks, and the action knows no narrower resource';
+
+/** The ARNs of all rules of a listener. */
+export const ruleArns = (stack: Stack, listenerArn: string): string =>
+  stack.formatArn({
+    service: 'elasticloadbalancing',
+    resource: 'listener-rule',
+    resourceName: `${Fn.select(1, Fn.split(':listener/', listenerArn))}/*`,
+  });

@@ -5,9 +5,10 @@ import type { Construct } from 'constructs';
 import { type FallbackPart, manifestVersion } from '../manifest/schema';
 import { Guard } from './guard';
 import { fallbackInstance } from './names';
-import { databaseVersion, parameters } from './production-database';
+import { databaseVersion, defaultPort, parameters } from './production-database';
 import type { SourceProperties } from './properties';
 import type { SwitchbackProps } from './props';
+import { acknowledge } from './rights';
 import { type SharedStack, writePart } from './shared-stack';
 import { SystemStack } from './system-stack';
 
@@ -46,6 +47,8 @@ export class FallbackStack extends SystemStack {
       dbParameterGroupName: group.bindToInstance({}).parameterGroupName,
       vpcSecurityGroups: [shared.network.database.securityGroupId],
       backupRetentionPeriod: (database.backupRetention ?? Duration.days(7)).toDays(),
+      // a roll-back makes it production.
+      multiAz: database.multiAz ?? true,
       deletionProtection: true,
       publiclyAccessible: false,
       copyTagsToSnapshot: true,
@@ -53,6 +56,8 @@ export class FallbackStack extends SystemStack {
     });
     replica.cfnOptions.deletionPolicy = CfnDeletionPolicy.SNAPSHOT;
     replica.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN;
+    acknowledge(replica, 'RDS11', defaultPort);
+    acknowledge(replica, 'RDS2', 'a replica is encrypted as its source is, and RDS refuses the property on it');
 
     const part: FallbackPart = {
       manifest: manifestVersion,

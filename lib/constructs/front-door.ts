@@ -3,6 +3,7 @@ import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Fn } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { SwitchbackProps } from './props';
+import { acknowledge } from './rights';
 
 export type FrontDoorProps = Pick<SwitchbackProps, 'loadBalancer' | 'listener' | 'certificate' | 'internetFacing'> & {
   readonly vpc: ec2.IVpc;
@@ -32,6 +33,11 @@ export class FrontDoor extends Construct {
       deletionProtection: props.deletionProtection,
       dropInvalidHeaderFields: true,
     });
+    acknowledge(
+      balancer,
+      'ELB2',
+      'where access logs go is the account’s to decide; a load balancer of your own, with logs, can be adopted',
+    );
     this.loadBalancerArn = balancer.loadBalancerArn;
     this.loadBalancerName = balancer.loadBalancerName;
     const defaultAction = elbv2.ListenerAction.fixedResponse(503, {

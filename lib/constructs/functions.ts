@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -7,6 +6,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { bundledCode, type ClientPackage } from './bundle';
+import { give, type Right } from './rights';
 
 export interface HandlerFunctionProps {
   readonly description: string;
@@ -14,7 +14,7 @@ export interface HandlerFunctionProps {
   readonly entry: string;
   /** The SDK clients it uses; the others stay out of the bundle. */
   readonly clients: readonly ClientPackage[];
-  readonly statements: readonly iam.PolicyStatement[];
+  readonly rights: readonly Right[];
   readonly timeout?: Duration;
   readonly memorySize?: number;
   readonly environment?: Record<string, string>;
@@ -25,12 +25,18 @@ export interface HandlerFunctionProps {
 /** A function of Switchback's own: a bundled file, a log group that ends some day, and no more rights than it says. */
 export class HandlerFunction extends Construct {
   readonly function: lambda.Function;
+  readonly role: iam.Role;
 
   constructor(scope: Construct, id: string, props: HandlerFunctionProps) {
     super(scope, id);
+    const logGroup = new logs.LogGroup(this, 'Logs', { retention: logs.RetentionDays.SIX_MONTHS, removalPolicy: RemovalPolicy.DESTROY });
+    // not the managed policies: they allow every log group of the account.
+    this.role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), description: props.description });
+    logGroup.grantWrite(this.role);
+    give(this.role, [...props.rights, ...(props.network ? [networkRight] : [])]);
     this.function = new lambda.Function(this, 'Resource', {
       description: props.description,
-      runtime: lambda.Runtime.NODEJS_20_X,
+      runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
       code: bundledCode(props.entry, props.clients),
@@ -38,12 +44,12 @@ export class HandlerFunction extends Construct {
       memorySize: props.memorySize ?? 512,
       environment: {
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-        // where Lambda keeps the authorities that sign RDS's certificates; Node 20 does not read it by itself.
+        // where Lambda keeps the authorities that sign RDS's certificates; Node does not read it by itself.
         NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
         ...props.environment,
       },
-      logGroup: new logs.LogGroup(this, 'Logs', { retention: logs.RetentionDays.SIX_MONTHS, removalPolicy: RemovalPolicy.DESTROY }),
-      initialPolicy: [...props.statements],
+      logGroup,
+      role: this.role,
       ...(props.reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrentExecutions }),
       ...(props.network
         ? { vpc: props.network.vpc, vpcSubnets: props.network.subnets, securityGroups: [props.network.securityGroup] }
@@ -52,18 +58,22 @@ export class HandlerFunction extends Construct {
   }
 }
 
+/** Lambda makes the function's network interfaces with the function's own role; these actions know no resources. */
+const networkRight: Right = {
+  actions: [
+    'ec2:CreateNetworkInterface',
+    'ec2:DescribeNetworkInterfaces',
+    'ec2:DescribeSubnets',
+    'ec2:DeleteNetworkInterface',
+    'ec2:AssignPrivateIpAddresses',
+    'ec2:UnassignPrivateIpAddresses',
+  ],
+  resources: ['*'],
+  because: 'network interfaces of a function in a VPC: these actions know no resources',
+};
+
 /** A custom resource's handler in `handlers/`. */
 export const handlerEntry = (name: string): string => join(__dirname, 'handlers', `${name}.lambda`);
 
 /** The runner: executes the steps of runbooks. */
 export const runnerEntry = join(__dirname, '..', 'runbook', 'runner.lambda');
-
-/** False while only the constructs are built: the runner's file is written beside them. */
-export const entryExists = (entry: string): boolean => ['.ts', '.js'].some((extension) => existsSync(entry + extension));
-
-export const allow = (
-  actions: readonly string[],
-  resources: readonly string[],
-  conditions?: Record<string, unknown>,
-): iam.PolicyStatement =>
-  new iam.PolicyStatement({ actions: [...actions], resources: [...resources], ...(conditions ? { conditions } : {}) });

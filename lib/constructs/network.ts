@@ -1,5 +1,6 @@
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
+import { acknowledge } from './rights';
 
 export interface NetworkProps {
   readonly vpc: ec2.IVpc | undefined;
@@ -34,6 +35,12 @@ export class Network extends Construct {
           { name: 'database', subnetType: ec2.SubnetType.PRIVATE_ISOLATED },
         ],
       });
+    if (!props.vpc)
+      acknowledge(
+        this.vpc,
+        'VPC7',
+        'where flow logs go and how long they are kept is the account’s to decide: `shared.network.vpc.addFlowLog()`',
+      );
     if (props.vpc) {
       this.inside = {
         subnets: (props.vpc.privateSubnets.length > 0 ? props.vpc.privateSubnets : props.vpc.isolatedSubnets) as ec2.ISubnet[],
@@ -59,6 +66,7 @@ export class Network extends Construct {
     }
     for (const port of props.containerPorts)
       this.tasks.connections.allowFrom(this.balancer, ec2.Port.tcp(port), 'requests and health checks');
+    if (props.internetFacing && props.listenerPorts.length > 0) acknowledge(this.balancer, 'EC23', 'customers come from everywhere');
     const postgres = ec2.Port.tcp(5432);
     this.database.connections.allowFrom(this.tasks, postgres, 'applications, workers, migrations');
     this.database.connections.allowFrom(this.functions, postgres, 'the runner');

@@ -1,11 +1,16 @@
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as rds from 'aws-cdk-lib/aws-rds';
-import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { databaseName, masterUser } from './names';
 import type { Network } from './network';
 import type { DatabaseProps } from './props';
+import { acknowledge } from './rights';
+import { UserSecret } from './user-secret';
+
+/** Why databases answer at the port everybody knows. */
+export const defaultPort = 'only tasks and the runner reach it, by security groups; tools expect PostgreSQL at 5432';
 
 /** What logical replication needs; static, so set before the instance has ever run. */
 export const parameters = { 'rds.logical_replication': '1' };
@@ -37,10 +42,7 @@ export class ProductionDatabase extends Construct {
       for (const group of [tasks, functions]) this.instance.connections.allowDefaultPortFrom(group);
       return;
     }
-    const secret = new secretsmanager.Secret(this, 'Master', {
-      description: `Master user of the databases of ${props.system}`,
-      generateSecretString: passwordFor(masterUser),
-    });
+    const secret = new UserSecret(this, 'Master', masterUser, `Master user of the databases of ${props.system}`);
     const engine = rds.DatabaseInstanceEngine.postgres({ version: databaseVersion(props) });
     const kept = props.removalPolicy !== RemovalPolicy.DESTROY;
     this.masterSecret = secret;
@@ -71,16 +73,9 @@ export class ProductionDatabase extends Construct {
       publiclyAccessible: false,
       enablePerformanceInsights: false,
     });
+    acknowledge(this.instance, 'RDS11', defaultPort);
   }
 }
-
-/** A user's secret, with characters that need no quoting in a URL or in SQL. */
-export const passwordFor = (username: string): secretsmanager.SecretStringGenerator => ({
-  secretStringTemplate: JSON.stringify({ username }),
-  generateStringKey: 'password',
-  excludePunctuation: true,
-  passwordLength: 40,
-});
 
 function refuseManagedPassword(instance: rds.IDatabaseInstance): void {
   const child = instance.node.tryFindChild('Resource');

@@ -7,8 +7,11 @@ import * as scheduler from 'aws-cdk-lib/aws-scheduler';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { ArnFormat, Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { allow, HandlerFunction, runnerEntry } from './functions';
+import { parameterName } from '../manifest/schema';
+import { looking, ruleArns } from './custom-resources';
+import { HandlerFunction, runnerEntry } from './functions';
 import type { Network } from './network';
+import { give, type Right } from './rights';
 
 export interface RunnerProps {
   readonly system: string;
@@ -20,11 +23,14 @@ export interface RunnerProps {
   /** Identifier of the production database. */
   readonly database: string;
   readonly scheduleGroup: string;
+  readonly listenerArn: string;
 }
 
 /** The function inside the VPC that executes the steps of runbooks, and what asks it to go on when nobody is there. */
 export class Runner extends Construct {
   readonly function: lambda.Function;
+  /** Gets its rights in a color from that color's stack. */
+  readonly role: iam.Role;
   readonly scheduleRole: iam.Role;
 
   constructor(scope: Construct, id: string, props: RunnerProps) {
@@ -36,7 +42,7 @@ export class Runner extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
       }),
     });
-    this.function = new HandlerFunction(this, 'Function', {
+    const runner = new HandlerFunction(this, 'Function', {
       description: `Switchback ${props.system}: executes the steps of a window`,
       entry: runnerEntry,
       clients: [
@@ -59,27 +65,26 @@ export class Runner extends Construct {
       reservedConcurrentExecutions: 1,
       timeout: Duration.minutes(15),
       memorySize: 1024,
-      statements: this.statements(props, group),
-    }).function;
-    props.journal.grantReadWrite(this.function);
+      rights: this.rights(props, group),
+    });
+    this.function = runner.function;
+    this.role = runner.role;
     for (const secret of props.secrets) {
-      secret.grantRead(this.function);
-      secret.grantWrite(this.function);
+      secret.grantRead(this.role);
+      secret.grantWrite(this.role);
     }
-    this.function.grantInvoke(this.scheduleRole);
+    give(this.scheduleRole, [{ actions: ['lambda:InvokeFunction'], resources: [this.function.functionArn] }]);
   }
 
-  private statements(props: RunnerProps, group: scheduler.CfnScheduleGroup): iam.PolicyStatement[] {
-    const { system } = props;
+  private rights(props: RunnerProps, group: scheduler.CfnScheduleGroup): Right[] {
+    const { system, cluster, journal } = props;
     const stack = Stack.of(this);
     const arn = (service: string, resource: string) => stack.formatArn({ service, resource });
     const rds = (kind: string, name: string) =>
       stack.formatArn({ service: 'rds', resource: kind, resourceName: name, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
-    const inCluster = { ArnEquals: { 'ecs:cluster': props.cluster.clusterArn } };
     return [
-      // what only looks, and knows no resources.
-      allow(
-        [
+      {
+        actions: [
           'elasticloadbalancing:DescribeRules',
           'elasticloadbalancing:DescribeTags',
           'elasticloadbalancing:DescribeListeners',
@@ -91,37 +96,86 @@ export class Runner extends Construct {
           'rds:DescribeDBSnapshots',
           'rds:DescribeDBParameters',
         ],
-        ['*'],
-      ),
-      allow(['elasticloadbalancing:SetRulePriorities'], [arn('elasticloadbalancing', 'listener-rule/app/*')]),
-      allow(['ecs:UpdateService', 'ecs:DescribeServices'], [arn('ecs', `service/${props.cluster.clusterName}/*`)]),
-      allow(['ecs:ListTasks', 'ecs:DescribeTasks', 'ecs:StopTask'], ['*'], inCluster),
-      allow(['application-autoscaling:RegisterScalableTarget'], [arn('application-autoscaling', 'scalable-target/*')]),
-      allow(
-        ['rds:PromoteReadReplica', 'rds:ModifyDBInstance', 'rds:DeleteDBInstance', 'rds:CreateDBSnapshot', 'rds:AddTagsToResource'],
-        [rds('db', `${system}-fallback-*`), rds('db', props.database), rds('snapshot', `${system}-*`)],
-      ),
-      allow(
-        ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:GetParametersByPath'],
-        [arn('ssm', `parameter/switchback/${system}`), arn('ssm', `parameter/switchback/${system}/*`)],
-      ),
-      allow(['ssm:PutParameter'], [arn('ssm', `parameter/switchback/${system}/state`)]),
-      allow(
-        ['scheduler:CreateSchedule', 'scheduler:GetSchedule', 'scheduler:UpdateSchedule', 'scheduler:DeleteSchedule'],
-        [arn('scheduler', `schedule/${group.ref}/*`)],
-      ),
-      allow(['iam:PassRole'], [this.scheduleRole.roleArn], { StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' } }),
-      // the teardown deletes the standby color's stack and the fallback's; CloudFormation does it with the role it deployed them with.
-      allow(
-        ['cloudformation:DescribeStacks', 'cloudformation:DeleteStack', 'cloudformation:UpdateTerminationProtection'],
-        ['blue', 'green', 'fallback-*'].map((part) => arn('cloudformation', `stack/${system}-${part}/*`)),
-      ),
-      allow(
-        ['logs:GetLogEvents', 'logs:FilterLogEvents', 'logs:DescribeLogStreams'],
-        props.logs.flatMap(({ logGroupArn }) => [logGroupArn, `${logGroupArn}:log-stream:*`]),
-      ),
-      // the schedule is made for the function by its ARN.
-      allow(['lambda:GetFunctionConfiguration'], [arn('lambda', 'function:*')]),
+        resources: ['*'],
+        because: looking,
+      },
+      {
+        actions: ['elasticloadbalancing:SetRulePriorities'],
+        resources: [ruleArns(stack, props.listenerArn)],
+        because: 'the rules of one listener, whose names are known only once they are made',
+      },
+      {
+        actions: ['ecs:UpdateService', 'ecs:DescribeServices'],
+        resources: [arn('ecs', `service/${cluster.clusterName}/*`)],
+        because: 'the services of one cluster: the colors come and go',
+      },
+      {
+        actions: ['ecs:ListTasks', 'ecs:DescribeTasks', 'ecs:StopTask'],
+        resources: ['*'],
+        conditions: { ArnEquals: { 'ecs:cluster': cluster.clusterArn } },
+        because: 'the tasks of one cluster, which the condition names',
+      },
+      {
+        actions: ['application-autoscaling:RegisterScalableTarget'],
+        resources: [arn('application-autoscaling', 'scalable-target/*')],
+        because: 'a scalable target has a random name; which service it scales is not part of its ARN',
+      },
+      {
+        actions: [
+          'rds:PromoteReadReplica',
+          'rds:ModifyDBInstance',
+          'rds:DeleteDBInstance',
+          'rds:CreateDBSnapshot',
+          'rds:AddTagsToResource',
+        ],
+        resources: [rds('db', `${system}-fallback-*`), rds('db', props.database), rds('snapshot', `${system}-*`)],
+        because: 'the fallback databases of one system, one for each window, and the snapshots of them',
+      },
+      {
+        actions: ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:GetParametersByPath'],
+        resources: [arn('ssm', `parameter/switchback/${system}`), arn('ssm', `parameter/switchback/${system}/*`)],
+        because: 'the manifest of one system, of which each stack writes a part',
+      },
+      { actions: ['ssm:PutParameter'], resources: [arn('ssm', `parameter${parameterName.state(system)}`)] },
+      { actions: ['s3:ListBucket'], resources: [journal.bucketArn] },
+      {
+        actions: ['s3:GetObject', 's3:PutObject'],
+        resources: [journal.arnForObjects('*')],
+        because: 'the events of the journal; none is ever deleted',
+      },
+      {
+        actions: ['scheduler:CreateSchedule', 'scheduler:GetSchedule', 'scheduler:UpdateSchedule', 'scheduler:DeleteSchedule'],
+        resources: [arn('scheduler', `schedule/${group.ref}/*`)],
+        because: 'the schedules of one group, which is of this system alone',
+      },
+      {
+        actions: ['iam:PassRole'],
+        resources: [this.scheduleRole.roleArn],
+        conditions: { StringEquals: { 'iam:PassedToService': 'scheduler.amazonaws.com' } },
+      },
+      {
+        // the teardown deletes a color's stack and the fallback's; CloudFormation does it with the role it deployed them with.
+        actions: ['cloudformation:DescribeStacks', 'cloudformation:DeleteStack', 'cloudformation:UpdateTerminationProtection'],
+        resources: ['blue', 'green', 'fallback-*'].map((part) => arn('cloudformation', `stack/${system}-${part}/*`)),
+        because: 'the stacks a teardown deletes, whose ARNs end in a random part',
+      },
+      {
+        actions: ['logs:GetLogEvents', 'logs:FilterLogEvents', 'logs:DescribeLogStreams'],
+        resources: props.logs.map(({ logGroupArn }) => logGroupArn),
+      },
+      {
+        // a schedule is made for the function's ARN, and the function is asked by its name.
+        actions: ['lambda:GetFunctionConfiguration'],
+        resources: [
+          stack.formatArn({
+            service: 'lambda',
+            resource: 'function',
+            resourceName: `${stack.stackName}-*`,
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          }),
+        ],
+        because: 'the functions of the shared stack: a function cannot be named in its own rights',
+      },
     ];
   }
 }

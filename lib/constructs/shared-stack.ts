@@ -2,7 +2,6 @@ import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
@@ -12,12 +11,14 @@ import { FrontDoor, listenerPorts } from './front-door';
 import { Guard } from './guard';
 import { roleNames } from './names';
 import { Network } from './network';
-import { ProductionDatabase, passwordFor } from './production-database';
+import { ProductionDatabase } from './production-database';
 import type { DatabaseProperties } from './properties';
 import type { RoutingKeyProps, SwitchbackProps } from './props';
+import { acknowledge } from './rights';
 import { Rules } from './rules';
 import { Runner } from './runner';
 import { SystemStack } from './system-stack';
+import { UserSecret } from './user-secret';
 
 /** What both colors share: network, balancer, maintenance rules, production database, journal, runner. */
 export class SharedStack extends SystemStack {
@@ -26,7 +27,7 @@ export class SharedStack extends SystemStack {
   readonly cluster: ecs.Cluster;
   readonly database: ProductionDatabase;
   readonly journal: s3.Bucket;
-  readonly migratorSecret: secretsmanager.Secret;
+  readonly migratorSecret: UserSecret;
   readonly handlers: Handlers;
   readonly runner: Runner;
   /** Here, not in the colors' stacks: what a release has logged outlives its teardown. */
@@ -71,11 +72,9 @@ export class SharedStack extends SystemStack {
       enforceSSL: true,
       removalPolicy,
     });
+    acknowledge(this.journal, 'S1', 'every event says who wrote it, and nothing but the runner may write; who reads is in CloudTrail');
     const roles = roleNames(system);
-    this.migratorSecret = new secretsmanager.Secret(this, 'Migrator', {
-      description: `User that migrations of ${system} run as`,
-      generateSecretString: passwordFor(roles.migrator),
-    });
+    this.migratorSecret = new UserSecret(this, 'Migrator', roles.migrator, `User that migrations of ${system} run as`);
     const logGroup = (color: Color) =>
       new logs.LogGroup(this, `${color}Logs`, {
         retention: logs.RetentionDays.THREE_MONTHS,
@@ -88,7 +87,8 @@ export class SharedStack extends SystemStack {
       network: this.network,
       masterSecret: this.database.masterSecret,
       migratorSecret: this.migratorSecret,
-      clusterName: this.cluster.clusterName,
+      cluster: this.cluster,
+      listenerArn: this.frontDoor.listener.listenerArn,
     });
     this.runner = new Runner(this, 'Runner', {
       system,
@@ -99,6 +99,7 @@ export class SharedStack extends SystemStack {
       logs: [this.logs.blue, this.logs.green],
       database: this.database.identifier,
       scheduleGroup: system,
+      listenerArn: this.frontDoor.listener.listenerArn,
     });
 
     const {

@@ -4,6 +4,7 @@ import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import type { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { acknowledge } from './rights';
 
 export interface TaskFactoryProps {
   readonly environment: Readonly<Record<string, string>>;
@@ -61,6 +62,11 @@ export class TaskFactory extends Construct {
       ...(options.port ? { portMappings: [{ containerPort: options.port }] } : {}),
       ...(options.stopTimeout ? { stopTimeout: options.stopTimeout } : {}),
     });
+    acknowledge(
+      definition,
+      'ECS2',
+      'what a release is and where it runs, in the template so that git shows it; secrets come from Secrets Manager',
+    );
     return definition;
   }
 }
