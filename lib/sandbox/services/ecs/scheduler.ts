@@ -7,7 +7,7 @@ import type { TaskLife } from './task-life';
 
 /** What a process does at its start takes real time, whatever the speed: no target is judged before. */
 const startGraceMs = 10_000;
-/** A deployment is not complete before its tasks have run so long: one that dies at once has not started. */
+/** Without a health check a deployment is not complete before its tasks have run so long: one that dies at once has not started. */
 const settledMs = 1000;
 
 type Health = 'starting' | 'healthy' | 'unhealthy';
@@ -153,7 +153,7 @@ export class Scheduler {
     const wanted = alive.filter((task) => task.task.desiredStatus === 'RUNNING');
     const ready = wanted.filter((task) => task.task.startedBy === primary.id && health.get(task.arn) === 'healthy');
     const there = ready.length === desired && wanted.length === desired && row.deployments.length === 1;
-    const young = ready.some((task) => Date.now() - (task.task.startedAt?.getTime() ?? 0) < settledMs);
+    const young = ready.some((task) => !this.isChecked(task) && Date.now() - (task.task.startedAt?.getTime() ?? 0) < settledMs);
     const steady = there && !young;
     if (steady && primary.rolloutState === 'IN_PROGRESS') {
       primary.rolloutState = 'COMPLETED';
@@ -230,6 +230,10 @@ export class Scheduler {
     const checked = findTaskDefinition(this.tables, task.taskDefinitionArn)?.definition.containerDefinitions?.[0]?.healthCheck;
     if (!checked || task.healthStatus === 'HEALTHY') return 'healthy';
     return task.healthStatus === 'UNHEALTHY' ? 'unhealthy' : 'starting';
+  }
+
+  private isChecked(task: TaskRow): boolean {
+    return task.targetGroups.length > 0 || task.task.healthStatus === 'HEALTHY';
   }
 
   private pastGrace(row: ServiceRow, task: TaskRow): boolean {
