@@ -4,6 +4,7 @@ import { autoscaling } from './autoscaling';
 import { cloudformation } from './cloudformation';
 import { cloudwatch } from './cloudwatch';
 import { ec2 } from './ec2';
+import { ecs } from './ecs';
 import { elbv2 } from './elbv2';
 import { iam } from './iam';
 import { lambda } from './lambda';
@@ -20,6 +21,7 @@ const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
   cloudformation,
   cloudwatch,
   ec2,
+  ecs,
   elbv2,
   iam,
   lambda,

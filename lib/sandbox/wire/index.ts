@@ -4,11 +4,13 @@ import { decode } from './body';
 import { cbor } from './cbor';
 import { json } from './json';
 import { type Model, modelOf, SERVICES } from './model';
-import type { Protocol, WireAnswer, WireRequest } from './protocol';
+import { notServed, type Protocol, type WireAnswer, type WireRequest } from './protocol';
 import { query } from './query';
 import { rest } from './rest';
 import { checkRequired, shaped } from './shape';
 import { escapeXml } from './xml';
+
+export { notServed };
 
 /** Runs a handler; the wire does not care how. Throws AwsError. */
 export type Perform = (service: ServiceName, operation: string, input: unknown, call: CallInfo) => Promise<unknown>;
@@ -55,14 +57,6 @@ export function checkedInput(service: ServiceName, operation: string, input: unk
 export function checkedOutput(service: ServiceName, operation: string, output: unknown): unknown {
   const found = modelOf(service).operations.get(operation);
   return (found && shaped(found.output, output ?? {})) ?? {};
-}
-
-export function notServed(service: string, operation: string): AwsError {
-  // 400, not 501: a client retries a 5xx.
-  return new AwsError(
-    'NotServedBySandbox',
-    `The sandbox does not serve ${operation} of ${service} (docs/sandbox.md lists what it serves).`,
-  );
 }
 
 export function toAwsError(error: unknown): AwsError {

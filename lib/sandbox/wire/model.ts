@@ -41,6 +41,8 @@ export interface Model {
   /** `application/x-amz-json-1.1`, for the JSON protocols. */
   readonly contentType: string;
   readonly xmlNamespace: string;
+  /** The version of the API that forms name. */
+  readonly version: string;
   readonly operations: ReadonlyMap<string, Operation>;
   /** By shape name and by wire code. */
   readonly errors: ReadonlyMap<string, ErrorModel>;
@@ -83,7 +85,7 @@ export function modelOf(service: ServiceName): Model {
 
 interface ClientConfig {
   protocol: { constructor: { name: string }; getPayloadCodec(): Codec; getShapeId(): string; getDefaultContentType(): string };
-  protocolSettings: { xmlNamespace?: string; awsQueryCompatible?: boolean };
+  protocolSettings: { xmlNamespace?: string; version?: string; awsQueryCompatible?: boolean };
 }
 
 const PROTOCOLS: Readonly<Record<string, ProtocolName>> = {
@@ -124,6 +126,7 @@ function readModel(service: ServiceName): Model {
       ? `application/x-amz-json-${protocol.getShapeId().slice(-3).replace('_', '.')}`
       : protocol.getDefaultContentType(),
     xmlNamespace: protocolSettings.xmlNamespace ?? '',
+    version: protocolSettings.version ?? '',
     operations,
     errors,
     codec: name === 'query' || name === 'ec2' ? undefined : readingAtOnce(protocol.getPayloadCodec()),

@@ -1,5 +1,5 @@
 /** What every protocol of the wire does: find the operation and its input in a request, write an answer, write an error. */
-import type { AwsError } from '../service';
+import { AwsError } from '../service';
 import type { ErrorModel, Model, Operation } from './model';
 
 export interface WireRequest {
@@ -36,4 +36,12 @@ export function modelled(model: Model, error: AwsError): ErrorModel {
   const known = model.errors.get(error.code);
   if (!known) return { shape: error.code, code: error.code, status: error.status };
   return { ...known, status: error.status === 400 ? known.status : error.status };
+}
+
+export function notServed(service: string, operation: string): AwsError {
+  // 400, not 501: a client retries a 5xx.
+  return new AwsError(
+    'NotServedBySandbox',
+    `The sandbox does not serve ${operation} of ${service} (docs/sandbox.md lists what it serves).`,
+  );
 }

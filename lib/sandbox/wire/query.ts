@@ -3,7 +3,7 @@ import { XmlShapeSerializer } from '@aws-sdk/core/protocols';
 import type { NormalizedSchema } from '@smithy/core/schema';
 import { AwsError } from '../service';
 import { type Model, structNamed } from './model';
-import { modelled, type Protocol } from './protocol';
+import { modelled, notServed, type Protocol } from './protocol';
 import { escapeXml } from './xml';
 
 interface Field {
@@ -15,6 +15,8 @@ export const query: Protocol = {
   read(model, request) {
     const form = new URLSearchParams(request.method === 'GET' ? request.query : request.body.toString('utf8'));
     const name = form.get('Action') ?? '';
+    // Classic load balancers sign as the newer ones do, and have operations of the same names.
+    if (form.get('Version') !== model.version) throw notServed(`${model.service} ${form.get('Version')}`, name);
     const operation = model.operations.get(name);
     if (!operation) throw new AwsError('InvalidAction', `The action ${name} is not valid for this endpoint.`);
     return { operation, input: readStruct(operation.input, tree(form), isEc2(model)) };
