@@ -263,7 +263,11 @@ describe('deleting', () => {
     expect((await stacks.update(exporting('1', false), {}, 'base')).StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
     expect(stacks.parameters.get('/a')).toBe('1');
     await stacks.call('DeleteStack', { StackName: 'base' });
-    expect((await stacks.settled('base')).StackStatusReason).toBe('Export shared cannot be deleted as it is in use by user');
+    expect(await stacks.settled('base')).toMatchObject({
+      StackStatus: 'UPDATE_ROLLBACK_COMPLETE',
+      StackStatusReason: 'Delete canceled. Cannot delete export shared as it is in use by user.',
+    });
+    expect(stacks.parameters.get('/a')).toBe('1');
   });
 });
 

@@ -92,16 +92,15 @@ export class Engine {
   }
 
   async delete(stack: Stack, retain: readonly string[] = []): Promise<void> {
-    this.store.status(stack, 'DELETE_IN_PROGRESS', 'User Initiated');
-    for (const output of stack.outputs) {
-      const users = output.ExportName ? this.store.importers(output.ExportName).filter((user) => user.id !== stack.id) : [];
-      if (users.length > 0)
-        return this.store.status(
-          stack,
-          'DELETE_FAILED',
-          `Export ${output.ExportName} cannot be deleted as it is in use by ${users.map((user) => user.name).join(', ')}`,
-        );
+    for (const { ExportName: name } of stack.outputs) {
+      const users = name ? this.importers(name, stack) : '';
+      // the stack stays what it was, with the reason; there is no DELETE_FAILED.
+      if (users) {
+        const status = stack.status === 'DELETE_IN_PROGRESS' ? 'DELETE_FAILED' : stack.status;
+        return this.store.status(stack, status, `Delete canceled. Cannot delete export ${name} as it is in use by ${users}.`);
+      }
     }
+    this.store.status(stack, 'DELETE_IN_PROGRESS', 'User Initiated');
     const failed = await this.deleteResources(stack, (resource) =>
       retain.includes(resource.logicalId)
         ? 'Retain'
@@ -342,14 +341,21 @@ export class Engine {
         throw invalid(`Export with name ${name} is already exported by stack ${this.store.stacks.get(other.ExportingStackId)!.name}.`);
     }
     for (const { ExportName: name, OutputValue: value } of stack.outputs) {
-      const users = name ? this.store.importers(name).filter((user) => user.id !== stack.id) : [];
+      const users = name ? this.importers(name, stack) : '';
       const after = outputs.find((output) => output.ExportName === name);
-      if (users.length > 0 && after?.OutputValue !== value)
-        throw invalid(
-          `Cannot ${after ? 'update' : 'delete'} export ${name} as it is in use by ${users.map((user) => user.name).join(', ')}.`,
-        );
+      if (users && !after) throw invalid(`Delete canceled. Cannot delete export ${name} as it is in use by ${users}.`);
+      if (users && after?.OutputValue !== value) throw invalid(`Cannot update export ${name} as it is in use by ${users}.`);
     }
     stack.outputs = outputs;
+  }
+
+  /** The names of the other stacks that import what this one exports. */
+  private importers(name: string, stack: Stack): string {
+    return this.store
+      .importers(name)
+      .filter((user) => user.id !== stack.id)
+      .map((user) => user.name)
+      .join(', ');
   }
 
   /** The update stands: what it replaced or removed is due for deletion, and nothing can be put back any more. */

@@ -1,0 +1,152 @@
+/** Stacks in front of the real services: what AWS's handlers do to replicas and services, and a sandbox that stops midway. */
+import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
+import type { Any } from './cloudformation-support';
+import { eventually } from './tiny';
+
+let sandbox: TestSandbox;
+beforeAll(async () => {
+  sandbox = await sandboxForTest({ speed: 2000 });
+});
+afterAll(() => sandbox.stop());
+
+const settled = (name: string, box: Pick<TestSandbox, 'call'> = sandbox): Promise<Any> =>
+  eventually(async () => {
+    const [stack] = (await box.call('cloudformation', 'DescribeStacks', { StackName: name })).Stacks;
+    return !stack.StackStatus.endsWith('_IN_PROGRESS') && stack;
+  }, 60);
+
+const create = async (name: string, template: object): Promise<Any> => {
+  await sandbox.call('cloudformation', 'CreateStack', { StackName: name, TemplateBody: JSON.stringify(template) });
+  return settled(name);
+};
+
+const update = async (name: string, template: object): Promise<Any> => {
+  await sandbox.call('cloudformation', 'UpdateStack', { StackName: name, TemplateBody: JSON.stringify(template) });
+  return settled(name);
+};
+
+const failures = async (name: string): Promise<string[]> => {
+  const events = (await sandbox.call('cloudformation', 'DescribeStackEvents', { StackName: name })).StackEvents as Any[];
+  return events
+    .filter((event) => event.ResourceStatus.endsWith('_FAILED'))
+    .map((event) => `${event.LogicalResourceId}: ${event.ResourceStatusReason}`);
+};
+
+const instances = async (): Promise<Any[]> => (await sandbox.call('rds', 'DescribeDBInstances')).DBInstances;
+
+describe('a read replica in a stack', () => {
+  const replica = (source: string | undefined, more: object = {}): object => ({
+    Resources: {
+      Fallback: {
+        Type: 'AWS::RDS::DBInstance',
+        DeletionPolicy: 'Retain',
+        Properties: {
+          DBInstanceClass: 'db.t4g.medium',
+          DBInstanceIdentifier: 'fallback',
+          BackupRetentionPeriod: 7,
+          ...(source ? { SourceDBInstanceIdentifier: source } : {}),
+          ...more,
+        },
+      },
+    },
+    Outputs: { Port: { Value: { 'Fn::GetAtt': ['Fallback', 'Endpoint.Port'] } } },
+  });
+
+  test('promoted outside: an update without the source fails, and deleting the stack ignores Retain but leaves a snapshot', async () => {
+    const primary = await create('primary', {
+      Resources: {
+        Password: {
+          Type: 'AWS::SecretsManager::Secret',
+          Properties: {
+            GenerateSecretString: { SecretStringTemplate: '{"username":"app"}', GenerateStringKey: 'password', ExcludePunctuation: true },
+          },
+        },
+        Database: {
+          Type: 'AWS::RDS::DBInstance',
+          DeletionPolicy: 'Delete',
+          Properties: {
+            Engine: 'postgres',
+            EngineVersion: '17',
+            DBInstanceClass: 'db.t4g.medium',
+            AllocatedStorage: '20',
+            DBName: 'app',
+            BackupRetentionPeriod: 1,
+            MasterUsername: { 'Fn::Sub': '{{resolve:secretsmanager:${Password}:SecretString:username::}}' },
+            MasterUserPassword: { 'Fn::Sub': '{{resolve:secretsmanager:${Password}:SecretString:password::}}' },
+          },
+        },
+        Attached: {
+          Type: 'AWS::SecretsManager::SecretTargetAttachment',
+          Properties: { SecretId: { Ref: 'Password' }, TargetId: { Ref: 'Database' }, TargetType: 'AWS::RDS::DBInstance' },
+        },
+      },
+      Outputs: { Id: { Value: { Ref: 'Database' } }, Secret: { Value: { Ref: 'Attached' } } },
+    });
+    expect(await failures('primary')).toEqual([]);
+    const output = (key: string): string => primary.Outputs.find((one: Any) => one.OutputKey === key).OutputValue;
+    const secret = JSON.parse((await sandbox.call('secretsmanager', 'GetSecretValue', { SecretId: output('Secret') })).SecretString);
+    expect(secret).toMatchObject({ username: 'app', engine: 'postgres', dbname: 'app', dbInstanceIdentifier: output('Id') });
+
+    await create('fallback', replica(output('Id')));
+    expect(await failures('fallback')).toEqual([]);
+    const replicated = (await instances()).find((one) => one.DBInstanceIdentifier === 'fallback');
+    // the handler sets what CreateDBInstanceReadReplica does not take.
+    expect(replicated).toMatchObject({ ReadReplicaSourceDBInstanceIdentifier: output('Id'), BackupRetentionPeriod: 7 });
+
+    await sandbox.call('rds', 'PromoteReadReplica', { DBInstanceIdentifier: 'fallback', BackupRetentionPeriod: 7 });
+    await eventually(async () => {
+      const found = (await instances()).find((one) => one.DBInstanceIdentifier === 'fallback');
+      return found.DBInstanceStatus === 'available' && !found.ReadReplicaSourceDBInstanceIdentifier;
+    }, 30);
+    expect(await update('fallback', replica(undefined))).toMatchObject({ StackStatus: 'UPDATE_ROLLBACK_COMPLETE' });
+    expect((await failures('fallback'))[0]).toMatch(/^Fallback: .*InvalidDBInstanceState/);
+
+    await sandbox.call('cloudformation', 'DeleteStack', { StackName: 'fallback' });
+    await eventually(async () => (await instances()).every((one) => one.DBInstanceIdentifier !== 'fallback'), 30);
+    const snapshots = (await sandbox.call('rds', 'DescribeDBSnapshots', { SnapshotType: 'manual' })).DBSnapshots as Any[];
+    expect(snapshots.map((one) => one.DBInstanceIdentifier)).toEqual(['fallback']);
+  }, 60_000);
+});
+
+test('an operation that a stopping sandbox interrupts is rolled back when it is started again', async () => {
+  const box = await sandboxForTest({ speed: 60 });
+  try {
+    const TemplateBody = JSON.stringify({
+      Resources: {
+        Group: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: 'made' } },
+        Cluster: { Type: 'AWS::ECS::Cluster' },
+        Task: {
+          Type: 'AWS::ECS::TaskDefinition',
+          Properties: {
+            ContainerDefinitions: [{ Name: 'app', Image: 'nowhere:1', Command: ['node', 'app.js'] }],
+            Cpu: '256',
+            Memory: '512',
+            NetworkMode: 'awsvpc',
+            RequiresCompatibilities: ['FARGATE'],
+          },
+        },
+        Service: {
+          Type: 'AWS::ECS::Service',
+          DependsOn: 'Group',
+          Properties: {
+            Cluster: { Ref: 'Cluster' },
+            TaskDefinition: { Ref: 'Task' },
+            DesiredCount: 1,
+            LaunchType: 'FARGATE',
+            NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['subnet-1'] } },
+          },
+        },
+      },
+    });
+    await box.call('cloudformation', 'CreateStack', { StackName: 'app', TemplateBody });
+    const resource = async (id: string): Promise<Any> =>
+      (await box.call('cloudformation', 'DescribeStackResources', { StackName: 'app', LogicalResourceId: id })).StackResources[0];
+    await eventually(async () => (await resource('Service'))?.PhysicalResourceId);
+    await box.restart();
+    expect((await settled('app', box)).StackStatus).toBe('ROLLBACK_COMPLETE');
+    expect((await box.call('logs', 'DescribeLogGroups')).logGroups).toEqual([]);
+    expect((await box.call('ecs', 'ListClusters')).clusterArns).toEqual([]);
+  } finally {
+    await box.stop();
+  }
+});
