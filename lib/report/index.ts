@@ -1,7 +1,18 @@
-/** All printing: data on standard output, messages on standard error, one object per line with --json. */
-import { Stop } from '../runbook/errors';
-import type { Verb } from '../runbook/events';
+/**
+ * All printing: data on standard output, messages on standard error, one object per line with --json. What is printed
+ * is made by pure functions beside this file.
+ */
+import type { JournalEvent, Verb } from '../runbook/events';
 import type { Reply } from '../runbook/verbs';
+import type { WindowView } from '../runbook/window';
+import { Block } from './draw';
+import { jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
+import { liveScreen } from './live';
+import { failureLines, replyLines } from './messages';
+import { PlainLog } from './plain';
+import { planScreen } from './plan';
+import { nextCommands, statusScreen } from './status';
+import { type Style, styleFor } from './style';
 import type { PlanScreen, Screen, StatusScreen } from './types';
 
 export type { PlanScreen, Screen, StatusScreen } from './types';
@@ -9,7 +20,8 @@ export type { PlanScreen, Screen, StatusScreen } from './types';
 export interface Output {
   plan(plan: PlanScreen): void;
   status(status: StatusScreen): void;
-  screen(verb: Verb): Screen;
+  /** Follows one run; events of other runs of the window are left out. */
+  screen(verb: Verb, run?: string): Screen;
   /** The last word of a verb: what the state is and what to type next. */
   reply(verb: Verb, reply: Reply): void;
   /** An error, for the reader at 2 am. */
@@ -22,59 +34,84 @@ export interface OutputOptions {
   readonly color: boolean;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
+  /** @default process.env */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-export function makeOutput({ json, stdout, stderr }: OutputOptions): Output {
-  const out = (line: string) => void stdout.write(`${line}\n`);
-  const err = (line: string) => void stderr.write(`${line}\n`);
-  const object = (value: object) => out(JSON.stringify(value));
-  return {
-    plan(plan) {
-      if (json) return object({ event: 'plan', ...plan });
-      for (const step of plan.steps)
-        out(
-          `${step.done ? '✔' : ' '} ${step.id.padEnd(24)} ${step.title} (${step.estimateSeconds} s)${step.pointOfLoss ? '  <- from here a rollback loses writes' : ''}`,
-        );
-    },
-    status({ window, ...status }) {
-      if (json) return object({ event: 'status', ...status, window: window?.name });
-      out(JSON.stringify({ ...status, window: window?.name }, null, 2));
-    },
-    screen: () => ({
-      events(_view, added) {
-        for (const event of added) {
-          if (json) object({ event: event.type, ...event });
-          else
-            err(
-              `${event.at} ${event.type} ${'step' in event ? event.step : ''} ${'text' in event ? event.text : ''}${'detail' in event ? (event.detail ?? '') : ''}${'message' in event ? event.message : ''}`,
-            );
-        }
-      },
-      tick() {},
-      close() {},
-    }),
-    reply(verb, reply) {
-      if (json) return object({ event: `${verb}.${reply.state}`, ...reply });
-      err(JSON.stringify(reply));
-    },
-    failure(error) {
-      if (error instanceof Stop) {
-        if (json)
-          return object({
-            event: 'error',
-            code: error.code,
-            message: error.message,
-            state: error.state,
-            next: error.next,
-            exit: error.exit,
-          });
-        err(`${error.code}: ${error.message}`);
-        if (error.state) err(error.state);
-        for (const line of error.next) err(`  ${line}`);
-        return;
-      }
-      err(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    },
-    note: err,
+export function makeOutput({ json, color, stdout, stderr, env = process.env }: OutputOptions): Output {
+  const print = (stream: NodeJS.WriteStream) => (lines: readonly string[]) => {
+    if (lines.length > 0) stream.write(`${lines.join('\n')}\n`);
   };
+  const out = print(stdout);
+  const err = print(stderr);
+  const object = (value: object) => out([JSON.stringify(value)]);
+  const messages = () => styleFor(stderr, color);
+  const live = stderr.isTTY === true && !env['CI'] && env['TERM'] !== 'dumb';
+  let following: LiveScreen | undefined;
+
+  return {
+    plan: (plan) => (json ? object(jsonPlan(plan)) : out(['', ...planScreen(plan, styleFor(stdout, color)), ''])),
+    status: (status) =>
+      json ? object(jsonStatus(status, nextCommands(status))) : out(['', ...statusScreen(status, styleFor(stdout, color)), '']),
+    screen(_verb, run) {
+      const mine = (added: readonly JournalEvent[]) => added.filter((event) => run === undefined || event.run === run);
+      if (json) return { events: (_view, added) => mine(added).map(jsonEvent).forEach(object), tick() {}, close() {} };
+      if (!live) {
+        const log = new PlainLog(messages());
+        return { events: (view, added) => err(log.events(view, mine(added))), tick: (now) => err(log.tick(now)), close() {} };
+      }
+      const screen = new LiveScreen(new Block(stderr), messages);
+      following = screen;
+      return {
+        events: (view, added) => screen.events(view, mine(added)),
+        tick: (now) => screen.draw(now),
+        close() {
+          screen.draw(Date.now());
+          following = undefined;
+        },
+      };
+    },
+    reply: (verb, reply) => (json ? object(jsonReply(verb, reply)) : err(['', ...replyLines(verb, reply, messages())])),
+    failure: (error) => (json ? object(jsonFailure(error)) : err(failureLines(error, messages()))),
+    note: (text) => (following ? following.note(text) : err([text])),
+  };
+}
+
+/** A live view on a terminal: drawn over itself, and left alone while people are asked something below it. */
+class LiveScreen {
+  private view: WindowView | undefined;
+  private readonly seen: JournalEvent[] = [];
+  private noted: string[] = [];
+  private asking = false;
+
+  constructor(
+    private readonly block: Block,
+    private readonly style: () => Style,
+  ) {}
+
+  events(view: WindowView, added: readonly JournalEvent[]): void {
+    this.view = view;
+    this.seen.push(...added);
+    const last = added.at(-1);
+    if (!last) return;
+    // below the view stands a question, and then its answer: the view begins anew under them.
+    if (this.asking) this.block.leave();
+    this.asking = false;
+    this.draw(Date.parse(last.at));
+    this.asking = last.type === 'gate.asked';
+  }
+
+  draw(now: number): void {
+    if (this.asking) return;
+    const style = this.style();
+    const room = { ...style, rows: style.rows - this.noted.length };
+    // before the first event of this run there may be others' in the view: not ours to draw.
+    const lines =
+      this.view && this.seen.length > 0 ? liveScreen({ view: this.view, events: this.seen }, now, room) : ['asking the runner …'];
+    this.block.show([...lines, ...this.noted]);
+  }
+
+  note(text: string): void {
+    this.noted = [...this.noted, text].slice(-2);
+  }
 }

@@ -143,7 +143,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     const reply = await drive(request, {
       aws,
       clock: wallClock,
-      screen: output.screen(verb),
+      screen: output.screen(verb, request.run),
       here: flags.here ?? false,
       ask: atGate(flags, interactive),
       signal: interrupted.signal,

@@ -1,0 +1,20 @@
+/** A block of lines at the end of a terminal that is drawn over itself. The only place with cursor movements. */
+
+export class Block {
+  private drawn: readonly string[] = [];
+
+  constructor(private readonly stream: { write(text: string): unknown }) {}
+
+  show(lines: readonly string[]): void {
+    if (lines.length === this.drawn.length && lines.every((line, index) => line === this.drawn[index])) return;
+    const up = this.drawn.length > 0 ? `\r\u001b[${this.drawn.length}A` : '';
+    // each line is cleared after it is written, not before: no flicker.
+    this.stream.write(`${up}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+    this.drawn = lines;
+  }
+
+  /** What is drawn stays; the next block begins below. */
+  leave(): void {
+    this.drawn = [];
+  }
+}

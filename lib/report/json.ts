@@ -1,0 +1,54 @@
+/** JSON lines: one object per line, `event` names it. The words of it are an interface: programs read them. */
+import { Stop } from '../runbook/errors';
+import type { JournalEvent, Verb } from '../runbook/events';
+import type { Reply } from '../runbook/verbs';
+import type { WindowView } from '../runbook/window';
+import type { PlanScreen, StatusScreen } from './types';
+
+/** A journal event; the manifest a window froze stays in the journal, which is where to read it. */
+export function jsonEvent(event: JournalEvent): object {
+  if (event.type !== 'window.opened') return { event: event.type, ...event };
+  const { manifest: _manifest, state: _state, ...shown } = event;
+  return { event: event.type, ...shown };
+}
+
+export const jsonPlan = (plan: PlanScreen): object => ({
+  event: 'plan',
+  ...plan,
+  estimateSeconds: plan.steps.reduce((sum, step) => sum + (step.done ? 0 : step.estimateSeconds), 0),
+});
+
+export function jsonStatus({ window, now, ...status }: StatusScreen, next: readonly { readonly command: string }[]): object {
+  return {
+    event: 'status',
+    ...status,
+    at: new Date(now).toISOString(),
+    window: window?.name,
+    ...(window?.current ? { run: runOf(window) } : {}),
+    next: next.map(({ command }) => command),
+  };
+}
+
+function runOf({ current }: WindowView): object | undefined {
+  if (!current) return undefined;
+  const running = current.plan.find(({ id }) => {
+    const step = current.steps.get(id);
+    return step?.startedAt !== undefined && step.doneAt === undefined;
+  });
+  return {
+    ...{ verb: current.verb, by: current.by, startedAt: current.startedAt, ended: current.ended, leaseUntil: current.leaseUntil },
+    step: running?.id,
+    stepsDone: current.plan.filter(({ id }) => current.steps.get(id)?.doneAt !== undefined).length,
+    steps: current.plan.length,
+  };
+}
+
+export const jsonReply = (verb: Verb, reply: Reply): object => ({ event: `${verb}.${reply.state}`, ...reply });
+
+export function jsonFailure(error: unknown): object {
+  if (error instanceof Stop) {
+    const { code, message, state, next, exit } = error;
+    return { event: 'error', code, message, state, next, exit };
+  }
+  return { event: 'error', code: 'switchback.bug', message: error instanceof Error ? error.message : String(error), next: [], exit: 1 };
+}

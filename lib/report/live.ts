@@ -1,0 +1,152 @@
+/** The live view of a run: a pure function of what the journal says and what time it is. */
+import type { JournalEvent, PlannedStep } from '../runbook/events';
+import type { Series, WindowView } from '../runbook/window';
+import { abortText, totalOf } from './messages';
+import { lossText, rule } from './plan';
+import { clockTime, cut, duration, type Style, seconds, spread, wrap } from './style';
+
+/** A run as far as its journal has been read. */
+export interface RunPicture {
+  readonly view: WindowView;
+  /** The events of this run, oldest first. */
+  readonly events: readonly JournalEvent[];
+}
+
+type Mark = 'done' | 'running' | 'asked' | 'stopped' | 'open';
+
+export function liveScreen({ view, events }: RunPicture, now: number, style: Style): string[] {
+  const { paint, columns } = style;
+  const series = view.current;
+  const started = events.find((event) => event.type === 'run.started');
+  if (!series || !started) return [cut(`${view.window.system} ${view.name}: waiting for the runner`, columns)];
+  const last = events.findLast(({ type }) => type === 'run.stopped' || type === 'run.finished');
+  const stopped = last?.type === 'run.stopped' ? last : undefined;
+  const end = last ? Date.parse(last.at) : now;
+  const marks = series.plan.map((step) => markOf(step.id, series, events, stopped !== undefined));
+  const at = currentIndex(marks);
+
+  const head = [
+    paint('bold', spread(headline(view, series), duration(seconds(started.at, end)), columns)),
+    paint('dim', cut(`by ${series.by.who} on ${series.by.where}, since ${clockTime(started.at, style)}`, columns)),
+    '',
+  ];
+  const foot = footer(view, series, events, marks, end, style);
+  const body = series.plan.flatMap((step, index) => {
+    const lines = stepLines(step, marks[index] ?? 'open', series, events, end, style);
+    return [{ index, lines: step.pointOfLoss ? [paint('red', rule(lossText, columns)), ...lines] : lines }];
+  });
+  const room = style.rows - 1 - head.length - foot.length;
+  return [...head, ...shortened(body, at, room, series, style), ...foot];
+}
+
+function headline({ window, manifest }: WindowView, { verb }: Series): string {
+  const named = (color: typeof window.from) => (color ? `${color} ${manifest[color]?.release.version ?? ''}`.trim() : 'nothing');
+  const way: Record<Series['verb'], string> = {
+    stage: named(window.to),
+    cutover: `${named(window.from)} → ${named(window.to)}`,
+    rollback: `${named(window.to)} → ${named(window.from)}`,
+    teardown: '',
+  };
+  return `${window.system} ${window.name} · ${verb}${way[verb] ? ` · ${way[verb]}` : ''}`;
+}
+
+function markOf(id: string, series: Series, events: readonly JournalEvent[], stopped: boolean): Mark {
+  const step = series.steps.get(id);
+  if (step?.doneAt !== undefined) return 'done';
+  if (step?.startedAt === undefined) return 'open';
+  if (stopped) return 'stopped';
+  const gate = events.findLast((event) => (event.type === 'gate.asked' || event.type === 'gate.answered') && event.step === id);
+  return gate?.type === 'gate.asked' ? 'asked' : 'running';
+}
+
+/** Where the eyes should be: the first step that is not done. */
+function currentIndex(marks: readonly Mark[]): number {
+  const index = marks.findIndex((mark) => mark !== 'done');
+  return index < 0 ? marks.length - 1 : index;
+}
+
+function stepLines(step: PlannedStep, mark: Mark, series: Series, events: readonly JournalEvent[], end: number, style: Style): string[] {
+  const { paint, columns } = style;
+  const record = series.steps.get(step.id);
+  const took = mark === 'open' ? undefined : (record?.seconds ?? seconds(record?.startedAt ?? end, end));
+  const times = `${duration(step.estimateSeconds).padStart(10)}${(took === undefined ? '' : duration(took)).padStart(10)}`;
+  const late = took !== undefined && took > step.estimateSeconds * 1.5 && took - step.estimateSeconds > 5;
+  const title = cut(step.title, columns - 23).padEnd(columns - 22);
+  const symbol = { done: paint('green', '✔'), running: '▶', asked: paint('yellow', '?'), stopped: paint('red', '✖'), open: ' ' }[mark];
+  const text = `${title}${late ? `${times.slice(0, 10)}${paint('yellow', times.slice(10))}` : times.trimEnd()}`.trimEnd();
+  const line = `${symbol} ${mark === 'running' ? paint('bold', text) : mark === 'done' || mark === 'open' ? paint('dim', text) : text}`;
+  const progress = events.findLast((event) => event.type === 'step.progress' && event.step === step.id);
+  const shown = mark === 'running' && progress?.type === 'step.progress' ? [paint('dim', cut(`    ${progress.text}`, columns))] : [];
+  return [line, ...shown];
+}
+
+/** The lines around the current step, as many as there is room for; what is left out is counted. */
+function shortened(
+  body: readonly { readonly lines: readonly string[] }[],
+  at: number,
+  room: number,
+  series: Series,
+  { paint }: Style,
+): string[] {
+  const count = (from: number, to: number) => body.slice(from, to).reduce((sum, { lines }) => sum + lines.length, 0);
+  const lines = (from: number, to: number) => body.slice(from, to).flatMap((each) => [...each.lines]);
+  if (count(0, body.length) <= room) return lines(0, body.length);
+  let from = at;
+  let to = at + 1;
+  // grows by what comes and by what was, in turn, until the room is used; two lines are for the sums.
+  for (let grown = true; grown; ) {
+    grown = false;
+    if (to < body.length && count(from, to + 1) <= room - 2) {
+      to += 1;
+      grown = true;
+    }
+    if (from > 0 && at - from < 3 && count(from - 1, to) <= room - 2) {
+      from -= 1;
+      grown = true;
+    }
+  }
+  const taken = series.plan.slice(0, from).reduce((sum, { id }) => sum + (series.steps.get(id)?.seconds ?? 0), 0);
+  return [
+    ...(from > 0 ? [paint('dim', `✔ ${from} ${from === 1 ? 'step' : 'steps'} done in ${duration(taken)}`)] : []),
+    ...lines(from, to),
+    ...(to < body.length ? [paint('dim', `  ${body.length - to} more, about ${duration(totalOf(series.plan.slice(to)))}`)] : []),
+  ];
+}
+
+function footer(
+  view: WindowView,
+  series: Series,
+  events: readonly JournalEvent[],
+  marks: readonly Mark[],
+  end: number,
+  style: Style,
+): string[] {
+  const { paint, columns } = style;
+  const { plan, verb } = series;
+  const last = events.findLast(({ type }) => type === 'run.stopped' || type === 'run.finished');
+  const done = marks.filter((mark) => mark === 'done').length;
+  if (last) {
+    const how = last.type === 'run.finished' ? 'finished' : 'stopped';
+    return ['', cut(`${verb} ${how} at ${clockTime(last.at, style)}: ${done} of ${plan.length} steps done`, columns)];
+  }
+  const left = plan.reduce((sum, step, index) => {
+    if (marks[index] === 'done') return sum;
+    const startedAt = series.steps.get(step.id)?.startedAt;
+    return sum + Math.max(0, step.estimateSeconds - (startedAt === undefined ? 0 : seconds(startedAt, end)));
+  }, 0);
+  const asked = events.findLast(({ type }) => type === 'gate.asked' || type === 'gate.answered');
+  const loss = plan.findIndex(({ pointOfLoss }) => pointOfLoss);
+  const opened = loss >= 0 && marks[loss] !== 'open';
+  const abort = abortText(verb, opened);
+  const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
+  if (asked?.type === 'gate.asked') {
+    return ['', cut(sum, columns), ...wrap(asked.question, columns).map((line) => paint('yellow', line))];
+  }
+  const next = plan[marks.indexOf('open')];
+  return [
+    '',
+    cut(sum, columns),
+    cut(next ? `Next: ${next.title}` : `Next: the end of the ${verb} of ${view.name}`, columns),
+    opened && verb === 'cutover' ? paint('red', cut(abort, columns)) : cut(abort, columns),
+  ];
+}

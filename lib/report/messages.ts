@@ -1,0 +1,124 @@
+/** The words of the screens: one line per event, what happens next, how to abort, and how a verb ended. */
+import { Stop } from '../runbook/errors';
+import type { JournalEvent, PlannedStep, Verb } from '../runbook/events';
+import type { Reply } from '../runbook/verbs';
+import { duration, type Style, wrap } from './style';
+
+/** The title a step has on the plan; its id where the plan does not have it. */
+export const titleOf = (plan: readonly PlannedStep[], step: string): string => plan.find(({ id }) => id === step)?.title ?? step;
+
+export const estimateOf = (plan: readonly PlannedStep[], step: string): number | undefined =>
+  plan.find(({ id }) => id === step)?.estimateSeconds;
+
+export const totalOf = (steps: readonly PlannedStep[]): number => steps.reduce((sum, step) => sum + step.estimateSeconds, 0);
+
+/** What an event says in one line; undefined for those that only keep the lease. */
+export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { paint }: Style): string | undefined {
+  const title = 'step' in event && event.step !== undefined ? titleOf(plan, event.step) : '';
+  switch (event.type) {
+    case 'window.opened':
+      return `${event.window.name} of ${event.window.system} opened: ${event.window.from ?? 'nothing'} → ${event.window.to}`;
+    case 'run.started':
+      return `${event.verb} by ${event.by.who} on ${event.by.where}; ${event.plan.length} steps in ${event.runner}, about ${duration(totalOf(event.plan))}`;
+    case 'run.alive':
+      return undefined;
+    case 'step.started':
+      return `${paint('bold', '▶')} ${title}`;
+    case 'step.progress':
+      return `  ${title}: ${event.text}`;
+    case 'step.done': {
+      const estimate = estimateOf(plan, event.step);
+      const took = `${duration(event.seconds)}${estimate === undefined ? '' : ` of ${duration(estimate)}`}`;
+      return `${paint('green', '✔')} ${title} (${took})${event.detail ? `: ${event.detail}` : ''}`;
+    }
+    case 'gate.asked':
+      return `${paint('yellow', '?')} ${event.question}`;
+    case 'gate.answered':
+      return `${event.answer === 'go' ? paint('green', 'go') : paint('red', 'no-go')} by ${event.by.who}: ${event.reason}`;
+    case 'run.stopped':
+      return `${paint('red', '✖')} ${event.verb} stopped${title ? ` at "${title}"` : ''} (${event.code})`;
+    case 'run.finished':
+      return `${paint('green', '✔')} ${event.verb} finished in ${duration(event.seconds)}`;
+    case 'window.closed':
+      return `window closed: ${event.outcome}`;
+  }
+}
+
+/** How to get out of a run that is under way, truthfully for where it is. */
+export function abortText(verb: Verb, opened: boolean): string {
+  const stop = 'Abort: Ctrl-C stops after this step';
+  switch (verb) {
+    case 'stage':
+      return `${stop}; nothing is down, nothing to take back`;
+    case 'cutover':
+      return opened ? `${stop}; a rollback now loses writes (--accept-loss)` : `${stop}; npm run rollback takes everything back`;
+    case 'rollback':
+      return `${stop}; npm run rollback goes on from there`;
+    case 'teardown':
+      return `${stop}; what is deleted stays deleted`;
+  }
+}
+
+/** The last word of a verb: what the state is now, and what to type next. */
+export function replyLines(verb: Verb, reply: Reply, style: Style): string[] {
+  const { paint } = style;
+  const window = reply.window ?? 'the window';
+  switch (reply.state) {
+    case 'finished': {
+      const { text, next } = finished[verb];
+      return [`${paint('green', '✔')} ${text(window)}`, ...nextLines(next(window), style)];
+    }
+    case 'gate':
+      return [
+        `${paint('yellow', '?')} ${window} waits for an answer: ${reply.question}`,
+        ...nextLines([`npm run ${verb} -- --answer go --reason "<why>"`, `npm run ${verb} -- --answer no-go --reason "<why>"`], style),
+      ];
+    case 'continue':
+      return [`${window} is not done yet`, ...nextLines([`npm run ${verb}`], style)];
+    case 'stopped':
+      return stopLines(reply.code, reply.message, reply.world, reply.next, style);
+  }
+}
+
+/** An error for the reader at 2 am: what happened, what the world looks like, what to type. */
+export function failureLines(error: unknown, style: Style): string[] {
+  if (error instanceof Stop) return stopLines(error.code, error.message, error.state, error.next, style);
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
+  const state = 'This is a fault of Switchback itself; where it happened:';
+  return [
+    ...stopLines('switchback.bug', message, state, [], style),
+    ...stack.map((line) => style.paint('dim', line)),
+    ...nextLines(['npm run status'], style),
+  ];
+}
+
+function stopLines(code: string, message: string, state: string | undefined, next: readonly string[], style: Style): string[] {
+  const [first = '', ...more] = wrap(`${code}: ${message}`, style.columns - 2);
+  return [
+    `${style.paint('red', '✖')} ${first}`,
+    ...more.map((line) => `  ${line}`),
+    ...(state ? wrap(state, style.columns - 2).map((line) => `  ${line}`) : []),
+    ...nextLines(next, style),
+  ];
+}
+
+const nextLines = (next: readonly string[], { paint }: Style): string[] =>
+  next.length === 0 ? [] : ['', 'Next', ...next.map((line) => `  ${paint('bold', line)}`)];
+
+const finished: Record<Verb, { text: (window: string) => string; next: (window: string) => string[] }> = {
+  stage: {
+    text: (window) => `${window} is staged; nothing has changed for customers`,
+    next: () => ['npm run plan', 'npm run cutover'],
+  },
+  cutover: {
+    // the first opening of a system has no hold and nothing to go back to.
+    text: (window) => (window === 'w0' ? 'the system is open' : `${window} is cut over; a rollback stays possible until the hold ends`),
+    next: (window) => ['npm run status', ...(window === 'w0' ? [] : ['npm run rollback'])],
+  },
+  rollback: {
+    text: (window) => `${window} is rolled back; nothing was deleted`,
+    next: () => ['npm run status', 'npm run teardown -- --now'],
+  },
+  teardown: { text: (window) => `${window} is closed`, next: () => ['npm run status'] },
+};

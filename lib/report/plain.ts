@@ -1,0 +1,45 @@
+/**
+ * The append-only log of a run, for where there is no terminal: one line per event, and a line after half a minute of
+ * silence that names what is in progress, so that nobody takes a long step for a hung one.
+ */
+import type { JournalEvent } from '../runbook/events';
+import type { WindowView } from '../runbook/window';
+import { estimateOf, eventText } from './messages';
+import { clockTime, duration, type Style, seconds } from './style';
+
+const silenceMs = 30_000;
+
+export class PlainLog {
+  private view: WindowView | undefined;
+  /** When the last line was written, as `tick` knows time; undefined: since the last tick. */
+  private spokeAt: number | undefined;
+
+  constructor(private readonly style: Style) {}
+
+  /** The lines for what was added to the journal. */
+  events(view: WindowView, added: readonly JournalEvent[]): string[] {
+    this.view = view;
+    const lines = added.flatMap((event) => {
+      const text = eventText(event, view.current?.plan ?? [], this.style);
+      return text === undefined ? [] : text.split('\n').map((line) => `${clockTime(event.at, this.style)}  ${line}`);
+    });
+    if (lines.length > 0) this.spokeAt = undefined;
+    return lines;
+  }
+
+  /** The line that breaks a silence, once it has lasted. */
+  tick(now: number): string[] {
+    this.spokeAt ??= now;
+    if (now - this.spokeAt < silenceMs) return [];
+    this.spokeAt = now;
+    const series = this.view?.current;
+    const step = series?.plan.find(({ id }) => {
+      const record = series.steps.get(id);
+      return record?.startedAt !== undefined && record.doneAt === undefined;
+    });
+    const time = clockTime(now, this.style);
+    if (!series || !step) return [`${time}  … waiting for the runner`];
+    const sofar = duration(seconds(series.steps.get(step.id)?.startedAt ?? now, now));
+    return [`${time}  … ${step.title} (${sofar} of ${duration(estimateOf(series.plan, step.id) ?? 0)})`];
+  }
+}

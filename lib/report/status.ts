@@ -1,0 +1,135 @@
+/** The status of a system: which color is live, which database is production, what is open, and what to type next. */
+import { type Color, otherColor } from '../manifest/schema';
+import type { Verb } from '../runbook/events';
+import type { Series, WindowView } from '../runbook/window';
+import { cut, dateTime, duration, type Style, seconds } from './style';
+import type { StatusScreen } from './types';
+
+export interface Next {
+  readonly command: string;
+  readonly why: string;
+}
+
+export function statusScreen(status: StatusScreen, style: Style): string[] {
+  const { paint, columns } = style;
+  const row = (name: string, value: string) => `  ${name.padEnd(13)}${value}`;
+  const color = (which: Color) => {
+    const release = status.releases[which];
+    return `${which.padEnd(7)}${release ? `${release.version} (${release.commit.slice(0, 8)})` : 'not deployed'}`;
+  };
+  const lines = [paint('bold', status.system), ''];
+  if (status.live) {
+    lines.push(row('live', paint('green', color(status.live))), row('standby', color(otherColor(status.live))));
+  } else {
+    const why = status.opened ? 'cannot be told: some rules have moved, others have not' : 'nobody: the system has not been opened yet';
+    lines.push(row('live', paint(status.opened ? 'red' : 'yellow', why)), row('', color('blue')), row('', color('green')));
+  }
+  lines.push(row('maintenance', maintenanceText(status, style)));
+  const database = `${status.production} (${status.productionStatus})`;
+  lines.push(row('production', status.productionStatus === 'available' ? database : paint('red', database)));
+  lines.push(...windowLines(status, style).map(([name, value]) => row(name, value)));
+  const next = nextCommands(status);
+  if (next.length > 0) {
+    const width = Math.min(46, Math.max(...next.map(({ command }) => command.length)));
+    lines.push('', 'Next');
+    for (const { command, why } of next) {
+      const reason = command.length > width ? [`  ${paint('bold', command)}`, `  ${' '.repeat(width)}  ${why}`] : undefined;
+      lines.push(...(reason ?? [`  ${paint('bold', command.padEnd(width))}  ${cut(why, columns - width - 4)}`]));
+    }
+  }
+  return lines;
+}
+
+function maintenanceText({ maintenance, opened }: StatusScreen, { paint }: Style): string {
+  if (maintenance === undefined) return paint('red', 'cannot be told: some of its rules are in front, others parked');
+  if (maintenance) return paint('yellow', opened ? 'in front: customers see the maintenance answer' : 'in front');
+  return 'parked';
+}
+
+function windowLines(status: StatusScreen, style: Style): [string, string][] {
+  const { window, now } = status;
+  if (!window) return [['window', status.lastWindow ? `none open; the last was ${status.lastWindow}` : 'none yet']];
+  const { from, to } = window.window;
+  const lines: [string, string][] = [
+    ['window', `${window.name}, ${from ? `${from} → ${to}` : `first opening on ${to}`}, opened ${dateTime(window.openedAt, style)}`],
+  ];
+  for (const verb of ['stage', 'cutover', 'rollback', 'teardown'] as const) {
+    const series = window.series[verb];
+    if (series) lines.push([`  ${verb}`, seriesText(series, window, status, style)]);
+  }
+  if (status.holdEndsAt) {
+    const left = seconds(now, status.holdEndsAt);
+    const when = left > 0 ? `in ${duration(left)}; then the teardown runs by itself` : 'now; the schedule runs the teardown';
+    lines.push(['hold ends', `${dateTime(status.holdEndsAt, style)}, ${when}`]);
+  }
+  return lines;
+}
+
+function seriesText(series: Series, window: WindowView, { now }: StatusScreen, style: Style): string {
+  const { paint } = style;
+  const done = series.plan.filter(({ id }) => series.steps.get(id)?.doneAt !== undefined).length;
+  const sofar = `${done} of ${series.plan.length} steps done`;
+  if (series.ended === 'finished') return `finished, begun ${dateTime(series.startedAt, style)} by ${series.by.who}`;
+  if (series.ended === 'stopped') return paint('red', `stopped, ${sofar}`);
+  if (series !== window.current) return `left, ${sofar}`;
+  if (waitsAtGate(series, window)) return paint('yellow', `waits for go or no-go, ${sofar}`);
+  return Date.parse(series.leaseUntil) > now
+    ? paint('yellow', `running, ${sofar}, by ${series.by.who}`)
+    : paint('yellow', `interrupted, ${sofar}; nobody is at it`);
+}
+
+const waitsAtGate = ({ steps }: Series, { answers }: WindowView): boolean => {
+  const gate = steps.get('gate.go');
+  return gate !== undefined && gate.doneAt === undefined && !answers.has('gate.go');
+};
+
+/** The commands that make sense now, the most likely first. */
+export function nextCommands(status: StatusScreen): Next[] {
+  const { window } = status;
+  if (window) return inWindow(status, window);
+  if (!status.opened) {
+    return status.releases.blue || status.releases.green
+      ? [{ command: 'npm run cutover', why: 'open the system to customers for the first time' }]
+      : [{ command: 'npx cdk deploy blue', why: 'provision the first color' }];
+  }
+  if (!status.live) return [{ command: 'npm run plan -- --verb rollback', why: 'see what is where' }];
+  const standby = otherColor(status.live);
+  const name = `w${Number(status.lastWindow?.slice(1) ?? 0) + 1}`;
+  const { live, other } = { live: status.releases[status.live], other: status.releases[standby] };
+  const same = live?.version === other?.version && live?.commit === other?.commit;
+  return [
+    ...(!other || same ? [{ command: `npx cdk deploy ${standby}`, why: `with the next release for ${standby} in bin/app.ts` }] : []),
+    { command: `npx cdk deploy fallback-${name}`, why: `the fallback database of ${name}` },
+    { command: 'npm run stage', why: `check everything ${name} needs; nothing is down` },
+  ];
+}
+
+function inWindow(status: StatusScreen, window: WindowView): Next[] {
+  const { current, name } = window;
+  const first = window.window.from === undefined;
+  const rollback: Next[] = first ? [] : [{ command: 'npm run rollback', why: 'take everything back' }];
+  const again = (verb: Verb): Next => ({ command: `npm run ${verb}`, why: 'go on where it is' });
+  if (!current) return [{ command: 'npm run stage', why: `check everything ${name} needs` }];
+  const { verb } = current;
+  if (current.ended === undefined) {
+    if (waitsAtGate(current, window)) {
+      return [
+        { command: 'npm run cutover -- --answer go', why: 'show the new color to customers' },
+        { command: 'npm run cutover -- --answer no-go', why: 'stop here, then roll back' },
+      ];
+    }
+    if (Date.parse(current.leaseUntil) > status.now) return [{ command: 'npm run status', why: `${current.by.who} is at it: look again` }];
+    return [again(verb), ...(verb === 'cutover' ? rollback : [])];
+  }
+  if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, again(verb)] : [again(verb)])];
+  const finished: Record<Verb, Next[]> = {
+    stage: [
+      { command: 'npm run plan', why: 'read the night, step by step' },
+      { command: 'npm run cutover', why: 'begin it' },
+    ],
+    cutover: [...rollback, { command: 'npm run teardown -- --now', why: 'end the hold early' }],
+    rollback: [{ command: 'npm run teardown -- --now', why: 'remove what did not work' }],
+    teardown: [],
+  };
+  return finished[verb];
+}

@@ -1,0 +1,134 @@
+import { liveScreen } from '../../lib/report/live';
+import { began, colored, cutover, Night, plain, screen } from './night';
+
+const draw = (night: Night, second: number, style = plain) =>
+  liveScreen({ view: night.view, events: night.events.filter(({ run }) => run === 'run-1') }, began + second * 1000, style);
+
+const migrating = () =>
+  new Night()
+    .start(0)
+    .step(0, 0.4, 'stage.ready')
+    .step(0.4, 2.4, 'traffic.maintenance')
+    .step(2.4, 30, 'workers.stop')
+    .step(30, 250, 'fallback.promote')
+    .add(250, { type: 'step.started', step: 'migrations' })
+    .add(260, { type: 'step.progress', step: 'migrations', text: 'charges: 40,000 of 120,000' });
+
+test('a run under way shows what is done, what is going on, what comes next and how to abort', () => {
+  expect(draw(migrating(), 300)).toEqual(
+    screen(`
+video w3 · cutover · blue 1.0.0 → green 2.0.0                           5:00 min
+by Ana on ana@laptop, since 02:00:00
+
+✔ Check that green is up, healthy and runs its release             5 s     0.4 s
+✔ Put the maintenance answer in front                              2 s       2 s
+✔ Stop blue's workers and prove them stopped                      40 s      28 s
+✔ Promote video-fallback-w3: from here it is the data befo…   4:00 min  3:40 min
+▶ Run the migrations of 2.0.0                                 2:00 min      50 s
+    charges: 40,000 of 120,000
+── from here on, a rollback loses what customers write ─────────────────────────
+  Open video-production to green, and only to green                1 s
+  Landing tests (by the business), then go or no-go          10:00 min
+  Watch green for 3600 s                                        1:00 h
+
+4 of 8 steps done, about 1:11 h left, until 03:16:11
+Next: Open video-production to green, and only to green
+Abort: Ctrl-C stops after this step; npm run rollback takes everything back
+`),
+  );
+});
+
+test('a terminal that is too low shows the lines around the current step and counts the rest', () => {
+  expect(draw(migrating(), 300, { ...plain, rows: 14 })).toEqual(
+    screen(`
+video w3 · cutover · blue 1.0.0 → green 2.0.0                           5:00 min
+by Ana on ana@laptop, since 02:00:00
+
+✔ 4 steps done in 4:10 min
+▶ Run the migrations of 2.0.0                                 2:00 min      50 s
+    charges: 40,000 of 120,000
+── from here on, a rollback loses what customers write ─────────────────────────
+  Open video-production to green, and only to green                1 s
+  2 more, about 1:10 h
+
+4 of 8 steps done, about 1:11 h left, until 03:16:11
+Next: Open video-production to green, and only to green
+Abort: Ctrl-C stops after this step; npm run rollback takes everything back
+`),
+  );
+  for (let rows = 14; rows < 24; rows += 1) expect(draw(migrating(), 300, { ...plain, rows }).length).toBeLessThan(rows);
+});
+
+test('at a gate the question stands where the next step would', () => {
+  const night = migrating()
+    .add(310, { type: 'step.done', step: 'migrations', seconds: 60, acted: true })
+    .step(310, 311, 'database.open')
+    .add(311, { type: 'step.started', step: 'gate.go' })
+    .add(311, { type: 'gate.asked', step: 'gate.go', question: 'Landing tests: by the business. Go?' });
+  expect(draw(night, 371).slice(-7)).toEqual(
+    screen(`
+── from here on, a rollback loses what customers write ─────────────────────────
+✔ Open video-production to green, and only to green                1 s       1 s
+? Landing tests (by the business), then go or no-go          10:00 min  1:00 min
+  Watch green for 3600 s                                        1:00 h
+
+6 of 8 steps done, about 1:09 h left, until 03:15:11
+Landing tests: by the business. Go?
+`),
+  );
+  // answered, it goes on.
+  night.add(380, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'all fine' });
+  expect(draw(night, 381).at(-2)).toBe('Next: Watch green for 3600 s');
+});
+
+test('once the database is open to the new color, aborting says in red that a rollback loses writes', () => {
+  const night = migrating()
+    .add(310, { type: 'step.done', step: 'migrations', seconds: 60, acted: true })
+    .add(310, { type: 'step.started', step: 'database.open' });
+  expect(draw(night, 311, colored).at(-1)).toBe('<red>Abort: Ctrl-C stops after this step; a rollback now loses writes (--accept-loss)</>');
+});
+
+test('a run that stopped says where, and its clock stands still', () => {
+  const night = migrating().add(301, {
+    type: 'run.stopped',
+    ...{ verb: 'cutover', step: 'migrations', code: 'migrations.failed', message: 'the task exited with 1', next: [], exit: 1 },
+  });
+  const lines = draw(night, 9000);
+  expect(lines[0]).toBe('video w3 · cutover · blue 1.0.0 → green 2.0.0                           5:01 min');
+  expect(lines[7]).toBe('✖ Run the migrations of 2.0.0                                 2:00 min      51 s');
+  expect(lines.slice(-2)).toEqual(['', 'cutover stopped at 02:05:01: 4 of 8 steps done']);
+});
+
+test('a run that finished has nothing left', () => {
+  const plan = cutover.slice(0, 1);
+  const night = new Night()
+    .start(0, 'cutover', plan)
+    .step(0, 2, 'stage.ready')
+    .add(2, { type: 'run.finished', verb: 'cutover', seconds: 2 });
+  expect(draw(night, 60)).toEqual(
+    screen(`
+video w3 · cutover · blue 1.0.0 → green 2.0.0                                2 s
+by Ana on ana@laptop, since 02:00:00
+
+✔ Check that green is up, healthy and runs its release             5 s       2 s
+
+cutover finished at 02:00:02: 1 of 1 steps done
+`),
+  );
+});
+
+test('a step that takes much longer than expected is shown in yellow', () => {
+  const line = draw(migrating(), 550, colored).find((each) => each.includes('migrations'));
+  expect(line).toBe('▶ <bold>Run the migrations of 2.0.0                                 2:00 min<yellow>  5:00 min</></>');
+});
+
+test('a run that goes on where another stopped shows its own clock and what was done before', () => {
+  const night = migrating()
+    .add(301, { type: 'run.stopped', verb: 'cutover', step: 'migrations', code: 'x', message: 'x', next: [], exit: 1 })
+    .start(600, 'cutover', cutover, 'run-2')
+    .add(600, { type: 'step.started', step: 'migrations' }, 'run-2');
+  const lines = liveScreen({ view: night.view, events: night.events.filter(({ run }) => run === 'run-2') }, began + 610_000, plain);
+  expect(lines[0]).toMatch(/ 10 s$/);
+  expect(lines[6]).toMatch(/^✔ Promote .* 3:40 min$/);
+  expect(lines[7]).toMatch(/^▶ Run the migrations of 2.0.0 .* 10 s$/);
+});

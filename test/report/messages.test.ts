@@ -1,0 +1,97 @@
+import { failureLines, replyLines } from '../../lib/report/messages';
+import { dateTime, duration } from '../../lib/report/style';
+import { exit, Stop } from '../../lib/runbook/errors';
+import { colored, plain, screen } from './night';
+
+test('a verb that stopped says what happened, what the world looks like, and what to type', () => {
+  const reply = {
+    state: 'stopped' as const,
+    code: 'migrations.failed',
+    message: 'the task exited with 1: column "amount" of relation "charges" contains null values',
+    world: 'The maintenance answer is in front.',
+    next: ['npm run rollback'],
+    exit: 1,
+    window: 'w3',
+  };
+  expect(replyLines('cutover', reply, plain)).toEqual(
+    screen(`
+✖ migrations.failed: the task exited with 1: column "amount" of relation
+  "charges" contains null values
+  The maintenance answer is in front.
+
+Next
+  npm run rollback
+`),
+  );
+});
+
+test('a verb that finished says what that means and what comes next', () => {
+  expect(replyLines('cutover', { state: 'finished', window: 'w3' }, plain)).toEqual(
+    screen(`
+✔ w3 is cut over; a rollback stays possible until the hold ends
+
+Next
+  npm run status
+  npm run rollback
+`),
+  );
+  expect(replyLines('cutover', { state: 'finished', window: 'w0' }, plain)).toEqual([
+    '✔ the system is open',
+    '',
+    'Next',
+    '  npm run status',
+  ]);
+  expect(replyLines('stage', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is staged; nothing has changed for customers');
+  expect(replyLines('rollback', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is rolled back; nothing was deleted');
+  expect(replyLines('teardown', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is closed');
+});
+
+test('a gate that nobody was there to answer says how to', () => {
+  expect(
+    replyLines('cutover', { state: 'gate', step: 'gate.go', question: 'Landing tests: by the business. Go?', window: 'w3' }, plain),
+  ).toEqual(
+    screen(`
+? w3 waits for an answer: Landing tests: by the business. Go?
+
+Next
+  npm run cutover -- --answer go --reason "<why>"
+  npm run cutover -- --answer no-go --reason "<why>"
+`),
+  );
+});
+
+test('an error is red and has no stack; a fault of ours has one', () => {
+  const stop = new Stop('system.none', 'no system has been deployed in this account and Region', {
+    next: ['npx cdk deploy shared blue'],
+    exit: exit.usage,
+  });
+  expect(failureLines(stop, colored)).toEqual([
+    '<red>✖</> system.none: no system has been deployed in this account and Region',
+    '',
+    'Next',
+    '  <bold>npx cdk deploy shared blue</>',
+  ]);
+  const bug = failureLines(new TypeError('x is not a function'), plain);
+  expect(bug.slice(0, 2)).toEqual(['✖ switchback.bug: x is not a function', '  This is a fault of Switchback itself; where it happened:']);
+  expect(bug[2]).toMatch(/^ {4}at .*messages\.test\.ts/);
+  expect(bug.slice(-2)).toEqual(['Next', '  npm run status']);
+});
+
+test.each([
+  [0, '0 s'],
+  [0.42, '0.4 s'],
+  [9.96, '10 s'],
+  [59.4, '59 s'],
+  [59.6, '1:00 min'],
+  [3599, '59:59 min'],
+  [3600, '1:00 h'],
+  [86_399, '24:00 h'],
+  [-1, '0 s'],
+])('%s seconds are written as %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});
+
+test('a time for another day names its day and zone', () => {
+  expect(dateTime('2026-03-01T23:30:00Z', plain)).toBe('2026-03-01 23:30 UTC');
+  expect(dateTime('2026-03-01T23:30:00Z', { ...plain, timeZone: 'Europe/Zurich' })).toBe('2026-03-02 00:30 CET');
+});

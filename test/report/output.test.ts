@@ -1,0 +1,151 @@
+import { makeOutput } from '../../lib/report';
+import { Stop } from '../../lib/runbook/errors';
+import { ana, cutover, Night, w3 } from './night';
+
+const escape = '\u001b';
+
+class Stream {
+  text = '';
+  readonly columns = 80;
+  readonly rows = 30;
+  constructor(readonly isTTY: boolean) {}
+  write(text: string) {
+    this.text += text;
+    return true;
+  }
+  /** What a terminal would show: the cursor goes up and lines are written over. */
+  get shown(): string[] {
+    let lines: string[] = [''];
+    let row = 0;
+    for (const part of this.text.split(new RegExp(`(${escape}\\[\\d*[AJK]|\n|\r)`))) {
+      const up = new RegExp(`^${escape}\\[(\\d+)A$`).exec(part);
+      if (up) row -= Number(up[1]);
+      else if (part === '\u001b[J') lines = lines.slice(0, row + 1);
+      else if (part === '\n') {
+        row += 1;
+        lines[row] ??= '';
+      } else if (part && part !== '\r' && part !== '\u001b[K') lines[row] = part;
+    }
+    return lines;
+  }
+}
+
+const make = (options: { json?: boolean; tty?: boolean; env?: Record<string, string> } = {}) => {
+  const stdout = new Stream(options.tty ?? false);
+  const stderr = new Stream(options.tty ?? false);
+  const output = makeOutput({
+    ...{ json: options.json ?? false, color: false, env: options.env ?? {} },
+    stdout: stdout as unknown as NodeJS.WriteStream,
+    stderr: stderr as unknown as NodeJS.WriteStream,
+  });
+  return { output, stdout, stderr };
+};
+const night = () => new Night().start(0).step(0, 1, 'stage.ready').add(1, { type: 'step.started', step: 'migrations' });
+
+test('data goes to standard output, messages to standard error', () => {
+  const { output, stdout, stderr } = make();
+  output.plan({ verb: 'cutover', window: w3, steps: cutover.map((step) => ({ ...step, done: false })) });
+  expect(stdout.text).toContain('video w3: cutover from blue to green');
+  expect(stderr.text).toBe('');
+  const { view, events } = night();
+  const screen = output.screen('cutover', 'run-1');
+  screen.events(view, events);
+  screen.close();
+  output.note('a note');
+  expect(stderr.text).toContain('✔ Check that green is up');
+  expect(stderr.text).toMatch(/a note\n$/);
+});
+
+test('with --json every line is an object, the manifest and its ARNs stay in the journal', () => {
+  const { output, stdout, stderr } = make({ json: true });
+  const { view, events } = night();
+  output.screen('cutover', 'run-1').events(view, events);
+  output.reply('cutover', { state: 'finished', window: 'w3' });
+  output.failure(new Stop('window.held', 'w3 is in the hands of Ana', { next: ['npm run status'], exit: 5 }));
+  const lines = stdout.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { event: string });
+  expect(lines.map(({ event }) => event)).toEqual([
+    ...['window.opened', 'run.started', 'step.started', 'step.done', 'step.started', 'cutover.finished', 'error'],
+  ]);
+  expect(lines[0]).not.toHaveProperty('manifest');
+  expect(lines[3]).toMatchObject({ event: 'step.done', step: 'stage.ready', seconds: 1, acted: true, by: ana, number: 4 });
+  expect(lines[6]).toEqual({
+    event: 'error',
+    code: 'window.held',
+    message: 'w3 is in the hands of Ana',
+    next: ['npm run status'],
+    exit: 5,
+  });
+  expect(stderr.text).toBe('');
+});
+
+test('the status as JSON names the run that is under way and what to type next', () => {
+  const { output, stdout } = make({ json: true });
+  output.status({
+    ...{ system: 'video', opened: true, live: 'blue', maintenance: true, production: 'p', productionStatus: 'available' },
+    ...{ releases: { blue: undefined, green: undefined }, window: night().view, holdEndsAt: undefined, lastWindow: 'w3' },
+    now: Date.parse('2026-03-01T02:00:10Z'),
+  });
+  expect(JSON.parse(stdout.text)).toMatchObject({
+    ...{ event: 'status', live: 'blue', window: 'w3', at: '2026-03-01T02:00:10.000Z', next: ['npm run status'] },
+    run: { verb: 'cutover', step: 'migrations', stepsDone: 1, steps: 8, by: ana },
+  });
+});
+
+test('events of other runs of the window are left out', () => {
+  const { output, stderr } = make();
+  const both = night()
+    .add(2, { type: 'run.stopped', verb: 'cutover', code: 'x', message: 'x', next: [], exit: 1 })
+    .start(3, 'rollback', [{ id: 'a', title: 'Put blue in front', estimateSeconds: 2 }], 'run-2');
+  output.screen('rollback', 'run-2').events(both.view, both.events);
+  expect(stderr.text.trim().split('\n')).toHaveLength(1);
+  expect(stderr.text).toContain('rollback by Ana');
+});
+
+test('on a terminal the view is drawn over itself', () => {
+  const { output, stderr } = make({ tty: true });
+  const screen = output.screen('cutover', 'run-1');
+  screen.tick(Date.parse('2026-03-01T02:00:00Z'));
+  expect(stderr.shown).toEqual(['asking the runner …', '']);
+  const { view, events } = night();
+  screen.events(view, events);
+  screen.tick(Date.parse('2026-03-01T02:00:31Z'));
+  expect(stderr.shown.filter((line) => line.includes('Run the migrations'))).toEqual([
+    '▶ Run the migrations of 2.0.0                                 2:00 min      30 s',
+  ]);
+  output.note('Ctrl-C: the runner finishes its step');
+  screen.tick(Date.parse('2026-03-01T02:00:32Z'));
+  expect(stderr.shown.at(-2)).toBe('Ctrl-C: the runner finishes its step');
+  const drawn = stderr.text.length;
+  screen.tick(Date.parse('2026-03-01T02:00:32Z'));
+  expect(stderr.text).toHaveLength(drawn);
+});
+
+test('while people are asked, the view stands still; after the answer it begins anew below', () => {
+  const { output, stderr } = make({ tty: true });
+  const screen = output.screen('cutover', 'run-1');
+  const asked = night().add(5, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
+  screen.events(asked.view, asked.events);
+  const before = stderr.shown.length;
+  screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+  stderr.write('Go? (go / no-go) go\n');
+  expect(stderr.shown).toHaveLength(before + 1);
+  const answered = asked.add(700, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'fine' });
+  screen.events(answered.view, answered.events.slice(-1));
+  expect(stderr.shown.indexOf('Go? (go / no-go) go')).toBe(before - 1);
+  expect(stderr.shown[before]).toMatch(/^video w3 · cutover/);
+});
+
+test.each([
+  ['in CI', { tty: true, env: { CI: 'true' } }],
+  ['on a terminal that cannot move its cursor', { tty: true, env: { TERM: 'dumb' } }],
+  ['without a terminal', { tty: false }],
+])('%s the log is append-only', (_where, options) => {
+  const { output, stderr } = make(options);
+  const { view, events } = night();
+  output.screen('cutover', 'run-1').events(view, events);
+  expect(stderr.text).not.toContain('\u001b');
+  expect(stderr.text.trim().split('\n')).toHaveLength(5);
+});

@@ -1,0 +1,72 @@
+import { planScreen } from '../../lib/report/plan';
+import { colored, cutover, plain, screen, w3 } from './night';
+
+const steps = (done: number) => cutover.map((step, index) => ({ ...step, done: index < done }));
+
+test('the plan is the steps in order, how long each takes, when it begins, and where a rollback begins to lose writes', () => {
+  expect(planScreen({ verb: 'cutover', window: w3, steps: steps(0) }, plain)).toEqual(
+    screen(`
+video w3: cutover from blue to green
+production video-production, fallback video-fallback-w3
+
+     step                                                       takes  begins at
+1    Check that green is up, healthy and runs its release         5 s        now
+2    Put the maintenance answer in front                          2 s       +5 s
+3    Stop blue's workers and prove them stopped                  40 s       +7 s
+4    Promote video-fallback-w3: from here it is the data     4:00 min      +47 s
+     before the change
+5    Run the migrations of 2.0.0                             2:00 min  +4:47 min
+── from here on, a rollback loses what customers write ─────────────────────────
+6    Open video-production to green, and only to green            1 s  +6:47 min
+7    Landing tests (by the business), then go or no-go      10:00 min  +6:48 min
+8    Watch green for 3600 s                                    1:00 h +16:48 min
+
+8 steps, about 1:17 h. Start with: npm run cutover
+`),
+  );
+});
+
+test('what is done is marked and takes no more time; the loss is red', () => {
+  const lines = planScreen({ verb: 'cutover', window: w3, steps: steps(4) }, colored);
+  expect(lines.slice(4)).toEqual(
+    screen(`
+1  <green>✔</> <dim>Check that green is up, healthy and runs its release         5 s</>
+2  <green>✔</> <dim>Put the maintenance answer in front                          2 s</>
+3  <green>✔</> <dim>Stop blue's workers and prove them stopped                  40 s</>
+4  <green>✔</> <dim>Promote video-fallback-w3: from here it is the data     4:00 min</>
+     <dim>before the change</>
+5    Run the migrations of 2.0.0                             2:00 min        now
+<red>── from here on, a rollback loses what customers write ─────────────────────────</>
+6    Open video-production to green, and only to green            1 s  +2:00 min
+7    Landing tests (by the business), then go or no-go      10:00 min  +2:01 min
+8    Watch green for 3600 s                                    1:00 h +12:01 min
+
+4 of 8 steps left, about 1:12 h. Start with: npm run cutover
+`),
+  );
+});
+
+test('the first opening of a system, and a plan with nothing left', () => {
+  const w0 = { ...w3, name: 'w0', from: undefined, to: 'blue' as const, fallback: undefined };
+  const done = [{ id: 'a', title: 'Put blue in front', estimateSeconds: 2, done: true }];
+  expect(planScreen({ verb: 'cutover', window: w0, steps: done }, plain)).toEqual(
+    screen(`
+video w0: first opening, on blue
+production video-production
+
+     step                                                       takes  begins at
+1  ✔ Put blue in front                                            2 s
+
+Everything is done.
+`),
+  );
+});
+
+test('no line is wider than the screen', () => {
+  const long = steps(0).map((step) => ({ ...step, title: `${step.title} ${'and more words '.repeat(10)}`.trim() }));
+  for (const columns of [60, 80, 100]) {
+    for (const line of planScreen({ verb: 'cutover', window: w3, steps: long }, { ...plain, columns })) {
+      expect(line.length).toBeLessThanOrEqual(columns);
+    }
+  }
+});

@@ -1,0 +1,143 @@
+import { nextCommands, statusScreen } from '../../lib/report/status';
+import type { StatusScreen } from '../../lib/report/types';
+import { began, colored, cutover, Night, plain, screen, w3 } from './night';
+
+const quiet: StatusScreen = {
+  system: 'video',
+  opened: true,
+  live: 'blue',
+  maintenance: false,
+  releases: { blue: { version: '1.0.0', commit: '9f8e7d6c5b4a' }, green: { version: '2.0.0', commit: 'a1b2c3d4e5f6' } },
+  production: 'video-production',
+  productionStatus: 'available',
+  window: undefined,
+  holdEndsAt: undefined,
+  lastWindow: 'w2',
+  now: began,
+};
+const commands = (status: StatusScreen) => nextCommands(status).map(({ command }) => command);
+
+test('a system at rest: what is live, on which database, and how the next window begins', () => {
+  expect(statusScreen(quiet, plain)).toEqual(
+    screen(`
+video
+
+  live         blue   1.0.0 (9f8e7d6c)
+  standby      green  2.0.0 (a1b2c3d4)
+  maintenance  parked
+  production   video-production (available)
+  window       none open; the last was w2
+
+Next
+  npx cdk deploy fallback-w3  the fallback database of w3
+  npm run stage               check everything w3 needs; nothing is down
+`),
+  );
+});
+
+test('a system that nobody has opened', () => {
+  const fresh = { ...quiet, opened: false, live: undefined, lastWindow: undefined, releases: { ...quiet.releases, green: undefined } };
+  expect(statusScreen(fresh, plain)).toEqual(
+    screen(`
+video
+
+  live         nobody: the system has not been opened yet
+               blue   1.0.0 (9f8e7d6c)
+               green  not deployed
+  maintenance  parked
+  production   video-production (available)
+  window       none yet
+
+Next
+  npm run cutover  open the system to customers for the first time
+`),
+  );
+  expect(commands({ ...fresh, releases: { blue: undefined, green: undefined } })).toEqual(['npx cdk deploy blue']);
+});
+
+test('during the hold: when it ends, and the way back', () => {
+  const plan = cutover.slice(0, 1);
+  const night = new Night()
+    .start(0, 'cutover', plan)
+    .step(0, 5, 'stage.ready')
+    .add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 });
+  const hold = {
+    ...quiet,
+    live: 'green' as const,
+    window: night.view,
+    lastWindow: 'w3',
+    holdEndsAt: '2026-03-02T02:00:05Z',
+    now: began + 60_000,
+  };
+  expect(statusScreen(hold, plain)).toEqual(
+    screen(
+      `
+video
+
+  live         green  2.0.0 (a1b2c3d4)
+  standby      blue   1.0.0 (9f8e7d6c)
+  maintenance  parked
+  production   video-production (available)
+  window       w3, blue → green, opened 2026-03-01 01:59 UTC
+    cutover    finished, begun 2026-03-01 02:00 UTC by Ana
+  hold ends    2026-03-02 02:00 UTC, in 23:59 h; then the teardown runs by itself
+
+Next
+  npm run rollback           take everything back
+  npm run teardown -- --now  end the hold early
+`,
+    ),
+  );
+});
+
+test('a cutover that stopped: customers see maintenance, and the way back comes first', () => {
+  const night = new Night()
+    .start(0)
+    .step(0, 5, 'stage.ready')
+    .add(6, { type: 'run.stopped', verb: 'cutover', code: 'x', message: 'x', next: [], exit: 1 });
+  const stopped = { ...quiet, maintenance: true, window: night.view, productionStatus: 'rebooting' };
+  const lines = statusScreen(stopped, colored);
+  expect(lines).toContain('  maintenance  <yellow>in front: customers see the maintenance answer</>');
+  expect(lines).toContain('  production   <red>video-production (rebooting)</>');
+  expect(lines).toContain('    cutover    <red>stopped, 1 of 8 steps done</>');
+  expect(commands(stopped)).toEqual(['npm run rollback', 'npm run cutover']);
+});
+
+test('rules that have moved in part are said so, in red', () => {
+  const torn = { ...quiet, live: undefined, maintenance: undefined };
+  const lines = statusScreen(torn, colored);
+  expect(lines).toContain('  live         <red>cannot be told: some rules have moved, others have not</>');
+  expect(lines).toContain('  maintenance  <red>cannot be told: some of its rules are in front, others parked</>');
+});
+
+test('what to type next follows the window', () => {
+  const at = (night: Night, second = 10) => commands({ ...quiet, window: night.view, now: began + second * 1000 });
+  const finished = (verb: 'stage' | 'rollback') => new Night().start(0, verb).add(1, { type: 'run.finished', verb, seconds: 1 });
+  expect(at(new Night())).toEqual(['npm run stage']);
+  expect(at(finished('stage'))).toEqual(['npm run plan', 'npm run cutover']);
+  expect(at(finished('rollback'))).toEqual(['npm run teardown -- --now']);
+  // somebody is at it; after its lease nobody is.
+  const running = new Night().start(0).add(0, { type: 'step.started', step: 'migrations' });
+  expect(at(running)).toEqual(['npm run status']);
+  expect(at(running, 3600)).toEqual(['npm run cutover', 'npm run rollback']);
+  expect(statusScreen({ ...quiet, window: running.view, now: began + 10_000 }, plain)).toContain(
+    '    cutover    running, 0 of 8 steps done, by Ana',
+  );
+  expect(statusScreen({ ...quiet, window: running.view, now: began + 3600_000 }, plain)).toContain(
+    '    cutover    interrupted, 0 of 8 steps done; nobody is at it',
+  );
+  const gate = running.add(5, { type: 'step.started', step: 'gate.go' }).add(5, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
+  expect(at(gate)).toEqual(['npm run cutover -- --answer go', 'npm run cutover -- --answer no-go']);
+  const torn = new Night()
+    .start(0, 'teardown')
+    .add(1, { type: 'run.stopped', verb: 'teardown', code: 'x', message: 'x', next: [], exit: 1 });
+  expect(at(torn)).toEqual(['npm run teardown']);
+  // the first opening of a system has nothing to go back to.
+  const w0 = new Night({ ...w3, name: 'w0', from: undefined, fallback: undefined })
+    .start(0)
+    .add(1, { type: 'run.stopped', verb: 'cutover', code: 'x', message: 'x', next: [], exit: 1 });
+  expect(at(w0)).toEqual(['npm run cutover']);
+  // two colors with one release: the next release comes first.
+  const same = { ...quiet, releases: { blue: quiet.releases.blue, green: quiet.releases.blue } };
+  expect(commands(same)[0]).toBe('npx cdk deploy green');
+});
