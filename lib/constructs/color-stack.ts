@@ -2,7 +2,16 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { CustomResource, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { type Application, type Color, type ColorPart, manifestVersion, type Release, type Worker } from '../manifest/schema';
+import type { z } from 'zod';
+import {
+  type Application,
+  type Color,
+  type ColorPart,
+  type colorPartSchema,
+  manifestVersion,
+  type Release,
+  type Worker,
+} from '../manifest/schema';
 import { Guard } from './guard';
 import { colorUser, readerUser, roleNames } from './names';
 import type { DatabaseProperties, RuleDefinition, WorkerProperties } from './properties';
@@ -86,7 +95,7 @@ export class ColorStack extends SystemStack {
     const migration = this.migrationTask();
     this.allowRunner(migration);
 
-    const part: ColorPart = {
+    const part: z.input<typeof colorPartSchema> = {
       manifest: manifestVersion,
       part: color,
       system,

@@ -34,7 +34,7 @@ export const rulesSchema = z.object({
 });
 export type RulesProperties = z.input<typeof rulesSchema>;
 
-/** Name of the attribute that carries the end of a rule's ARN. */
+/** Name of the attribute that carries the last part of a rule’s ARN: a custom resource answers with 4,096 characters at most. */
 export const attributeOfRule = (kind: Rule['kind'], slot: number): string => `${kind}${slot}`;
 
 export const guardSchema = z.object({

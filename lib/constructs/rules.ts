@@ -1,7 +1,7 @@
 import type * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
-import { CustomResource, Fn } from 'aws-cdk-lib/core';
+import { CustomResource } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import type { Color, Rule } from '../manifest/schema';
+import type { Color } from '../manifest/schema';
 import { attributeOfRule, type RuleDefinition, type RulesProperties } from './properties';
 
 export interface RulesProps {
@@ -42,16 +42,14 @@ export class Rules extends Construct {
     });
   }
 
-  /** For the manifest. */
-  get manifest(): Rule[] {
-    return this.props.rules.map(({ Application, Kind, Slot }) => ({
-      // the answer of a custom resource has 4,096 characters at most: it gives what all ARNs begin with once.
-      arn: Fn.join('', [this.resource.getAttString('Prefix'), this.resource.getAttString(attributeOfRule(Kind, Slot))]),
+  /** For the manifest, packed. */
+  get manifest(): { listener: string; rules: string[] } {
+    return {
       listener: this.props.listener.listenerArn,
-      application: Application,
-      kind: Kind,
-      slot: Slot,
-    }));
+      rules: this.props.rules.map(
+        ({ Application, Kind, Slot }) => `${Kind} ${Slot} ${Application} ${this.resource.getAttString(attributeOfRule(Kind, Slot))}`,
+      ),
+    };
   }
 
   /** The listener's own address: `http://<load balancer>:<port>`, as it is when the stack is deployed. */

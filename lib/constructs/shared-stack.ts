@@ -3,9 +3,10 @@ import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
-import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import { CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { type Color, manifestVersion, parameterName, type SharedPart } from '../manifest/schema';
+import type { z } from 'zod';
+import { type Color, manifestVersion, parameterName, type sharedSchema } from '../manifest/schema';
 import { Handlers } from './custom-resources';
 import { FrontDoor, listenerPorts } from './front-door';
 import { Guard } from './guard';
@@ -147,7 +148,7 @@ export class SharedStack extends SystemStack {
     // the function is inside the network: it reaches nothing before the routes are there.
     users.node.addDependency(this.database, this.network);
 
-    const part: SharedPart = {
+    const part: z.input<typeof sharedSchema> = {
       manifest: manifestVersion,
       part: 'shared',
       system,
@@ -186,10 +187,17 @@ export class SharedStack extends SystemStack {
 
 /** The stack's part of the manifest. */
 export function writePart(stack: SystemStack, part: object): ssm.StringParameter {
+  // a value that only a deploy knows is an ARN at worst.
+  const size = JSON.stringify(part).replace(/\$\{Token\[[^\]]*\]\}/g, '.'.repeat(110)).length;
+  if (size > 8192) {
+    throw new Error(
+      `the manifest of ${stack.part} would have about ${size} characters, an SSM parameter holds 8,192: split the system, or give it fewer applications, checks or landing tests`,
+    );
+  }
   return new ssm.StringParameter(stack, 'Manifest', {
     parameterName: parameterName.part(stack.system, stack.part),
     description: `Switchback: what runbooks of ${stack.system} need to know of ${stack.part}`,
-    stringValue: Stack.of(stack).toJsonString(part),
+    stringValue: stack.toJsonString(part),
     tier: ssm.ParameterTier.ADVANCED,
   });
 }

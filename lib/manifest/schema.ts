@@ -47,6 +47,19 @@ const rule = z.object({
 });
 export type Rule = z.infer<typeof rule>;
 
+/**
+ * Rules of one listener as stacks write them, `<kind> <slot> <application> <last part of the ARN>` each: an SSM parameter
+ * holds 8,192 characters, and a rule's ARN alone has 150.
+ */
+const packedRules = z.object({ listener: z.string(), rules: z.array(z.string()) }).transform(({ listener, rules: packed }): Rule[] =>
+  packed.map((text) => {
+    const [kind, slot, application, id] = text.split(' ');
+    const arn = `${listener.replace(':listener/', ':listener-rule/')}/${id}`;
+    return rule.parse({ arn, listener, application, kind, slot: Number(slot) });
+  }),
+);
+const rules = z.union([z.array(rule), packedRules]);
+
 const network = z.object({ subnets: z.array(z.string()), securityGroups: z.array(z.string()) });
 
 export const sharedSchema = z.object({
@@ -59,7 +72,7 @@ export const sharedSchema = z.object({
   loadBalancer: z.object({ arn: z.string(), name: z.string() }),
   /** Switchback's rules use the 1,000 priorities from `firstPriority` on (lib/manifest/priorities.ts). */
   listeners: z.array(z.object({ arn: z.string(), firstPriority: z.number() })),
-  maintenanceRules: z.array(rule),
+  maintenanceRules: rules,
   /** The header that reaches a color past maintenance, and its value per color. A name, not a secret. */
   routingKey: z.object({ header: z.string(), blue: z.string(), green: z.string() }),
   database: z.object({
@@ -130,7 +143,7 @@ export const colorPartSchema = z.object({
   release: releaseSchema,
   applications: z.array(applicationSchema),
   workers: z.array(workerSchema),
-  rules: z.array(rule),
+  rules,
   database: z.object({
     /** The user the color's applications and workers log in with. */
     user: z.string(),

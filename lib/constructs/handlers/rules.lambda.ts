@@ -71,7 +71,6 @@ export const handler = customResource(rulesSchema, async ({ type, properties }) 
   return {
     physicalId,
     attributes: {
-      Prefix: prefix,
       Address: await listener.address(properties.LoadBalancer),
       ...Object.fromEntries([...arns].map(([toBe, arn]) => [attributeOfRule(toBe.Kind, toBe.Slot), endOf(arn)])),
     },
