@@ -2,7 +2,7 @@ import { makeOutput } from '../../lib/report';
 import { Stop } from '../../lib/runbook/errors';
 import { ana, cutover, Night, w3 } from './night';
 
-const escape = '\u001b';
+const esc = '\u001b';
 
 class Stream {
   text = '';
@@ -17,8 +17,8 @@ class Stream {
   get shown(): string[] {
     let lines: string[] = [''];
     let row = 0;
-    for (const part of this.text.split(new RegExp(`(${escape}\\[\\d*[AJK]|\n|\r)`))) {
-      const up = new RegExp(`^${escape}\\[(\\d+)A$`).exec(part);
+    for (const part of this.text.split(new RegExp(`(${esc}\\[\\d*[AJK]|\n|\r)`))) {
+      const up = new RegExp(`^${esc}\\[(\\d+)A$`).exec(part);
       if (up) row -= Number(up[1]);
       else if (part === '\u001b[J') lines = lines.slice(0, row + 1);
       else if (part === '\n') {

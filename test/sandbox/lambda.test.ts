@@ -483,7 +483,8 @@ test('the processes of functions end when the sandbox is killed', async () => {
   // beside the test, so that its imports are found.
   const file = join(__dirname, `.killed-${process.pid}.ts`);
   writeFileSync(file, program);
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const quiet = { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { env: quiet, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (piece) => {
     output += piece;

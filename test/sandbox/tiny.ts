@@ -96,7 +96,7 @@ export async function eventually<T>(ask: () => T | undefined | false | Promise<T
   for (;;) {
     const answer = await ask();
     if (answer) return answer;
-    if (Date.now() > end) throw new Error(`not so after ${seconds} s: ${ask}`);
+    if (Date.now() > end) throw new Error(`not so after ${seconds} s: ${ask.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

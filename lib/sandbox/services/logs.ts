@@ -87,7 +87,7 @@ export const logs = (sandbox: Sandbox): Service => {
         const { page, nextToken } = pageOf(found, input.nextToken, input.limit ?? 50);
         return {
           nextToken,
-          logGroups: page.map(({ tags: _, ...group }) => ({
+          logGroups: page.map(({ tags: _tags, ...group }) => ({
             ...group,
             arn: `${groupArn(group.logGroupName)}:*`,
             logGroupArn: groupArn(group.logGroupName),

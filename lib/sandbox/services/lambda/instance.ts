@@ -32,6 +32,8 @@ const initSeconds = 10;
 /** How long to wait for output that an invocation announced, if the function closed its pipes. */
 const outputMs = 1000;
 
+type Answer = Extract<InstanceMessage, { type: 'answer' }>;
+
 export class Instance {
   busy = false;
   dead = false;
@@ -79,11 +81,13 @@ export class Instance {
     const after = (seconds: number) => new Promise<'late'>((resolve) => timers.push(setTimeout(() => resolve('late'), seconds * 1000)));
     const inTime = await Promise.race([this.ready, after(initSeconds + timeoutSeconds)]);
     started = Date.now();
-    const answered = new Promise<InstanceMessage>((resolve) => {
+    let answer: Answer | undefined;
+    const answered = new Promise<void>((resolve) => {
       const listener = (message: InstanceMessage) => {
         if (message.type !== 'answer' || message.requestId !== requestId) return;
         this.child.off('message', listener);
-        resolve(message);
+        answer = message;
+        resolve();
       };
       this.child.on('message', listener);
     });
@@ -91,24 +95,9 @@ export class Instance {
     // a process that has just died cannot be sent anything; `ended` tells it.
     if (this.child.connected) this.child.send(message, () => {});
     const end = inTime === 'late' ? 'late' : await Promise.race([answered, after(timeoutSeconds), this.ended]);
-    let payload: string;
-    let failed = true;
-    if (typeof end === 'object' && end.type === 'answer') {
-      payload = end.payload;
-      failed = end.failed;
-      if (end.last) this.dead = true;
-      await this.output(requestId, after);
-      if (failed) this.print(`${new Date().toISOString()}\t${requestId}\tERROR\tInvoke Error \t${payload}`);
-    } else {
-      if (end === 'late') await this.kill();
-      else await Promise.race([this.closed, after(outputMs / 1000)]);
-      const [errorType, message] =
-        end === 'late'
-          ? ['Sandbox.Timedout', `Task timed out after ${timeoutSeconds.toFixed(2)} seconds`]
-          : ['Runtime.ExitError', `Runtime exited with error: ${String(end)}`];
-      payload = JSON.stringify({ errorType, errorMessage: `RequestId: ${requestId} Error: ${message}` });
-      this.print(`${new Date().toISOString()} ${requestId} ${message}`);
-    }
+    // a process that answers and ends at once may be seen to end first; its last words are still in the pipes.
+    if (end !== undefined && end !== 'late') await Promise.race([this.closed, after(outputMs / 1000)]);
+    const { payload, failed } = answer ? await this.answered(answer, after) : await this.died(requestId, end ?? '');
     for (const timer of timers) clearTimeout(timer);
     const duration = Math.max(1, Date.now() - started);
     this.print(`END RequestId: ${requestId}`);
@@ -119,6 +108,25 @@ export class Instance {
     this.busy = false;
     this.idleSince = Date.now();
     return { payload, failed, log: this.tail };
+  }
+
+  private async answered(answer: Answer, after: (seconds: number) => Promise<unknown>) {
+    if (answer.last) this.dead = true;
+    await this.output(answer.requestId, after);
+    const { payload, failed, requestId } = answer;
+    if (failed) this.print(`${new Date().toISOString()}\t${requestId}\tERROR\tInvoke Error \t${payload}`);
+    return { payload, failed };
+  }
+
+  /** No answer: the function took too long, or its process ended. */
+  private async died(requestId: string, end: string) {
+    if (end === 'late') await this.kill();
+    const [errorType, message] =
+      end === 'late'
+        ? ['Sandbox.Timedout', `Task timed out after ${this.options.timeoutSeconds.toFixed(2)} seconds`]
+        : ['Runtime.ExitError', `Runtime exited with error: ${end}`];
+    this.print(`${new Date().toISOString()} ${requestId} ${message}`);
+    return { payload: JSON.stringify({ errorType, errorMessage: `RequestId: ${requestId} Error: ${message}` }), failed: true };
   }
 
   /** Resolves when the process is gone and its output is in the log. */
