@@ -100,7 +100,7 @@ export class Bench {
   }
 
   /** A real server; `/health` answers 200 unless the listener says otherwise. */
-  async target(listener: RequestListener, port = 0): Promise<{ port: number; server: Server; stop(): Promise<void> }> {
+  async target(listener: RequestListener, port = 0): Promise<{ port: number; server: Server; stop: () => Promise<void> }> {
     const server = createServer((incoming, response) => {
       if (incoming.url === '/health') response.end('ok');
       else listener(incoming, response);
@@ -145,7 +145,7 @@ export const fixed = (body: string, status = '200'): Action => ({
 export const to = (group: string): Action => ({ Type: 'forward', TargetGroupArn: group });
 
 /** A bare connection, for what a client library would hide. */
-export function connect(port: number): Promise<{ socket: Socket; received(): string }> {
+export function connect(port: number): Promise<{ socket: Socket; received: () => string }> {
   let text = '';
   const socket = new Socket();
   socket.on('data', (piece) => {

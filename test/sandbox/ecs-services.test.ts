@@ -11,7 +11,8 @@ afterEach(() => cluster.stop());
 
 const refused = (code: string, text = '') => expect.objectContaining({ code, message: expect.stringContaining(text) });
 const elbv2 = (operation: string, input: object) => cluster.sandbox.call('elbv2', operation, input);
-const idsOf = (tasks: Task[]) => tasks.map((task) => task.taskArn).sort();
+const byText = (one: string, other: string) => one.localeCompare(other);
+const idsOf = (tasks: Task[]) => tasks.map((task) => task.taskArn ?? '').sort(byText);
 
 /** A load balancer with a rule that forwards everything to a new target group. */
 async function balanced(more: object = {}): Promise<{ port: number; group: string; loadBalancers: object[] }> {
@@ -154,7 +155,7 @@ test('a task that dies is replaced, at growing intervals', async () => {
     return ended.length >= 4 && ended;
   });
   expect(tasks[0]!.containers![0]!.exitCode).toBe(7);
-  const created = tasks.map((task) => task.createdAt!.getTime()).sort();
+  const created = tasks.map((task) => task.createdAt!.getTime()).sort((one, other) => one - other);
   expect(created[3]! - created[2]!).toBeGreaterThanOrEqual(450);
   expect(await cluster.describe('crash')).toMatchObject({ deployments: [{ rolloutState: 'IN_PROGRESS' }] });
 });
@@ -246,7 +247,9 @@ test('after a restart of the sandbox services are back at their count with new t
   expect(after.map((task) => task.taskArn)).not.toEqual(expect.arrayContaining(before.map((task) => task.taskArn)));
   const { TargetHealthDescriptions } = await elbv2('DescribeTargetHealth', { TargetGroupArn: group });
   const serving = TargetHealthDescriptions.filter((one: { TargetHealth: { State: string } }) => one.TargetHealth.State !== 'draining');
-  expect(serving.map((one: { Target: { Port: number } }) => one.Target.Port).sort()).toEqual(after.map(portOf).sort());
+  expect(serving.map((one: { Target: { Port: number } }) => String(one.Target.Port)).sort(byText)).toEqual(
+    after.map((task) => String(portOf(task))).sort(byText),
+  );
 });
 
 test('tags are kept', async () => {

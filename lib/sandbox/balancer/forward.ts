@@ -57,8 +57,8 @@ export function forward(incoming: IncomingMessage, response: ServerResponse, way
     upstream.on('error', () => {
       if (answered || response.destroyed) return;
       // the target closed a kept connection while this request was on its way: nothing was answered, ask again on a new one.
-      if (repeatable && upstream.reusedSocket) return void send(false);
-      fail(502);
+      if (repeatable && upstream.reusedSocket) send(false);
+      else fail(502);
     });
     if (hasBody(incoming)) incoming.pipe(upstream);
     else upstream.end();
@@ -108,7 +108,7 @@ function headersTo(incoming: IncomingMessage, way: Way): OutgoingHttpHeaders {
   }
   // without a length the body is sent in chunks, for every method.
   if (incoming.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked';
-  const before = incoming.headers['x-forwarded-for'];
+  const before = incoming.headersDistinct['x-forwarded-for']?.join(', ');
   headers['x-forwarded-for'] = before === undefined ? way.sourceIp : `${before}, ${way.sourceIp}`;
   headers['x-forwarded-proto'] = 'http';
   headers['x-forwarded-port'] = String(way.port);

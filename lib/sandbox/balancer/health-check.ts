@@ -20,8 +20,12 @@ export interface CheckFailure {
   readonly description: string;
 }
 
-/** Resolves to why the check failed, or to undefined when it passed. Never rejects. */
-export function checkTarget(check: HealthCheck, target: { id: string; port: number }): Promise<CheckFailure | undefined> {
+/** Resolves to why the check failed, or to undefined when it passed. Never rejects; an aborted check counts for nothing. */
+export function checkTarget(
+  check: HealthCheck,
+  target: { id: string; port: number },
+  signal: AbortSignal,
+): Promise<CheckFailure | undefined> {
   return new Promise((resolve) => {
     const port = check.port === 'traffic-port' ? target.port : Number(check.port);
     const asked = request({
@@ -30,6 +34,7 @@ export function checkTarget(check: HealthCheck, target: { id: string; port: numb
       path: check.path,
       // a connection of its own: a kept one would say nothing about whether the target accepts new ones.
       agent: false,
+      signal,
       headers: { host: `${target.id}:${port}`, 'user-agent': 'ELB-HealthChecker/2.0', connection: 'close' },
     });
     const deadline = setTimeout(() => {

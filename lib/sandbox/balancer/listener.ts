@@ -86,14 +86,19 @@ export class Listener {
   private handle(request: IncomingMessage, response: ServerResponse): void {
     const facts = factsOf(request);
     const route = this.routing.routes().find((candidate) => candidate.matches(facts));
-    if (!route) return void answerError(request, response, 503);
-    const { action } = route;
-    if (action.Type === 'fixed-response') return void answerFixed(request, response, action.FixedResponseConfig ?? { StatusCode: '503' });
-    if (action.Type === 'redirect')
-      return void answerRedirect(request, response, action.RedirectConfig ?? { StatusCode: 'HTTP_302' }, facts, this.port);
-    const way = this.wayFor(route, facts);
-    if (!way) return void answerError(request, response, 503);
-    forward(request, response, way);
+    switch (route?.action.Type) {
+      case 'fixed-response':
+        answerFixed(request, response, route.action.FixedResponseConfig ?? { StatusCode: '503' });
+        break;
+      case 'redirect':
+        answerRedirect(request, response, route.action.RedirectConfig ?? { StatusCode: 'HTTP_302' }, facts, this.port);
+        break;
+      default: {
+        const way = route && this.wayFor(route, facts);
+        if (way) forward(request, response, way);
+        else answerError(request, response, 503);
+      }
+    }
   }
 
   private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

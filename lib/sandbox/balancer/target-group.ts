@@ -13,9 +13,8 @@ export interface Target {
   readonly agent: Agent;
   /** Checks in a row with the same outcome: above zero passed, below zero failed. */
   streak: number;
-  timer?: NodeJS.Timeout | undefined;
-  /** Rises whenever checks are started or stopped, so that the answer of an older check is not counted. */
-  generation: number;
+  /** Ends the checks that are under way. */
+  checks?: AbortController | undefined;
 }
 
 const reasons = {
@@ -72,7 +71,6 @@ export class TargetGroup {
       state: 'initial',
       agent: new Agent({ keepAlive: true, keepAliveMsecs: 1000 }),
       streak: 0,
-      generation: 0,
     };
     this.targets.set(key, target);
     this.admit(target);
@@ -122,22 +120,23 @@ export class TargetGroup {
   private startChecks(target: Target, fresh: boolean): void {
     this.stopChecks(target);
     if (fresh) target.streak = 0;
-    const generation = target.generation;
+    const checks = new AbortController();
+    target.checks = checks;
     const round = async (): Promise<void> => {
       const started = Date.now();
-      const failure = await checkTarget(this.check, target);
-      if (target.generation !== generation) return;
+      const failure = await checkTarget(this.check, target, checks.signal);
+      if (checks.signal.aborted) return;
       this.judge(target, failure);
       // from start to start, as AWS does; never under 50 ms, so that a high speed does not eat the machine.
       const interval = Math.max(50, (this.check.intervalSeconds * 1000) / this.speed);
-      target.timer = setTimeout(() => void round(), Math.max(10, interval - (Date.now() - started)));
+      const timer = setTimeout(() => void round(), Math.max(10, interval - (Date.now() - started)));
+      checks.signal.onabort = () => clearTimeout(timer);
     };
     void round();
   }
 
   private stopChecks(target: Target): void {
-    target.generation++;
-    clearTimeout(target.timer);
+    target.checks?.abort();
   }
 
   private judge(target: Target, failure: Awaited<ReturnType<typeof checkTarget>>): void {

@@ -17,6 +17,7 @@ export class Scheduler {
   private readonly again = new Set<string>();
   private readonly everHealthy = new Set<string>();
   private stopped = false;
+  private turn = 0;
 
   constructor(
     private readonly tables: EcsTables,
@@ -41,11 +42,12 @@ export class Scheduler {
     this.busy.set(key, round);
   }
 
-  /** Target health has no event of its own: services behind a load balancer, and unfinished ones, are looked at regularly. */
+  /** Target health has no event of its own: unfinished services are looked at every time, those behind a load balancer now and then. */
   pokeAll(): void {
+    this.turn++;
     for (const service of this.tables.services.values()) {
       if (service.status === 'INACTIVE') continue;
-      if (!service.steady || service.loadBalancers.length > 0) this.poke(keyOf(service));
+      if (!service.steady || (service.loadBalancers.length > 0 && this.turn % 5 === 0)) this.poke(keyOf(service));
     }
   }
 

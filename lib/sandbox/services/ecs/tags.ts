@@ -4,7 +4,7 @@ import { AwsError } from '../../service';
 import { type EcsTables, saveService, shortName } from './rows';
 
 export const tagHandlers = (tables: EcsTables) => {
-  const tagsOf = (arn: string | undefined): { tags: Sdk.Tag[]; save(tags: Sdk.Tag[]): void } => {
+  const tagsOf = (arn: string | undefined): { tags: Sdk.Tag[]; save: (tags: Sdk.Tag[]) => void } => {
     const [kind, ...path] = (arn ?? '').split(':').slice(5).join(':').split('/');
     if (kind === 'cluster') {
       const row = tables.clusters.get(path[0] ?? '');

@@ -3,7 +3,7 @@ import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { type Elbv2, listenerOf, loadBalancerOf, ruleOf, targetGroupOf } from './rows';
 
 export const tagHandlers = (elbv2: Elbv2) => {
-  const tagsOf = (arn: string): { tags: Sdk.Tag[]; save(tags: Sdk.Tag[]): void } => {
+  const tagsOf = (arn: string): { tags: Sdk.Tag[]; save: (tags: Sdk.Tag[]) => void } => {
     const kind = arn.split(':')[5]?.split('/')[0];
     switch (kind) {
       case 'listener': {

@@ -61,7 +61,7 @@ function drain(elbv2: Elbv2, row: TargetRow): void {
   elbv2.sandbox.after((Math.max(0, until - Date.now()) * elbv2.sandbox.speed) / 1000, () => {
     const key = targetKey(row.targetGroupArn, row.id, row.port);
     // registered again in the meantime: it stays.
-    if (elbv2.targets.get(key)?.drainedAt !== until) return;
+    if (elbv2.traffic.stopped || elbv2.targets.get(key)?.drainedAt !== until) return;
     elbv2.targets.delete(key);
     elbv2.traffic.group(row.targetGroupArn)?.remove(row.id, row.port);
   });

@@ -13,6 +13,9 @@ export class Traffic {
   private readonly routes = new Map<string, Route[]>();
   private readonly groups = new Map<string, TargetGroup>();
 
+  /** Nothing may be written any more once this is set. */
+  stopped = false;
+
   /** Set once, right after both exist. */
   elbv2!: Elbv2;
 
@@ -83,6 +86,7 @@ export class Traffic {
   }
 
   async stop(): Promise<void> {
+    this.stopped = true;
     for (const group of this.groups.values()) group.stop();
     await Promise.all([...this.listeners.values()].map((listener) => listener.stop()));
   }
