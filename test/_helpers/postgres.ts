@@ -4,7 +4,7 @@
  * the test process at the latest.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { giveToServer, serverAccount, serverMayEnter } from '../../lib/sandbox/postgres/account';
@@ -140,9 +140,13 @@ async function templateFor(wanted?: number): Promise<{ binaries: Binaries; templ
   return { binaries, template: join(folder, 'data'), password: readFileSync(join(folder, 'password'), 'utf8') };
 }
 
-/** For tests that need a folder of their own which servers can work in. */
-export function folderForTest(name: string): string {
+/** A folder of its own for a test, in which servers can work. */
+export function folderForTest(): string {
   const folder = newFolder();
-  mkdirSync(join(folder, name));
-  return join(folder, name);
+  chmodSync(folder, 0o711);
+  return folder;
+}
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
 }

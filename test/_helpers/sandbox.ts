@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningSandbox, type SandboxOptions, startSandbox } from '../../lib/sandbox/server';
+import { removeDatabaseFiles } from '../../lib/sandbox/services/rds';
 
 export interface TestSandbox extends RunningSandbox {
   readonly folder: string;
@@ -27,7 +28,9 @@ export async function sandboxForTest(options: Partial<SandboxOptions> = {}): Pro
     },
     stop: async () => {
       await running.stop();
-      if (!options.folder) rmSync(folder, { recursive: true, force: true });
+      if (options.folder) return;
+      await removeDatabaseFiles(folder);
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

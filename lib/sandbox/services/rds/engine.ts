@@ -20,16 +20,24 @@ const replicationUser = 'rdsrepladmin';
 
 export class Engine {
   private readonly servers = new Map<string, PostgresServer>();
-  private readonly passwords: { superuser: string; replication: string };
-  private readonly root: string;
+  private place: string | undefined;
+  private secrets: Passwords | undefined;
   private stopping = false;
 
   constructor(
     private readonly sandbox: Sandbox,
     private readonly records: Records,
-  ) {
-    this.root = placeFor(folderOf(sandbox.folder));
-    this.passwords = passwordsIn(join(folderOf(sandbox.folder), 'passwords.json'));
+  ) {}
+
+  /** Made when the first instance needs it: a sandbox without databases leaves nothing anywhere. */
+  private get root(): string {
+    this.place ??= placeFor(folderOf(this.sandbox.folder));
+    return this.place;
+  }
+
+  private get passwords(): Passwords {
+    this.secrets ??= passwordsIn(join(folderOf(this.sandbox.folder), 'passwords.json'));
+    return this.secrets;
   }
 
   /** Starts every server that was running; those that will not start are logged and stay down. */
@@ -259,9 +267,14 @@ export async function removeDatabaseFiles(sandboxFolder: string): Promise<void> 
   await removePlaceFor(folderOf(sandboxFolder));
 }
 
-/** The passwords of the users nobody else logs in with, the same in every instance: a replica has its source's. */
-function passwordsIn(file: string): { superuser: string; replication: string } {
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as { superuser: string; replication: string };
+/** Of the users nobody else logs in with; the same in every instance, because a replica has its source's. */
+interface Passwords {
+  readonly superuser: string;
+  readonly replication: string;
+}
+
+function passwordsIn(file: string): Passwords {
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Passwords;
   const made = { superuser: randomBytes(24).toString('hex'), replication: randomBytes(24).toString('hex') };
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, JSON.stringify(made), { mode: 0o600 });

@@ -164,7 +164,8 @@ export function newInstance(context: Context, given: Given): Instance {
 
 export async function managedSecret(context: Context, instance: Instance, password: string): Promise<string> {
   const created = (await context.sandbox.call('secretsmanager', 'CreateSecret', {
-    Name: `rds!${instance.resourceId.toLowerCase()}`,
+    // RDS writes rds!db-…, a name that only AWS itself may give.
+    Name: `rds-${instance.resourceId.toLowerCase()}`,
     Description: `The secret associated with the primary RDS DB instance: ${context.sandbox.arn('rds', `db:${instance.id}`)}`,
     SecretString: JSON.stringify({ username: instance.username, password }),
   })) as { ARN?: string };

@@ -24,7 +24,7 @@ export function startMetrics(context: Context): void {
       },
     ),
   );
-  sandbox.every(lagSeconds, () =>
+  sandbox.every(Math.max(lagSeconds, sandbox.speed / 5), () =>
     each(
       context,
       running().filter(({ source }) => source !== undefined),

@@ -92,8 +92,8 @@ export class Works {
         return;
       }
       if (work.kind === 'delete') return;
-      if (instance.work.length === 0) instance.status = 'available';
-      this.records.instances.set(instance.id, instance);
+      if (instance.work.length === 0) this.set(instance, 'available');
+      else this.records.instances.set(instance.id, instance);
     }
   }
 
