@@ -57,7 +57,8 @@ export class Invoker {
     this.stopping = true;
     clearInterval(this.sweeper);
     await Promise.all([...this.instances.values()].flatMap((set) => [...set].map((instance) => instance.kill())));
-    await Promise.all(this.work);
+    // what ends leaves last lines in the log: nothing may be written once the sandbox has stopped.
+    while (this.work.size > 0) await Promise.all(this.work);
   }
 
   /** One synchronous invocation; refused when the function's reserved concurrency is used up. */
@@ -74,7 +75,9 @@ export class Invoker {
     this.running.set(row.name, running + 1);
     const instance = this.idle(row) ?? this.make(row);
     try {
-      return await instance.invoke(requestId, event);
+      const invocation = instance.invoke(requestId, event);
+      this.track(invocation);
+      return await invocation;
     } finally {
       this.running.set(row.name, (this.running.get(row.name) ?? 1) - 1);
       const current = this.functions.get(row.name)?.revision === instance.options.revision;
