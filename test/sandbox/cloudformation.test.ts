@@ -123,24 +123,28 @@ describe('updating', () => {
   });
 
   test('a failing update puts everything back, with the old properties', async () => {
-    await stacks.create({ Resources: { A: named('/a', '1'), B: named('/b', '1'), M: named('/old', '1') } });
+    // A needs something that no update touches.
+    const still = { Still: named('/still', '1') };
+    const a = (value: string): object => named('/a', value, { DependsOn: 'Still' });
+    await stacks.create({ Resources: { ...still, A: a('1'), B: named('/b', '1'), M: named('/old', '1') } });
     stacks.refused.add('/new-b');
     stacks.calls.length = 0;
     const stack = await stacks.update({
       Resources: {
-        A: named('/a', '2'),
+        ...still,
+        A: a('2'),
         N: named('/n', '1'),
         M: named('/new', '1'),
         B: named('/new-b', '2', { DependsOn: ['A', 'N', 'M'] }),
       },
     });
     expect(stack).toMatchObject({ StackStatus: 'UPDATE_ROLLBACK_COMPLETE' });
-    expect(Object.fromEntries(stacks.parameters)).toEqual({ '/a': '1', '/b': '1', '/old': '1' });
+    expect(Object.fromEntries(stacks.parameters)).toEqual({ '/still': '1', '/a': '1', '/b': '1', '/old': '1' });
     expect((await stacks.call('GetTemplate', { StackName: 'app' })).TemplateBody).toContain('"/old"');
     const resources = (await stacks.call('DescribeStackResources', { StackName: 'app' })).StackResources as Any[];
-    expect(resources.map((resource) => resource.PhysicalResourceId).sort()).toEqual(['/a', '/b', '/old']);
+    expect(resources.map((resource) => resource.PhysicalResourceId).sort()).toEqual(['/a', '/b', '/old', '/still']);
     // and what was put back is what the next update is compared with.
-    await expect(stacks.update({ Resources: { A: named('/a', '1'), B: named('/b', '1'), M: named('/old', '1') } })).rejects.toThrow(
+    await expect(stacks.update({ Resources: { ...still, A: a('1'), B: named('/b', '1'), M: named('/old', '1') } })).rejects.toThrow(
       'No updates are to be performed.',
     );
   });

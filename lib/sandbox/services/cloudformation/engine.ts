@@ -133,7 +133,8 @@ export class Engine {
     const table = this.store.resources(stack);
     const run: Run = { cancelled: false, failed: [] };
     const touched = table.values().filter((resource) => resource.before);
-    const graph = new Map(touched.map((resource) => [resource.logicalId, resource.before!.dependsOn]));
+    const ids = new Set(touched.map((resource) => resource.logicalId));
+    const graph = new Map(touched.map((resource) => [resource.logicalId, resource.before!.dependsOn.filter((id) => ids.has(id))]));
     await walk(graph, async (id) => {
       const resource = table.get(id)!;
       const before = resource.before!;
@@ -470,11 +471,13 @@ export class Engine {
         { Key: 'aws:cloudformation:logical-id', Value: resource.logicalId },
       ],
       until: async (what, ask, { every = 5, timeout = 3600 } = {}) => {
-        for (let waited = 0; waited <= timeout; waited += every) {
+        // a fast sandbox would ask thousands of times a second.
+        const gap = Math.max(every, sandbox.speed * 0.02);
+        for (let waited = 0; waited <= timeout; waited += gap) {
           const answer = await ask();
           if (answer !== undefined) return answer;
           if (run.cancelled) throw new Cancelled();
-          await sandbox.pause(every).catch(() => {
+          await sandbox.pause(gap).catch(() => {
             throw new Stopped();
           });
         }

@@ -52,8 +52,9 @@ async function request(
     .until(
       'the custom resource to answer',
       async () => {
-        const found = await sandbox.call('s3', 'GetObject', { Bucket: bucket, Key: key }).catch(() => undefined);
-        return found && (await text(found.Body));
+        // a list, because asking for an object that is not there yet would be an error in the sandbox's log each time.
+        const { Contents: found } = await sandbox.call('s3', 'ListObjectsV2', { Bucket: bucket, Prefix: key });
+        return found?.length ? text((await sandbox.call('s3', 'GetObject', { Bucket: bucket, Key: key })).Body) : undefined;
       },
       { every: 1, timeout: Number(timeout ?? 3600) },
     )
