@@ -84,6 +84,11 @@ export const sharedSchema = z.object({
     masterSecret: z.string(),
     /** Secret of the user migrations run as; Switchback writes host and url into it. */
     migratorSecret: z.string(),
+    /**
+     * Secret of the user the fallback is fed as (logical replication). Without it the database is forked inside the
+     * window, and a rollback after opening leaves the writes since behind.
+     */
+    feedSecret: z.string().optional(),
     roles: z.object({
       /** Owns every object; nobody logs in with it. */
       owner: z.string(),

@@ -1,0 +1,224 @@
+/** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
+import { pauseFeed, settleFeed } from '../postgres/feed';
+import { type ForkOptions, forkAhead, forkState, prepareFork } from '../postgres/fork';
+import { inRecovery } from '../postgres/lsn';
+import { markerRoundTrip } from '../postgres/marker';
+import { publicationExists } from '../postgres/publication';
+import { type AdvancedSequences, advanceSequences } from '../postgres/sequences';
+import {
+  ensureFeedUser,
+  type FeedSource,
+  feedName,
+  readSlot,
+  readSubscription,
+  removeFeed,
+  silentTables,
+  stopFeed,
+} from '../postgres/subscription';
+import type { Context } from '../runbook/context';
+import { Stop } from '../runbook/errors';
+import { done, pending, type Step, todo } from '../runbook/step';
+import { addressOf } from './reads-from';
+
+/** From here on production keeps everything it commits for the fallback. */
+export function slotMade(production: string, fallback: string): Step {
+  return {
+    id: 'fork.slot',
+    title: `Make a publication and a slot on ${production}: what it commits is kept for ${fallback}`,
+    estimateSeconds: 5,
+    patienceSeconds: 600,
+    async observe(context) {
+      const state = await forkState(await context.database(production), await context.database(fallback), feedName(context.window.name));
+      if (state.slot === 'lost')
+        return {
+          is: 'failed',
+          code: 'fork.slot.lost',
+          message: `${production} has given up the slot for ${fallback}: undo the stage and make a new fallback`,
+        };
+      if (state.promoted)
+        return state.slot === 'there'
+          ? done(`${fallback} is promoted already`)
+          : {
+              is: 'failed',
+              code: 'fork.too-late',
+              message: `${fallback} was promoted without a slot on ${production}: what was written since cannot be sent to it. Undo the stage and make a new fallback`,
+            };
+      if (state.slot === 'being made') return pending('the slot waits for open write transactions to end');
+      return state.publication && state.slot === 'there' ? done() : todo();
+    },
+    async act(context) {
+      await prepareFork(await forkOptions(context, production, fallback));
+    },
+  };
+}
+
+/** The promoted fallback subscribes at exactly the position where it left production, and proves it with a marker. */
+export function feedStarted(production: string, fallback: string): Step {
+  return {
+    id: 'fork.feed',
+    title: `Feed ${fallback} from the exact position where it left ${production}`,
+    estimateSeconds: 5,
+    patienceSeconds: 900,
+    async observe(context) {
+      const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];
+      // the feed of a window whose migrations have begun is the business of feed.resume.
+      if (context.view.begun('cutover', 'feed.pause')) return done('it was paused for the migrations');
+      if (!(await forkState(from, to, name)).feeding) return todo();
+      const silent = await silentTables(from, to, name);
+      if (silent.length > 0)
+        return {
+          is: 'failed',
+          code: 'feed.silent-tables',
+          message: `published but unknown to the subscription, so changes would be lost without a word: ${silent.join(', ')}`,
+        };
+      const { milliseconds } = await markerRoundTrip(from, to);
+      return done(`a marker arrived after ${Math.round(milliseconds)} ms`, { markerMs: milliseconds });
+    },
+    async act(context) {
+      const fork = await forkAhead({
+        ...(await forkOptions(context, production, fallback)),
+        promote: async () => {
+          throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, {
+            next: ['npm run status'],
+          });
+        },
+      });
+      await context.progress(`forked at ${fork.lsn} (${fork.sources.join(', ')})`);
+    },
+  };
+}
+
+/** With production fenced the marker is the last thing it commits: once it has arrived, so has everything. */
+export function feedLevel(production: string, fallback: string, id = 'feed.level'): Step {
+  return {
+    id,
+    title: `Send a marker through the feed: once it arrives, ${fallback} has everything`,
+    estimateSeconds: 1,
+    patienceSeconds: 600,
+    async observe(context) {
+      const to = await context.database(fallback);
+      const subscription = await readSubscription(to, feedName(context.window.name));
+      if (subscription && !subscription.enabled && context.view.facts(id))
+        return done('it had arrived, and the feed has been stopped since');
+      const { milliseconds } = await markerRoundTrip(await context.database(production), to, { timeoutMs: 10_000 });
+      return done(`arrived after ${milliseconds.toFixed(1)} ms`, { markerMs: milliseconds });
+    },
+  };
+}
+
+/** Nothing that the migrations do reaches the fallback: it stays the exact data before the change. */
+export function feedPaused(production: string, fallback: string): Step {
+  return {
+    id: 'feed.pause',
+    title: `Pause the feed: ${fallback} stays the exact data before the change`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    holdsUntil: 'migrations',
+    async observe(context) {
+      const name = feedName(context.window.name);
+      const subscription = await readSubscription(await context.database(fallback), name);
+      return !subscription?.enabled && !(await publicationExists(await context.database(production), name)) ? done() : todo();
+    },
+    async act(context) {
+      await pauseFeed(await context.database(production), await context.database(fallback), feedName(context.window.name));
+    },
+  };
+}
+
+/** Ahead of the gap: numbers the old form hands out next must lie beyond those the new form has. */
+export function sequencesAhead(production: string, fallback: string, id = 'sequences.ahead'): Step {
+  const margin = 10_000;
+  let result: AdvancedSequences | undefined;
+  return {
+    id,
+    title: `Move ${fallback}'s sequences ${margin} past ${production}'s`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe() {
+      // moving them again sets the same numbers or higher ones, which is as good.
+      return result ? done(`${result.moved.length} moved`, { moved: result.moved.length, nearEnd: result.nearEnd }) : todo();
+    },
+    async act(context) {
+      result = await advanceSequences(await context.database(production), await context.database(fallback), margin);
+      if (result.nearEnd.length > 0) await context.progress(`near their end, the next numbers may run out: ${result.nearEnd.join(', ')}`);
+    },
+  };
+}
+
+/** What was applied is made durable, and nothing more is applied: the fallback is on its own. */
+export function feedStopped(fallback: string): Step {
+  return {
+    id: 'feed.stop',
+    title: `Make everything applied durable on ${fallback} and stop the feed`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe(context) {
+      const subscription = await readSubscription(await context.database(fallback), feedName(context.window.name));
+      return !subscription?.enabled ? done() : todo();
+    },
+    async act(context) {
+      const [to, name] = [await context.database(fallback), feedName(context.window.name)];
+      await settleFeed(to, name);
+      await stopFeed(to, name);
+    },
+  };
+}
+
+/** Subscription, slot and publication go; a slot that nobody reads would fill production's disk. */
+export function feedRemoved(production: string, fallback: string): Step {
+  return {
+    id: 'feed.remove',
+    title: `Remove the feed from ${production} to ${fallback}: subscription, slot, publication`,
+    estimateSeconds: 2,
+    patienceSeconds: 120,
+    async observe(context) {
+      const [from, to, name] = [await context.database(production), await writable(context, fallback), feedName(context.window.name)];
+      const left = [
+        (await publicationExists(from, name)) && 'publication',
+        (await readSlot(from, name)) && 'slot',
+        to && (await readSubscription(to, name)) && 'subscription',
+      ].filter(Boolean);
+      return left.length === 0 ? done() : todo(`still there: ${left.join(', ')}`);
+    },
+    async act(context) {
+      await removeFeed(await context.database(production), await writable(context, fallback), feedName(context.window.name));
+    },
+  };
+}
+
+/** The fallback when it is there and has been promoted. */
+async function writable(context: Context, fallback: string) {
+  if (!(await context.aws.databases.describe(fallback))?.address) return undefined;
+  const db = await context.database(fallback);
+  return (await inRecovery(db)) ? undefined : db;
+}
+
+async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
+  const { database } = context.manifest.shared;
+  const source = await feedSource(context, production);
+  await ensureFeedUser(await context.database(production), {
+    user: source.login.username,
+    password: source.login.password,
+    roles: database.roles,
+    database: database.name,
+  });
+  const { username, password } = await context.aws.settings.secret(database.masterSecret);
+  return {
+    production: await context.database(production),
+    fallback: () => context.database(fallback),
+    name: feedName(context.window.name),
+    source,
+    roles: database.roles,
+    login: { username, password },
+    onProgress: (what) => context.progress(what),
+  };
+}
+
+/** How the fallback reaches production. @throws Stop `feed.no-secret` when the system was deployed without a feed */
+export async function feedSource(context: Context, production: string): Promise<FeedSource> {
+  const { database } = context.manifest.shared;
+  if (database.feedSecret === undefined)
+    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed`, { next: ['npx cdk deploy shared'] });
+  const { username, password } = await context.aws.settings.secret(database.feedSecret);
+  return { address: { ...(await addressOf(context, production)), database: database.name }, login: { username, password } };
+}
