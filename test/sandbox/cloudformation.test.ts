@@ -163,6 +163,16 @@ describe('updating', () => {
     expect((await stacks.settled()).StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
   });
 
+  test('without roll-back a failed update stays, and the next one tries again what failed', async () => {
+    await stacks.create({ Resources: { A: named('/a', '1'), B: named('/old', '1') } });
+    stacks.refused.add('/a').add('/c');
+    const after = { Resources: { A: named('/a', '2'), B: named('/new', '1'), C: named('/c', '1', { DependsOn: 'B' }) } };
+    expect((await stacks.update(after, { DisableRollback: true })).StackStatus).toBe('UPDATE_FAILED');
+    stacks.refused.clear();
+    expect((await stacks.update(after)).StackStatus).toBe('UPDATE_COMPLETE');
+    expect(Object.fromEntries(stacks.parameters)).toEqual({ '/a': '2', '/new': '1', '/c': '1' });
+  });
+
   test('nothing to do is refused, also for a change set', async () => {
     const template = { Resources: { A: named('/a', '1') } };
     await stacks.create(template);
@@ -323,6 +333,18 @@ describe('custom resources', () => {
       ['Create', 'v1'],
       ['Update', 'v2'],
       ['Update', 'v1'],
+    ]);
+  });
+
+  test('a roll-back asks the function to go back even when it had answered with another id', async () => {
+    stacks.answer = (event) => ({ Status: 'SUCCESS', PhysicalResourceId: `thing-${event.ResourceProperties.Value}` });
+    await stacks.create({ Resources: { Thing: custom({ Value: 1 }) } });
+    stacks.refused.add('/a');
+    await stacks.update({ Resources: { Thing: custom({ Value: 2 }), A: named('/a', '2', { DependsOn: 'Thing' }) } });
+    expect(stacks.events.slice(1).map((event) => [event.RequestType, event.PhysicalResourceId, event.ResourceProperties.Value])).toEqual([
+      ['Update', 'thing-1', '2'],
+      ['Update', 'thing-2', '1'],
+      ['Delete', 'thing-2', '2'],
     ]);
   });
 

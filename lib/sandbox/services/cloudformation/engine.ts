@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Sandbox } from '../../service';
 import { dependencies, reversed, walk } from './graph';
 import { Evaluator, resolveSecrets } from './intrinsics';
-import { canonical, difference } from './plan';
+import { canonical, difference, isCustom } from './plan';
 import type { Output, Physical, Properties, Resource, Stack, Target } from './records';
 import { spelled } from './spelling';
 import type { Store } from './store';
@@ -80,7 +80,8 @@ export class Engine {
   }
 
   async update(stack: Stack, target: Target): Promise<void> {
-    stack.previous = stack.target!;
+    // after a failed update without roll-back, what can be put back is still what was before it.
+    stack.previous ??= stack.target!;
     stack.target = target;
     stack.updated = new Date();
     this.store.status(stack, 'UPDATE_IN_PROGRESS', 'User Initiated');
@@ -139,23 +140,33 @@ export class Engine {
       const resource = table.get(id)!;
       const before = resource.before!;
       const replaced = resource.physicalId !== before.physicalId;
-      if (replaced && resource.physicalId) this.discard(stack, resource, 'Delete');
+      const skipped = skip.includes(id);
       stack.cleanup = stack.cleanup.filter((old) => old.physicalId !== before.physicalId || old.type !== before.type);
       const { before: _before, ...current } = resource;
-      if (!replaced && resource.status.startsWith('UPDATE_') && !skip.includes(id)) {
-        const tried = resource.properties;
+      // a custom resource is asked to go back itself, also when it answered with another id.
+      const inPlace = !replaced || (isCustom(resource.type) && resource.physicalId !== undefined);
+      if (inPlace && resource.status.startsWith('UPDATE_') && !skipped) {
+        const tried = physical(resource);
         resource.properties = before.properties;
         const done = await this.attempt(stack, resource, run, 'UPDATE', async (call) => {
-          const type = this.types(resource.type);
-          const made = { id: before.physicalId!, attributes: resource.attributes };
-          return (await type.update?.(await resolveSecrets(this.sandbox, before.properties), call, made, tried)) ?? made;
+          const made = { id: tried.physicalId!, attributes: tried.attributes };
+          return (
+            (await this.types(resource.type).update?.(
+              await resolveSecrets(this.sandbox, before.properties),
+              call,
+              made,
+              tried.properties,
+            )) ?? made
+          );
         });
         if (!done) return false;
         before.attributes = resource.attributes;
-      }
-      const { status: _status, ...physical } = before;
-      table.set(id, { ...current, ...physical, status: 'UPDATE_COMPLETE', updated: new Date() } as Resource);
-      if (replaced || skip.includes(id)) this.store.event(stack, before, 'UPDATE_COMPLETE');
+        before.physicalId = resource.physicalId!;
+        if (tried.physicalId !== resource.physicalId) this.discard(stack, tried, 'Delete');
+      } else if (replaced && resource.physicalId) this.discard(stack, resource, 'Delete');
+      const { status: _status, ...restored } = before;
+      table.set(id, { ...current, ...restored, status: 'UPDATE_COMPLETE', updated: new Date() } as Resource);
+      if (!inPlace || skipped) this.store.event(stack, before, 'UPDATE_COMPLETE');
       return true;
     });
     if (run.failed.length > 0)
@@ -229,7 +240,10 @@ export class Engine {
     const definition = parseTemplate(stack.target!.body).Resources[id]!;
     const table = this.store.resources(stack);
     const type = this.types(definition.Type);
-    const stored = table.get(id);
+    const earlier = table.get(id);
+    // what an earlier operation without roll-back failed to create is made anew.
+    const stored = earlier?.status === 'CREATE_FAILED' ? undefined : earlier;
+    if (earlier && !stored && earlier.physicalId) this.discard(stack, earlier, 'Delete');
     const describe = (resource: Resource): Resource => {
       resource.dependsOn = dependsOn;
       setOrDelete(resource, 'metadata', definition.Metadata === undefined ? undefined : JSON.stringify(definition.Metadata));
@@ -267,16 +281,17 @@ export class Engine {
       );
     }
     const { names, replaces } = difference(type, stored.properties, properties);
+    const again = stored.status === 'UPDATE_FAILED';
     const before = { ...physical(stored), status: stored.status };
     const old = canonical(stored);
     describe(stored);
-    if (names.length === 0) {
+    if (names.length === 0 && !again) {
       if (canonical(stored) !== old) table.set(id, Object.assign(stored, { before: stored.before ?? before }));
       return true;
     }
     stored.before ??= before;
     stored.properties = properties;
-    if (!replaces)
+    if (!replaces && stored.physicalId)
       return this.attempt(stack, stored, run, 'UPDATE', async (call) => {
         const made = { id: before.physicalId!, attributes: before.attributes };
         return (await type.update?.(await resolveSecrets(this.sandbox, properties), call, made, before.properties)) ?? made;

@@ -1,7 +1,7 @@
-/** Stacks in front of the real services: what AWS's handlers do to replicas and services, and a sandbox that stops midway. */
+/** Stacks in front of the real services: what AWS's handler does to a replica that was promoted behind its back. */
 import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
-import type { Any } from './cloudformation-support';
-import { eventually } from './tiny';
+import type { Any } from '../sandbox/cloudformation-support';
+import { eventually } from '../sandbox/tiny';
 
 let sandbox: TestSandbox;
 beforeAll(async () => {
@@ -9,9 +9,9 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.stop());
 
-const settled = (name: string, box: Pick<TestSandbox, 'call'> = sandbox): Promise<Any> =>
+const settled = (name: string): Promise<Any> =>
   eventually(async () => {
-    const [stack] = (await box.call('cloudformation', 'DescribeStacks', { StackName: name })).Stacks;
+    const [stack] = (await sandbox.call('cloudformation', 'DescribeStacks', { StackName: name })).Stacks;
     return !stack.StackStatus.endsWith('_IN_PROGRESS') && stack;
   }, 60);
 
@@ -106,47 +106,4 @@ describe('a read replica in a stack', () => {
     const snapshots = (await sandbox.call('rds', 'DescribeDBSnapshots', { SnapshotType: 'manual' })).DBSnapshots as Any[];
     expect(snapshots.map((one) => one.DBInstanceIdentifier)).toEqual(['fallback']);
   }, 60_000);
-});
-
-test('an operation that a stopping sandbox interrupts is rolled back when it is started again', async () => {
-  const box = await sandboxForTest({ speed: 60 });
-  try {
-    const TemplateBody = JSON.stringify({
-      Resources: {
-        Group: { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: 'made' } },
-        Cluster: { Type: 'AWS::ECS::Cluster' },
-        Task: {
-          Type: 'AWS::ECS::TaskDefinition',
-          Properties: {
-            ContainerDefinitions: [{ Name: 'app', Image: 'nowhere:1', Command: ['node', 'app.js'] }],
-            Cpu: '256',
-            Memory: '512',
-            NetworkMode: 'awsvpc',
-            RequiresCompatibilities: ['FARGATE'],
-          },
-        },
-        Service: {
-          Type: 'AWS::ECS::Service',
-          DependsOn: 'Group',
-          Properties: {
-            Cluster: { Ref: 'Cluster' },
-            TaskDefinition: { Ref: 'Task' },
-            DesiredCount: 1,
-            LaunchType: 'FARGATE',
-            NetworkConfiguration: { AwsvpcConfiguration: { Subnets: ['subnet-1'] } },
-          },
-        },
-      },
-    });
-    await box.call('cloudformation', 'CreateStack', { StackName: 'app', TemplateBody });
-    const resource = async (id: string): Promise<Any> =>
-      (await box.call('cloudformation', 'DescribeStackResources', { StackName: 'app', LogicalResourceId: id })).StackResources[0];
-    await eventually(async () => (await resource('Service'))?.PhysicalResourceId);
-    await box.restart();
-    expect((await settled('app', box)).StackStatus).toBe('ROLLBACK_COMPLETE');
-    expect((await box.call('logs', 'DescribeLogGroups')).logGroups).toEqual([]);
-    expect((await box.call('ecs', 'ListClusters')).clusterArns).toEqual([]);
-  } finally {
-    await box.stop();
-  }
 });
