@@ -118,6 +118,11 @@ export class ColorStack extends SystemStack {
     });
   }
 
+  /** Known here, so that it takes little room in the manifest. */
+  private serviceName(name: string): string {
+    return `${this.color}-${name}`;
+  }
+
   /** Users with their passwords in the production database, and its address in their secrets: tasks cannot start before. */
   private prepareUsers(): CustomResource {
     const { handlers, database } = this.shared;
@@ -191,7 +196,7 @@ export class ColorStack extends SystemStack {
     });
     const service = new ecs.FargateService(this, `${name}Service`, {
       cluster: this.shared.cluster,
-      serviceName: `${this.color}-${name}`,
+      serviceName: this.serviceName(name),
       taskDefinition,
       desiredCount: application.desiredCount ?? 2,
       minHealthyPercent: 100,
@@ -207,7 +212,7 @@ export class ColorStack extends SystemStack {
     const host = application.hosts?.find((it) => !/[*?]/.test(it)) ?? application.hosts?.[0]?.replaceAll(/[*?]/g, 'x');
     return {
       name,
-      service: service.serviceName,
+      service: this.serviceName(name),
       targetGroup: targetGroup.targetGroupArn,
       open,
       proofPath: application.proofPath,
@@ -231,7 +236,7 @@ export class ColorStack extends SystemStack {
     });
     const properties: WorkerProperties = {
       Cluster: cluster.clusterName,
-      Service: `${this.color}-${name}`,
+      Service: this.serviceName(name),
       TaskDefinition: taskDefinition.taskDefinitionArn,
       Subnets: network.vpc.selectSubnets(network.inside).subnetIds,
       SecurityGroups: [network.tasks.securityGroupId],

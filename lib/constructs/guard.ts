@@ -42,11 +42,10 @@ export class Guard extends Construct {
 
     const change = resource('Change', 'Custom::SwitchbackGuard', {
       Asks: 'change',
-      Fingerprint: cdk.Lazy.string({ produce: () => fingerprint }),
+      Fingerprint: stack.fingerprint(() => [first, last]),
     });
     const deletion = resource('Deletion', 'Custom::SwitchbackDeletionGuard', { Asks: 'deletion' });
     const [first, last] = [cfn(change), cfn(deletion)];
-    const fingerprint = stack.fingerprint(() => [first, last]);
 
     const own = new Set<IConstruct>([this, ...(props.without ?? [])].flatMap((construct) => construct.node.findAll()));
     // an aspect, so that what is added to the stack later is guarded too.

@@ -39,7 +39,8 @@ export class ProductionDatabase extends Construct {
       this.identifier = props.instance.instanceIdentifier;
       this.masterSecret = props.masterSecret;
       const { tasks, functions } = props.network;
-      for (const group of [tasks, functions]) this.instance.connections.allowDefaultPortFrom(group);
+      // from our side, so that the rules are made in our stack and theirs does not depend on it.
+      for (const group of [tasks, functions]) group.connections.allowToDefaultPort(this.instance);
       return;
     }
     const secret = new UserSecret(this, 'Master', masterUser, `Master user of the databases of ${props.system}`);

@@ -39,6 +39,8 @@ export class SharedStack extends SystemStack {
   constructor(scope: Construct, system: string, props: SwitchbackProps) {
     super(scope, 'shared', system, {
       description: `Switchback ${system}: what both colors share`,
+      // a deletion that the guard refuses leaves a stack that can never be updated again.
+      terminationProtection: props.removalPolicy !== RemovalPolicy.DESTROY,
       ...(props.env ? { env: props.env } : {}),
     });
     const removalPolicy = props.removalPolicy ?? RemovalPolicy.RETAIN;
@@ -187,8 +189,10 @@ export class SharedStack extends SystemStack {
 
 /** The stack's part of the manifest. */
 export function writePart(stack: SystemStack, part: object): ssm.StringParameter {
-  // a value that only a deploy knows is an ARN at worst.
-  const size = JSON.stringify(part).replace(/\$\{Token\[[^\]]*\]\}/g, '.'.repeat(110)).length;
+  // what only a deploy knows is the last part of a rule's ARN, which stands after a blank, or an ARN or a name.
+  const size = JSON.stringify(part)
+    .replace(/ \$\{Token\[[^\]]*\]\}/g, '.'.repeat(17))
+    .replace(/\$\{Token\[[^\]]*\]\}/g, '.'.repeat(125)).length;
   if (size > 8192) {
     throw new Error(
       `the manifest of ${stack.part} would have about ${size} characters, an SSM parameter holds 8,192: split the system, or give it fewer applications, checks or landing tests`,

@@ -20,8 +20,10 @@ export abstract class SystemStack extends Stack {
 
   /** A hash of every resource but those in `without`; another one means that a deploy would change something. */
   fingerprint(without: () => readonly CfnResource[]): string {
-    return Lazy.string({
-      produce: () => {
+    return Lazy.uncachedString({
+      produce: (context) => {
+        // the library looks for references first, several times over: only the last answer counts.
+        if (context.preparing) return 'preparing';
         const left = new Set(without());
         const content = this.resources()
           .filter((resource) => !left.has(resource))

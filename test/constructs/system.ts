@@ -1,4 +1,5 @@
 /** A small system for tests: every kind of part once, without bundling the functions. */
+import 'aws-cdk-lib/testhelpers/jest-autoclean';
 import { Template } from 'aws-cdk-lib/assertions';
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
 import { App, type Stack } from 'aws-cdk-lib/core';
@@ -27,8 +28,19 @@ export function system(props: Partial<SwitchbackProps> = {}, scope = testApp()):
   return new Switchback(scope, 'shop', { ...smallProps, ...props });
 }
 
+let made: Switchback | undefined;
+/** The small system as it is, made once: to look at, not to change. */
+export const standard = (): Switchback => {
+  made ??= system();
+  return made;
+};
+
 /** Functions are not bundled: their content is of no interest here. */
-export const testApp = (): App => new App({ analyticsReporting: false, context: { 'aws:cdk:bundling-stacks': [] } });
+export const testApp = (): App =>
+  new App({
+    analyticsReporting: false,
+    context: { 'aws:cdk:bundling-stacks': [], '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
+  });
 
 // biome-ignore lint/suspicious/noExplicitAny: templates are any JSON.
 export type Json = any;
@@ -47,7 +59,10 @@ export function only(stack: Stack, type: string): Json {
 /** A stack's part of the manifest, with every value that only a deploy knows as `<…>`. */
 export function part(stack: Stack): Json {
   const { Value: value } = only(stack, 'AWS::SSM::Parameter').Properties;
-  const text = typeof value === 'string' ? value : value['Fn::Join'][1].map((piece: Json) => (typeof piece === 'string' ? piece : token(piece))).join('');
+  const text =
+    typeof value === 'string'
+      ? value
+      : value['Fn::Join'][1].map((piece: Json) => (typeof piece === 'string' ? piece : token(piece))).join('');
   return JSON.parse(text);
 }
 

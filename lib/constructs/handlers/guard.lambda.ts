@@ -33,7 +33,7 @@ async function refuseChange({ type, properties, old, stackId }: Guard): Promise<
   // nothing but the guard itself changes.
   if (type === 'Update' && old?.Fingerprint === properties.Fingerprint) return undefined;
   // going back to what ran before is always right, and refusing it would leave the stack stuck.
-  if ((await stacks.status(stackId))?.status.includes('ROLLBACK')) return undefined;
+  if ((await stacks.status(stackId))?.status.endsWith('ROLLBACK_IN_PROGRESS')) return undefined;
   if (protects === 'fallback') {
     return `${part} is made once and never updated, because an update could replace or promote the fallback database. Deploy the other stacks by name: npx cdk deploy green`;
   }

@@ -9,7 +9,7 @@ const services = new WorkerServices(clients);
 
 export const handler = customResource(workerPropertiesSchema, async ({ type, properties, old, requestId, deadline }) => {
   const { Cluster: cluster, Service: service, Scaling: scaling } = properties;
-  const answer = { physicalId: `${cluster}/${service}`, attributes: { Name: service } };
+  const answer = { physicalId: `${cluster}/${service}` };
   const status = await services.status(cluster, service);
   if (type === 'Delete') {
     if (status !== undefined && status !== 'INACTIVE') await drainAndDelete(cluster, service, status, deadline);
