@@ -1,6 +1,6 @@
 /** `npm run sandbox`: start in the foreground or detached, stop, status, env. Answers the exit code: 0, 1 failed, 2 wrong use. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { bornOf, type Running, runningSandbox, SandboxError } from './lock';
@@ -16,6 +16,9 @@ interface Options {
 
 /** Set for the process that `--detach` leaves behind: it tells its parent how the start went. */
 const DETACHED = 'SWITCHBACK_SANDBOX_DETACHED';
+const isDetached = process.env[DETACHED] !== undefined;
+// the tasks and functions that this process will start are not it.
+delete process.env[DETACHED];
 const EXAMPLE_IMAGES = 'examples/video/images';
 
 export async function sandboxCommand(args: readonly string[]): Promise<number> {
@@ -52,22 +55,26 @@ function codeOf(error: unknown): number {
   // commander has already said what is wrong; help is no error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof Error)) throw error;
-  if (process.env[DETACHED] && process.send) process.send({ failed: error.message, usage: error instanceof SandboxError });
+  if (isDetached && process.send) process.send({ failed: error.message, usage: error instanceof SandboxError });
   console.error(`sandbox: ${error.message}`);
   return error instanceof SandboxError ? 2 : 1;
 }
 
-async function foreground(options: Options): Promise<void> {
+function imagesOf(options: Options): string | undefined {
   const images = options.images ?? (existsSync(EXAMPLE_IMAGES) ? EXAMPLE_IMAGES : undefined);
+  return images === undefined ? undefined : resolve(images);
+}
+
+async function foreground(options: Options): Promise<void> {
   const { folder, port, speed } = options;
-  const sandbox = await startSandbox({ folder, port, speed, images: images === undefined ? undefined : resolve(images) });
+  const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options) });
   console.log(`sandbox at ${sandbox.endpoint}, ${speed} AWS seconds per second, state in ${folder}`);
   console.log('for another terminal: eval "$(npm run --silent sandbox -- env)"');
   const failure = await new Promise<Error | undefined>((ended) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ended(undefined));
     // whatever happens, the databases and tasks it started end with it.
     process.on('uncaughtException', (error) => ended(error));
-    if (process.env[DETACHED]) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
+    if (isDetached) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
   });
   await sandbox.stop();
   if (failure) throw failure;
@@ -80,12 +87,23 @@ async function detach(options: Options): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const logFile = join(folder, 'sandbox.log');
   const log = openSync(logFile, 'a');
-  const args = process.argv.slice(2).filter((arg) => arg !== '--detach');
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...args], {
+  const images = imagesOf(options);
+  const args = [
+    '--folder',
+    folder,
+    '--port',
+    String(options.port),
+    '--speed',
+    String(options.speed),
+    ...(images ? ['--images', images] : []),
+  ];
+  const child = spawn(process.execPath, ['--import', 'tsx', join('scripts', 'sandbox.ts'), ...args], {
+    cwd: join(__dirname, '..', '..'),
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     env: { ...process.env, [DETACHED]: '1' },
   });
+  closeSync(log);
   const report = await new Promise<Report>((done) => {
     child.once('message', (message) => done(message as Report));
     child.once('error', (error) => done({ failed: error.message, usage: false }));

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { sandboxCommand } from '../../lib/sandbox/command';
 import { bornOf } from '../../lib/sandbox/lock';
 import { clientConfig } from '../_helpers/sandbox';
 
@@ -17,6 +18,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** The command in a process of its own. */
 const start = (args: string[]) => {
   const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/sandbox.ts', ...args, '--folder', folder]);
   let [stdout, stderr] = ['', ''];
@@ -37,7 +39,26 @@ const start = (args: string[]) => {
     });
   return { child, ended, says };
 };
-const run = (...args: string[]) => start(args).ended;
+
+/** The same in this process: one more costs half a second. */
+async function run(...args: string[]) {
+  let [stdout, stderr] = ['', ''];
+  const spies = [
+    jest.spyOn(console, 'log').mockImplementation((line: string) => {
+      stdout += `${line}\n`;
+    }),
+    jest.spyOn(console, 'error').mockImplementation((line: string) => {
+      stderr += `${line}\n`;
+    }),
+    jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      stderr += String(text);
+      return true;
+    }),
+  ];
+  const code = await sandboxCommand([...args, '--folder', folder]);
+  for (const spy of spies) spy.mockRestore();
+  return { code, stdout, stderr };
+}
 const endpointIn = (text: string) => /http:\/\/localhost:\d+/.exec(text)![0];
 
 test('detached, it answers when the command returns, says where it is, and stops when told to', async () => {
@@ -76,7 +97,8 @@ test('with nothing running, stop, status and env say so in one sentence', async 
 });
 
 test('what was acknowledged is there after kill -9, and the folder is free again', async () => {
-  const first = await run('--detach', '--port', '0');
+  const first = await start(['--detach', '--port', '0']).ended;
+  expect(first).toMatchObject({ code: 0, stderr: '' });
   const ssm = new SSMClient(clientConfig(endpointIn(first.stdout)));
   await ssm.send(new PutParameterCommand({ Name: '/kept', Value: 'x', Type: 'String' }));
   const { pid } = JSON.parse(readFileSync(join(folder, 'sandbox.json'), 'utf8')) as { pid: number };
