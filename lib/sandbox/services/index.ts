@@ -16,7 +16,7 @@ import { secretsmanager } from './secretsmanager';
 import { ssm } from './ssm';
 import { sts } from './sts';
 
-const FACTORIES: Partial<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
+const FACTORIES: Readonly<Record<ServiceName, (sandbox: Sandbox) => Service>> = {
   autoscaling,
   cloudformation,
   cloudwatch,
@@ -55,10 +55,5 @@ const START_ORDER: readonly ServiceName[] = [
 
 /** In the order in which they start. */
 export function makeServices(sandbox: Sandbox): ReadonlyMap<ServiceName, Service> {
-  const services = new Map<ServiceName, Service>();
-  for (const name of START_ORDER) {
-    const factory = FACTORIES[name];
-    if (factory) services.set(name, factory(sandbox));
-  }
-  return services;
+  return new Map(START_ORDER.map((name) => [name, FACTORIES[name](sandbox)]));
 }
