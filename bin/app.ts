@@ -1,6 +1,6 @@
 /**
  * The example: a video host. Releases and the window are plain values here, so that git shows what each color runs.
- * A rehearsal sets them from outside: `-c blue=1.0.0 -c green=none -c window=2`.
+ * A rehearsal sets them from outside: `-c blue=1.0.0 -c green=none -c window=2`, and `tasks`, `hold`, `watch` (seconds), `destroyable`.
  */
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
 import { App, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
@@ -13,11 +13,13 @@ const window = 1;
 /** What was built of each version. */
 const commits: Readonly<Record<string, string>> = { '1.0.0': '5f1c0de', '2.0.0': 'a9b2c4e' };
 
-const app = new App({ analyticsReporting: false });
+// strong: a value another stack uses cannot be deleted under it.
+const app = new App({ analyticsReporting: false, postCliContext: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' } });
 const context = (name: string): string | undefined => app.node.tryGetContext(name)?.toString();
 const release = (version: string): Release | undefined =>
   version === 'none' ? undefined : { version, commit: commits[version] ?? version };
 const seconds = (name: string): Duration | undefined => (context(name) ? Duration.seconds(Number(context(name))) : undefined);
+const desiredCount = Number(context('tasks') ?? 2);
 const chosenWindow = context('window') ?? String(window);
 
 const maintenance = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Back soon</title>
@@ -31,10 +33,17 @@ new Switchback(app, 'video', {
   image: ({ version }) => ContainerImage.fromRegistry(`video:${version}`),
   // the first whose path matches answers: the catch-all is the last.
   applications: [
-    { name: 'player', paths: ['/watch', '/watch/*'], open: true, command: ['node', 'server.js', 'player'], proofPath: '/watch/release' },
-    { name: 'api', paths: ['/api/*'], command: ['node', 'server.js', 'api'], proofPath: '/api/release' },
-    { name: 'admin', paths: ['/admin', '/admin/*'], command: ['node', 'server.js', 'admin'], proofPath: '/admin/release' },
-    { name: 'site', paths: ['/*'], command: ['node', 'server.js', 'site'], proofPath: '/release' },
+    {
+      name: 'player',
+      paths: ['/watch', '/watch/*'],
+      open: true,
+      command: ['node', 'server.js', 'player'],
+      proofPath: '/watch/release',
+      desiredCount,
+    },
+    { name: 'api', paths: ['/api/*'], command: ['node', 'server.js', 'api'], proofPath: '/api/release', desiredCount },
+    { name: 'admin', paths: ['/admin', '/admin/*'], command: ['node', 'server.js', 'admin'], proofPath: '/admin/release', desiredCount },
+    { name: 'site', paths: ['/*'], command: ['node', 'server.js', 'site'], proofPath: '/release', desiredCount },
   ],
   workers: [
     { name: 'queue', command: ['node', 'worker.js', 'queue'], count: 2 },

@@ -251,7 +251,7 @@ export class ColorStack extends SystemStack {
     service.node.addDependency(this.users);
     return {
       name,
-      service: service.getAttString('Name'),
+      service: this.serviceName(name),
       once,
       count,
       ...(scaling ? { scaling: { min: scaling.min, max: scaling.max } } : {}),

@@ -25,7 +25,7 @@ export interface Request<P> {
   readonly deadline: number;
 }
 
-// what CloudFormation gets back if a resource could not even be made.
+// the id of what could not be made, or not wholly.
 const neverMade = 'switchback-never-made';
 
 export function customResource<S extends z.ZodType>(
@@ -34,8 +34,10 @@ export function customResource<S extends z.ZodType>(
 ): (event: CloudFormationCustomResourceEvent, context: Context) => Promise<void> {
   return async (event, context) => {
     const physicalId = event.RequestType === 'Create' ? undefined : event.PhysicalResourceId;
-    // a Create that failed is rolled back by a Delete of what was never made.
-    if (event.RequestType === 'Delete' && physicalId === neverMade) return respond(event, { physicalId: neverMade });
+    // a Create that failed is rolled back by a Delete, which removes what was made half; there is nothing if it could not even be read.
+    if (event.RequestType === 'Delete' && physicalId === neverMade && !schema.safeParse(event.ResourceProperties).success) {
+      return respond(event, { physicalId });
+    }
     try {
       const request: Request<z.output<S>> = {
         type: event.RequestType,
