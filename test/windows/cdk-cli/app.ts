@@ -18,7 +18,7 @@ export interface Choices {
 /** Answers where CloudFormation says, as every function behind a custom resource does. */
 const handler = `
 exports.handler = async (event) => {
-  const refused = event.ResourceProperties.Greeting === 'refuse';
+  const refused = event.RequestType !== 'Delete' && event.ResourceProperties.Greeting === 'refuse';
   const body = JSON.stringify({
     Status: refused ? 'FAILED' : 'SUCCESS',
     Reason: refused ? 'this greeting is not allowed' : undefined,

@@ -1,24 +1,13 @@
 /** Creates, updates, rolls back and deletes stacks, and tells each step as an event. */
-import { randomBytes } from 'node:crypto';
 import type { Sandbox } from '../../service';
+import { Cancelled, handlerMessage, makeCall, type Run, Stopped } from './call';
 import { dependencies, reversed, walk } from './graph';
 import { Evaluator, resolveSecrets } from './intrinsics';
 import { canonical, difference, isCustom } from './plan';
 import type { Output, Physical, Properties, Resource, Stack, Target } from './records';
-import { spelled } from './spelling';
 import type { Store } from './store';
 import { invalid, parseTemplate } from './template';
 import type { Made, ResourceCall, ResourceType } from './type';
-
-/** Thrown when the sandbox stops: the operation ends where it is, without a trace; `recover` takes it up. */
-class Stopped extends Error {}
-class Cancelled extends Error {}
-
-/** One run through a graph: the first failure cancels the rest. */
-interface Run {
-  cancelled: boolean;
-  readonly failed: string[];
-}
 
 interface Applied {
   readonly problem?: string;
@@ -319,7 +308,7 @@ export class Engine {
   ): Promise<boolean> {
     this.store.resourceStatus(stack, resource, `${verb}_IN_PROGRESS`, reason);
     try {
-      const call = this.call(stack, resource, run, false, (id) => {
+      const call = makeCall(this.sandbox, stack, resource, run, false, (id) => {
         resource.physicalId = id;
         if (verb === 'CREATE') this.store.resourceStatus(stack, resource, `${verb}_IN_PROGRESS`, 'Resource creation Initiated');
         else this.store.resources(stack).set(resource.logicalId, resource);
@@ -453,7 +442,7 @@ export class Engine {
     tell('DELETE_IN_PROGRESS');
     try {
       const run: Run = { cancelled: false, failed: [] };
-      const call = this.call(stack, resource, run, policy === 'Snapshot', () => undefined);
+      const call = makeCall(this.sandbox, stack, resource, run, policy === 'Snapshot', () => undefined);
       await this.types(resource.type).delete(call, { id: resource.physicalId, attributes: resource.attributes }, resource.properties);
       tell('DELETE_COMPLETE');
       return true;
@@ -462,43 +451,6 @@ export class Engine {
       tell('DELETE_FAILED', handlerMessage(error as Error));
       return false;
     }
-  }
-
-  private call(stack: Stack, resource: Physical, run: Run, snapshot: boolean, started: (id: string) => void): ResourceCall {
-    const { sandbox } = this;
-    const target = stack.target;
-    return {
-      sandbox,
-      stack: { id: stack.id, name: stack.name },
-      logicalId: resource.logicalId,
-      type: resource.type,
-      stored: resource.properties,
-      endpoint: sandbox.endpoint(),
-      snapshot,
-      started,
-      send: (service, operation, input) => sandbox.call(service, operation, spelled(service, operation, input)),
-      name: (maximum) => physicalName(stack.name, resource.logicalId, maximum),
-      tags: (own = []) => [
-        ...own,
-        ...(target?.tags ?? []).filter((tag) => !own.some((one) => one.Key === tag.Key)),
-        { Key: 'aws:cloudformation:stack-name', Value: stack.name },
-        { Key: 'aws:cloudformation:stack-id', Value: stack.id },
-        { Key: 'aws:cloudformation:logical-id', Value: resource.logicalId },
-      ],
-      until: async (what, ask, { every = 5, timeout = 3600 } = {}) => {
-        // a fast sandbox would ask thousands of times a second.
-        const gap = Math.max(every, sandbox.speed * 0.02);
-        for (let waited = 0; waited <= timeout; waited += gap) {
-          const answer = await ask();
-          if (answer !== undefined) return answer;
-          if (run.cancelled) throw new Cancelled();
-          await sandbox.pause(gap).catch(() => {
-            throw new Stopped();
-          });
-        }
-        throw Object.assign(new Error(`Exceeded attempts to wait: ${what} within ${timeout} s`), { name: 'NotStabilized' });
-      },
-    };
   }
 }
 
@@ -533,23 +485,4 @@ function setOrDelete<K extends 'metadata' | 'deletionPolicy' | 'updateReplacePol
 ): void {
   if (value === undefined) delete resource[key];
   else resource[key] = value;
-}
-
-/** AWS wraps what the service said; a custom resource's own message stands as it is. */
-function handlerMessage(error: Error): string {
-  if (error.name === 'CustomResource' || error.name === 'ValidationError') return error.message;
-  return `Resource handler returned message: "${error.message}" (HandlerErrorCode: ${error.name})`;
-}
-
-function physicalName(stack: string, logicalId: string, maximum: number): string {
-  const random = randomBytes(16)
-    .toString('base64')
-    .replace(/[^A-Za-z0-9]/g, '')
-    .slice(0, 12)
-    .toUpperCase();
-  const room = maximum - random.length - 1;
-  const long = `${stack}-${logicalId}`;
-  if (long.length <= room) return `${long}-${random}`;
-  const half = Math.floor((room - 1) / 2);
-  return `${stack.slice(0, room - 1 - Math.min(half, logicalId.length)).replace(/-+$/, '')}-${logicalId.slice(0, half)}-${random}`;
 }

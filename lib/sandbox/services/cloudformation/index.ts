@@ -9,6 +9,7 @@ import type {
   UpdateStackInput,
 } from '@aws-sdk/client-cloudformation';
 import { AwsError, type Sandbox, type Service } from '../../service';
+import { described, page, parameterOutput, resourceOutput, stackOutput, summary } from './answers';
 import { Engine } from './engine';
 import { plan } from './plan';
 import type { ChangeSet, Properties, Resource, Stack, StackEvent, Tag, Target } from './records';
@@ -24,7 +25,6 @@ type Submission = Pick<
 
 const noChanges = "The submitted information didn't contain changes. Submit different information to create a change set.";
 const updatable = /^(CREATE_COMPLETE|UPDATE_COMPLETE|UPDATE_ROLLBACK_COMPLETE|UPDATE_FAILED|CREATE_FAILED|IMPORT_COMPLETE)$/;
-const pageSize = 100;
 
 export const cloudformation = (sandbox: Sandbox): Service => {
   const store = new Store(sandbox);
@@ -398,79 +398,4 @@ function parametersOfOutputsDiffer(stack: Stack, target: Target): boolean {
       outputs.includes(parameter.key) &&
       stack.target!.parameters.find((before) => before.key === parameter.key)?.resolved !== parameter.resolved,
   );
-}
-
-function described(body: string) {
-  const template = parseTemplate(body);
-  return {
-    Description: template.Description,
-    Parameters: Object.entries(template.Parameters ?? {}).map(([ParameterKey, definition]) => ({
-      ParameterKey,
-      ParameterType: definition.Type,
-      DefaultValue: definition.Default === undefined ? undefined : String(definition.Default),
-      NoEcho: String(definition.NoEcho) === 'true',
-      Description: definition.Description,
-    })),
-    ResourceTypes: [...new Set(Object.values(template.Resources).map((resource) => resource.Type))],
-    Capabilities: Object.values(template.Resources).some((resource) => resource.Type.startsWith('AWS::IAM::'))
-      ? ['CAPABILITY_NAMED_IAM']
-      : [],
-    ResourceIdentifierSummaries: [],
-  };
-}
-
-const parameterOutput = (parameter: Target['parameters'][number]) => ({
-  ParameterKey: parameter.key,
-  ParameterValue: parameter.noEcho ? '****' : parameter.value,
-  ...(parameter.resolved === parameter.value ? {} : { ResolvedValue: parameter.resolved }),
-});
-
-const stackOutput = (stack: Stack) => ({
-  StackId: stack.id,
-  StackName: stack.name,
-  Description: stack.target ? parseTemplate(stack.target.body).Description : undefined,
-  Parameters: (stack.target?.parameters ?? []).map(parameterOutput),
-  CreationTime: stack.created,
-  LastUpdatedTime: stack.updated,
-  DeletionTime: stack.deleted,
-  RollbackConfiguration: {},
-  StackStatus: stack.status,
-  StackStatusReason: stack.reason,
-  DisableRollback: stack.disableRollback,
-  NotificationARNs: stack.target?.notificationArns ?? [],
-  Capabilities: stack.target?.capabilities ?? [],
-  Outputs: stack.outputs,
-  RoleARN: stack.roleArn,
-  Tags: stack.target?.tags ?? [],
-  EnableTerminationProtection: stack.terminationProtection,
-  DriftInformation: { StackDriftStatus: 'NOT_CHECKED' },
-});
-
-const resourceOutput = (stack: Stack, resource: Resource) => ({
-  StackName: stack.name,
-  StackId: stack.id,
-  LogicalResourceId: resource.logicalId,
-  PhysicalResourceId: resource.physicalId,
-  ResourceType: resource.type,
-  ResourceStatus: resource.status,
-  ResourceStatusReason: resource.reason,
-  DriftInformation: { StackResourceDriftStatus: 'NOT_CHECKED' },
-});
-
-const summary = (set: ChangeSet) => ({
-  ChangeSetId: set.id,
-  ChangeSetName: set.name,
-  StackId: set.stackId,
-  StackName: set.stackName,
-  Description: set.description,
-  CreationTime: set.created,
-  Status: set.status,
-  ExecutionStatus: set.executionStatus,
-  StatusReason: set.reason,
-});
-
-function page<T>(items: T[], token: string | undefined): [T[], { NextToken?: string }] {
-  const start = Number(token ?? 0);
-  const end = start + pageSize;
-  return [items.slice(start, end), end < items.length ? { NextToken: String(end) } : {}];
 }

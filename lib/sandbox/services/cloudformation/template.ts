@@ -99,7 +99,8 @@ export async function resolveParameters(
   return parameters;
 }
 
-const plain = (value: Json): string => (Array.isArray(value) ? value.join(',') : String(value));
+/** A parameter's value as text: lists with commas. */
+export const plain = (value: Json): string => (Array.isArray(value) ? value.join(',') : String(value));
 
 function check(key: string, value: string, definition: ParameterDefinition): void {
   const why = definition.ConstraintDescription ? `: ${definition.ConstraintDescription}` : '';

@@ -117,16 +117,6 @@ const invokeConfig: ResourceType = {
 const qualifier = (properties: Properties): string | undefined =>
   properties['Qualifier'] === '$LATEST' ? undefined : properties['Qualifier'];
 
-const version: ResourceType = {
-  createOnly: ['CodeSha256', 'Description', 'FunctionName'],
-  async create(properties, call) {
-    const made = await call.send('lambda', 'PublishVersion', properties);
-    const arn = `${String(made.FunctionArn).replace(/:\d+$/, '')}:${made.Version}`;
-    return { id: arn, attributes: { FunctionArn: arn, Version: made.Version } };
-  },
-  async delete() {},
-};
-
 // ---- EventBridge Scheduler
 
 const schedule: ResourceType = {
@@ -192,7 +182,6 @@ export const lambdaTypes: Readonly<Record<string, ResourceType>> = {
   'AWS::Lambda::Function': lambdaFunction,
   'AWS::Lambda::Permission': permission,
   'AWS::Lambda::EventInvokeConfig': invokeConfig,
-  'AWS::Lambda::Version': version,
   'AWS::Scheduler::Schedule': schedule,
   'AWS::Scheduler::ScheduleGroup': scheduleGroup,
   'AWS::ApplicationAutoScaling::ScalableTarget': scalableTarget,
