@@ -15,6 +15,7 @@ import {
   startFeed,
   stopFeed,
 } from './subscription';
+import { columnList } from './tables';
 
 /** Writes the heartbeat on production; call it every 250 ms to 1 s. */
 export const beat = (production: Db): Promise<void> => writeMarker(production, 'heartbeat', 'beat');
@@ -157,6 +158,27 @@ export async function resumeFeed(
   const lsn = await currentLsn(production);
   await startFeed(production, fallback, name, source, lsn);
   return lsn;
+}
+
+/**
+ * Adds tables that the fallback has empty, and copies their rows: without them, later updates and deletes would be lost without a word.
+ * Production need not wait for it; changes made meanwhile arrive in order.
+ */
+export async function copyTables(
+  production: Db,
+  fallback: Db,
+  name: FeedName,
+  tables: readonly PublishedTable[],
+  poll = pollEvery(20, 24 * 3_600_000, 'the copy of tables'),
+): Promise<void> {
+  if (tables.length > 0) {
+    const list = tables.map(
+      ({ schema, table, columns }) => `${ident(schema)}.${ident(table)}${columns ? ` (${columnList(columns)})` : ''}`,
+    );
+    await production.query(`ALTER PUBLICATION ${ident(name)} ADD TABLE ${list.join(', ')}`);
+    await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} REFRESH PUBLICATION WITH (copy_data = true)`);
+  }
+  while ((await silentTables(production, fallback, name)).length > 0) await poll();
 }
 
 /** Makes what was applied durable before anything on production is dropped or the fallback opened: it is committed asynchronously. */

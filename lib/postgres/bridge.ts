@@ -1,0 +1,300 @@
+/**
+ * Bridges: what is put on the fallback (and, where there is no other way, on production) so that rows of the new form apply to the old.
+ * Made in the window while both databases are fenced; taken off at a rollback, when nothing is fed any more.
+ */
+import type { CatalogTable } from './catalog';
+import type { BridgePlan, TablePlan } from './classify';
+import { DatabaseError, type Db, ident } from './connect';
+import type { PublishedTable } from './publication';
+import type { Roles } from './roles';
+import { ownSchema } from './server';
+import { columnList } from './tables';
+
+/** One statement, and who runs it: what belongs to the owner is made as the owner, so that everybody's rights on it are as always. */
+export interface Statement {
+  readonly sql: string;
+  readonly as: 'owner' | 'master';
+}
+
+export interface BridgeScript {
+  /** On production, before the publication is made again. */
+  readonly production: readonly Statement[];
+  /** Cannot run inside the transaction of the others: new values of enums. */
+  readonly enums: readonly Statement[];
+  readonly fallback: readonly Statement[];
+  /** At a rollback, before the fallback is opened: names as they were, nothing of the bridge left but the columns and tables that hold new data. */
+  readonly revert: readonly Statement[];
+  /** At a rollback, after that: each may fail where rows of the new release do not allow it. */
+  readonly restore: readonly (Statement & { readonly what: string })[];
+  /** At a rollback or teardown, on production. */
+  readonly productionRevert: readonly Statement[];
+  readonly publication: readonly PublishedTable[];
+  /** Tables whose rows the fallback does not have yet: published last, and copied. */
+  readonly copied: readonly PublishedTable[];
+}
+
+const owner = (sql: string): Statement => ({ sql, as: 'owner' });
+const master = (sql: string): Statement => ({ sql, as: 'master' });
+
+export function bridgeScript(plan: BridgePlan): BridgeScript {
+  const parts = plan.tables.map((table) => tableScript(table, plan));
+  const inert = plan.inert.map((table) => inertScript(table, plan));
+  const all = [...parts, ...inert];
+  return {
+    production: all.flatMap((part) => part.production),
+    enums: plan.enums.flatMap(({ name, add }) =>
+      add.map((label) => owner(`ALTER TYPE ${name} ADD VALUE IF NOT EXISTS '${label.replaceAll("'", "''")}'`)),
+    ),
+    fallback: all.flatMap((part) => [...part.fallback, ...part.views]),
+    revert: all.flatMap((part) => part.revert).reverse(),
+    restore: parts.flatMap((part) => part.restore),
+    productionRevert: all.flatMap((part) => part.productionRevert),
+    publication: parts.flatMap((part) => part.publication),
+    copied: inert.flatMap((part) => part.publication),
+  };
+}
+
+interface Part {
+  readonly production: Statement[];
+  readonly fallback: Statement[];
+  readonly views: Statement[];
+  readonly revert: Statement[];
+  readonly restore: (Statement & { what: string })[];
+  readonly productionRevert: Statement[];
+  readonly publication: PublishedTable[];
+}
+
+const emptyPart = (): Part => ({ production: [], fallback: [], views: [], revert: [], restore: [], productionRevert: [], publication: [] });
+
+function tableScript(plan: TablePlan, bridge: BridgePlan): Part {
+  const part = emptyPart();
+  const { old, now } = plan;
+  renameTable(plan, part);
+  const table = now.name;
+  const alter = (what: string): Statement => owner(`ALTER TABLE ${table} ${what}`);
+  for (const { name, type } of plan.shadows) part.fallback.push(alter(`ADD COLUMN IF NOT EXISTS ${ident(name)} ${type}`));
+  for (const { column, type } of plan.widen) part.fallback.push(alter(`ALTER COLUMN ${ident(column)} TYPE ${type}`));
+  for (const column of plan.dropNotNull) {
+    part.fallback.push(alter(`ALTER COLUMN ${ident(column)} DROP NOT NULL`));
+    part.restore.push({
+      ...owner(`ALTER TABLE ${old.name} ALTER COLUMN ${ident(column)} SET NOT NULL`),
+      what: `${old.name}.${column} NOT NULL`,
+    });
+  }
+  for (const { name, definition } of plan.dropConstraints) {
+    part.fallback.push(alter(`DROP CONSTRAINT IF EXISTS ${ident(name)}`));
+    part.restore.push({ ...owner(`ALTER TABLE ${old.name} ADD CONSTRAINT ${ident(name)} ${definition}`), what: `${name} on ${old.name}` });
+  }
+  for (const { name, definition } of plan.dropIndexes) {
+    part.fallback.push(owner(`DROP INDEX IF EXISTS ${ident(now.schema)}.${ident(name)}`));
+    part.restore.push({ ...owner(definition), what: `unique index ${name} on ${old.name}` });
+  }
+  seed(plan, part);
+  identity(plan, part);
+  replicaTrigger(plan, part);
+  rowTriggers(now, bridge, part);
+  onProduction(plan, part);
+  part.publication.push({ schema: now.schema, table: now.table, ...(plan.published ? { columns: plan.published } : {}) });
+  return part;
+}
+
+/** The table goes by its new name, so that rows find it; a view answers to the old one until the rollback. */
+function renameTable({ old, now }: TablePlan, part: Part): void {
+  if (old.name === now.name) return;
+  const steps: [string, string][] = [];
+  if (old.schema !== now.schema) {
+    part.fallback.push(owner(`CREATE SCHEMA IF NOT EXISTS ${ident(now.schema)}`));
+    steps.push([
+      `ALTER TABLE ${old.name} SET SCHEMA ${ident(now.schema)}`,
+      `ALTER TABLE ${ident(now.schema)}.${ident(old.table)} SET SCHEMA ${ident(old.schema)}`,
+    ]);
+  }
+  if (old.table !== now.table) {
+    steps.push([
+      `ALTER TABLE ${ident(now.schema)}.${ident(old.table)} RENAME TO ${ident(now.table)}`,
+      `ALTER TABLE ${now.name} RENAME TO ${ident(old.table)}`,
+    ]);
+  }
+  const view = `CREATE VIEW ${old.name} AS SELECT ${columnList(old.columns.map((column) => column.name))} FROM ${now.name}`;
+  part.fallback.push(...steps.map(([there]) => owner(there)));
+  // last, because no column under a view can be widened.
+  part.views.push(owner(view));
+  // revert is run from its end: first the view goes, then the names come back, last step first.
+  part.revert.push(...steps.map(([, back]) => owner(back)), owner(`DROP VIEW ${old.name}`));
+}
+
+/**
+ * A renamed column starts with the values of the old one, where an update could leave it out (large values that did not change are not
+ * sent) or where rows are found by it. The user's triggers stay silent: nothing has happened.
+ */
+function seed({ now, shadows, old, identity: key }: TablePlan, part: Part): void {
+  const seeded = shadows.filter(
+    ({ name, from }) => from !== undefined && (key?.includes(name) || old.columns.find((column) => column.name === from)?.aside),
+  );
+  if (seeded.length === 0) return;
+  const text = (sql: string): string => `'${sql.replaceAll("'", "''")}'`;
+  const alter = text(`ALTER TABLE ${now.name.replaceAll('%', '%%')} %s TRIGGER %I`);
+  part.fallback.push(
+    master(
+      `DO $seed$ DECLARE t record; quiet jsonb := '[]'; BEGIN
+         SET CONSTRAINTS ALL IMMEDIATE;
+         FOR t IN SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = ${text(now.name)}::regclass AND NOT tgisinternal AND tgenabled IN ('O','A') LOOP
+           quiet := quiet || jsonb_build_object('name', t.tgname, 'mode', CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END);
+           EXECUTE format(${alter}, 'DISABLE', t.tgname);
+         END LOOP;
+         UPDATE ${now.name} SET ${seeded.map(({ name, from }) => `${ident(name)} = ${ident(from!)}`).join(', ')};
+         FOR t IN SELECT q->>'name' AS name, q->>'mode' AS mode FROM jsonb_array_elements(quiet) q LOOP EXECUTE format(${alter}, t.mode, t.name); END LOOP;
+       END $seed$`,
+    ),
+  );
+}
+
+function identity({ now, old, identity: columns }: TablePlan, part: Part): void {
+  if (!columns) return;
+  const index = `switchback_key_${old.oid}`;
+  part.fallback.push(
+    ...columns.map((column) => owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} SET NOT NULL`)),
+    owner(`CREATE UNIQUE INDEX ${index} ON ${now.name} (${columnList(columns)})`),
+    owner(`ALTER TABLE ${now.name} REPLICA IDENTITY USING INDEX ${index}`),
+  );
+  // The old release does not know the column: it may stay empty again.
+  part.revert.push(
+    ...columns
+      .filter((column) => !old.columns.some(({ name }) => name === column))
+      .map((column) => owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} DROP NOT NULL`)),
+    owner(`DROP INDEX ${ident(now.schema)}.${index}`),
+    owner(`ALTER TABLE ${now.name} REPLICA IDENTITY DEFAULT`),
+  );
+}
+
+/** Fires for rows that arrive, and only for them. The worker that applies rows has an empty search path, so the function has its own. */
+function replicaTrigger({ old, now, assign, fill }: TablePlan, part: Part): void {
+  if (assign.length === 0 && fill.length === 0) return;
+  const name = `switchback_bridge_${old.oid}`;
+  const body = [
+    ...assign.map(({ column, expression }) => `NEW.${ident(column)} := ${expression};`),
+    ...fill.map(({ column, value }) => `IF NEW.${ident(column)} IS NULL THEN NEW.${ident(column)} := ${value}; END IF;`),
+  ];
+  trigger(part, now.name, name, 'BEFORE', `${body.join('\n')}\nRETURN NEW;`);
+}
+
+function rowTriggers(table: CatalogTable, bridge: BridgePlan, part: Part): void {
+  bridge.rows
+    .filter(({ of }) => of === table)
+    .forEach(({ run }, index) => {
+      trigger(part, table.name, `switchback_rows_${table.oid}_${index}`, 'AFTER', `${run.replace(/;\s*$/, '')};\nRETURN NULL;`);
+    });
+}
+
+function trigger(part: Part, table: string, name: string, when: 'BEFORE' | 'AFTER', body: string): void {
+  part.fallback.push(
+    master(
+      `CREATE OR REPLACE FUNCTION ${ownSchema}.${name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $bridge$ BEGIN\n${body}\nEND $bridge$`,
+    ),
+    master(`CREATE TRIGGER ${name} ${when} INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION ${ownSchema}.${name}()`),
+    master(`ALTER TABLE ${table} ENABLE REPLICA TRIGGER ${name}`),
+  );
+  part.revert.push(master(`DROP FUNCTION ${ownSchema}.${name}()`), master(`DROP TRIGGER ${name} ON ${table}`));
+}
+
+/** An index that keeps the old key, and columns for values whose new type the old column does not take. */
+function onProduction({ old, now, keepKey, sent }: TablePlan, part: Part): void {
+  if (keepKey) {
+    const numbers = keepKey.map((name) => now.columns.find((column) => column.name === name)!.number);
+    const existing = now.indexes.find(
+      (index) => index.plain && index.columns.length === numbers.length && numbers.every((number) => index.columns.includes(number)),
+    );
+    const index = existing?.name ?? `switchback_key_${old.oid}`;
+    if (!existing) part.production.push(owner(`CREATE UNIQUE INDEX IF NOT EXISTS ${index} ON ${now.name} (${columnList(keepKey)})`));
+    part.production.push(owner(`ALTER TABLE ${now.name} REPLICA IDENTITY USING INDEX ${ident(index)}`));
+    part.productionRevert.push(owner(`ALTER TABLE ${now.name} REPLICA IDENTITY DEFAULT`));
+    if (!existing) part.productionRevert.push(owner(`DROP INDEX IF EXISTS ${ident(now.schema)}.${index}`));
+  }
+  if (sent.length === 0) return;
+  const name = `switchback_sent_${old.oid}`;
+  const body = sent.map(
+    ({ name: column, expression }) =>
+      `BEGIN NEW.${ident(column)} := ${expression}; EXCEPTION WHEN others THEN NEW.${ident(column)} := NULL; END;`,
+  );
+  part.production.push(
+    ...sent.map(({ name: column, type }) => owner(`ALTER TABLE ${now.name} ADD COLUMN IF NOT EXISTS ${ident(column)} ${type}`)),
+    // A value that has no old form must never stop a customer's write.
+    master(
+      `CREATE OR REPLACE FUNCTION ${ownSchema}.${name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $bridge$ BEGIN\n${body.join('\n')}\nRETURN NEW;\nEND $bridge$`,
+    ),
+    master(
+      `CREATE OR REPLACE TRIGGER zz_${name} BEFORE INSERT OR UPDATE ON ${now.name} FOR EACH ROW EXECUTE FUNCTION ${ownSchema}.${name}()`,
+    ),
+  );
+  part.productionRevert.push(
+    master(`DROP TRIGGER IF EXISTS zz_${name} ON ${now.name}`),
+    master(`DROP FUNCTION IF EXISTS ${ownSchema}.${name}()`),
+    ...sent.map(({ name: column }) => owner(`ALTER TABLE ${now.name} DROP COLUMN IF EXISTS ${ident(column)}`)),
+  );
+}
+
+/** A new table: the same columns and key, nothing that could refuse a row. */
+function inertScript(table: CatalogTable, bridge: BridgePlan): Part {
+  const part = emptyPart();
+  const columns = table.columns.filter(({ generated }) => generated === '');
+  const known = (type: string): string => (type.includes('.') ? 'text' : type);
+  const key = table.primaryKey.map((number) => table.columns.find((column) => column.number === number)!.name);
+  const whole = key.length === 0;
+  part.fallback.push(
+    owner(`CREATE SCHEMA IF NOT EXISTS ${ident(table.schema)}`),
+    owner(
+      `CREATE TABLE ${table.name} (${[...columns.map(({ name, type }) => `${ident(name)} ${known(type)}`), ...(whole ? [] : [`PRIMARY KEY (${columnList(key)})`])].join(', ')})`,
+    ),
+  );
+  // Rows without a key are found as a whole.
+  if (whole) {
+    part.fallback.push(owner(`ALTER TABLE ${table.name} REPLICA IDENTITY FULL`));
+    if (!table.identityFull) {
+      part.production.push(owner(`ALTER TABLE ${table.name} REPLICA IDENTITY FULL`));
+      part.productionRevert.push(owner(`ALTER TABLE ${table.name} REPLICA IDENTITY DEFAULT`));
+    }
+  }
+  rowTriggers(table, bridge, part);
+  part.publication.push({
+    schema: table.schema,
+    table: table.table,
+    ...(whole || table.identityFull ? {} : { columns: columns.map(({ name }) => name) }),
+  });
+  return part;
+}
+
+/** Runs statements in one transaction, each as the one it says. */
+export async function runStatements(db: Db, roles: Roles, statements: readonly Statement[]): Promise<void> {
+  await db.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    for (const { sql, as } of statements) {
+      await inside.query(as === 'owner' ? `SET LOCAL ROLE ${ident(roles.owner)}` : 'RESET ROLE');
+      await inside.query(sql).catch((error: unknown) => {
+        throw error instanceof DatabaseError && error.sqlstate
+          ? new DatabaseError(`${error.message}, in: ${sql}`, error.sqlstate, error.detail, error.hint)
+          : error;
+      });
+    }
+    await inside.query('RESET ROLE');
+  });
+}
+
+/** Puts the bridge up. Both databases are fenced, the feed is paused. */
+export async function bridge(production: Db, fallback: Db, roles: Roles, script: BridgeScript): Promise<void> {
+  for (const statement of script.enums) await runStatements(fallback, roles, [statement]);
+  await runStatements(fallback, roles, script.fallback);
+  await runStatements(production, roles, script.production);
+}
+
+/** Takes it down for a rollback; answers what could not be put back because rows of the new release are in its way. */
+export async function unbridge(fallback: Db, roles: Roles, script: BridgeScript): Promise<string[]> {
+  await runStatements(fallback, roles, script.revert);
+  const failed: string[] = [];
+  for (const { what, ...statement } of script.restore) {
+    await runStatements(fallback, roles, [statement]).catch((error: unknown) => {
+      if (!(error instanceof DatabaseError) || !error.sqlstate) throw error;
+      failed.push(`${what}: ${error.message}`);
+    });
+  }
+  return failed;
+}
