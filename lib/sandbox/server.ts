@@ -149,7 +149,13 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   }
   open();
   log(`sandbox answers at ${endpoint}, ${speed} AWS seconds per second`);
-  return { endpoint, port, env: environmentFor(endpoint), call: sandbox.call, stop };
+  return {
+    endpoint,
+    port,
+    env: environmentFor(endpoint),
+    call: (service, operation, input) => sandbox.call(service, operation, input),
+    stop,
+  };
 }
 
 const READS = /^(Describe|List|Get|Head|Filter)/;

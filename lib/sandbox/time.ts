@@ -11,7 +11,7 @@ export class SandboxTime {
   ) {}
 
   after(awsSeconds: number, action: () => void | Promise<void>): void {
-    this.in(this.scaled(awsSeconds), () => this.run(action));
+    this.in(this.scaled(awsSeconds), () => void this.run(action));
   }
 
   every(awsSeconds: number, action: () => void | Promise<void>): void {

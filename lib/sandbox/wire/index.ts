@@ -24,7 +24,7 @@ export interface RawRequest {
 }
 
 export async function answer(raw: RawRequest, requestId: string, perform: Perform): Promise<WireAnswer> {
-  const [path = '/', search = ''] = splitOnce(raw.url, '?');
+  const [path, search] = splitOnce(raw.url, '?');
   const parameters = new URLSearchParams(search);
   const scope = scopeOf(raw, parameters);
   const service = serviceOf(scope);

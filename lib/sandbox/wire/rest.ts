@@ -174,7 +174,7 @@ function writeBody(
   const name = traitsOf(output).xmlName ?? output.getName() ?? '';
   // GetBucketLocation answers its only member as the root itself.
   if (model.protocol === 'restXml' && members.size === 1 && members.has(name)) {
-    return `<${name} xmlns="${model.xmlNamespace}">${escapeXml(String(values[name] ?? ''))}</${name}>`;
+    return `<${name} xmlns="${model.xmlNamespace}">${escapeXml((values[name] as string | undefined) ?? '')}</${name}>`;
   }
   return serialize(model, structNamed(output, name, members), values);
 }

@@ -27,7 +27,7 @@ export function shaped(schema: NormalizedSchema, value: unknown): unknown {
   if (schema.isTimestampSchema()) return new Date(value as Date | string | number);
   if (schema.isNumericSchema()) return typeof value === 'string' ? Number(value) : value;
   if (schema.isBooleanSchema()) return typeof value === 'string' ? value.toLowerCase() === 'true' : value;
-  if (schema.isStringSchema()) return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (schema.isStringSchema()) return typeof value === 'string' ? value : JSON.stringify(value);
   return value;
 }
 

@@ -13,7 +13,7 @@ import { matches, type Row, type Rows } from './rows';
 export function createGroup(
   rows: Rows,
   input: Pick<CreateSecurityGroupRequest, 'GroupName' | 'Description' | 'VpcId'>,
-  tagging?: TagSpecification[] | undefined,
+  tagging?: TagSpecification[],
 ): Row {
   const group = rows.create(
     'SecurityGroups',
@@ -125,13 +125,7 @@ function rulesIn(permission: IpPermission): Row[] {
   ];
 }
 
-function addRules(
-  rows: Rows,
-  group: string,
-  egress: boolean,
-  permissions: IpPermission[],
-  tagging?: TagSpecification[] | undefined,
-): Row[] {
+function addRules(rows: Rows, group: string, egress: boolean, permissions: IpPermission[], tagging?: TagSpecification[]): Row[] {
   const wanted = permissions.flatMap(rulesIn);
   for (const rule of wanted) {
     if (findRule(rows, group, egress, rule)) {
@@ -140,12 +134,12 @@ function addRules(
     const other = (rule['ReferencedGroupInfo'] as Row | undefined)?.['GroupId'];
     if (other) rows.get('SecurityGroups', other);
   }
-  const { account, arn } = rows.sandbox;
+  const { sandbox } = rows;
   return wanted.map((rule) => {
-    const made = rows.create('SecurityGroupRules', { GroupId: group, GroupOwnerId: account, IsEgress: egress, ...rule }, tagging);
+    const made = rows.create('SecurityGroupRules', { GroupId: group, GroupOwnerId: sandbox.account, IsEgress: egress, ...rule }, tagging);
     return rows.save('SecurityGroupRules', {
       ...made,
-      SecurityGroupRuleArn: arn('ec2', `security-group-rule/${made['SecurityGroupRuleId']}`),
+      SecurityGroupRuleArn: sandbox.arn('ec2', `security-group-rule/${String(made['SecurityGroupRuleId'])}`),
     });
   });
 }
@@ -157,10 +151,14 @@ function findRule(rows: Rows, group: string, egress: boolean, wanted: Row): Row 
     .find((rule) => rule['GroupId'] === group && rule['IsEgress'] === egress && describeRule(rule) === describeRule(wanted));
 }
 
+function trafficOf(rule: Row): string {
+  return `${String(rule['IpProtocol'])}, from port: ${String(rule['FromPort'])}, to port: ${String(rule['ToPort'])}`;
+}
+
 function describeRule(rule: Row): string {
   const peer =
     rule['CidrIpv4'] ?? rule['CidrIpv6'] ?? rule['PrefixListId'] ?? (rule['ReferencedGroupInfo'] as Row | undefined)?.['GroupId'];
-  return `peer: ${peer}, ${rule['IpProtocol']}, from port: ${rule['FromPort']}, to port: ${rule['ToPort']}`;
+  return `peer: ${String(peer)}, ${trafficOf(rule)}`;
 }
 
 /** Rules with the same protocol and ports are one permission. */
@@ -171,7 +169,7 @@ function permissionsOf(rows: Rows, group: string, egress: boolean): IpPermission
   >();
   for (const rule of rows.all('SecurityGroupRules')) {
     if (rule['GroupId'] !== group || rule['IsEgress'] !== egress) continue;
-    const key = `${rule['IpProtocol']} ${rule['FromPort']} ${rule['ToPort']}`;
+    const key = trafficOf(rule);
     const permission = permissions.get(key) ?? {
       IpProtocol: rule['IpProtocol'] as string,
       ...(rule['IpProtocol'] === '-1' ? {} : { FromPort: rule['FromPort'] as number, ToPort: rule['ToPort'] as number }),

@@ -92,7 +92,7 @@ export function vpcHandlers(rows: Rows): Record<string, Handler> {
         },
         input.TagSpecifications,
       );
-      subnet['SubnetArn'] = sandbox.arn('ec2', `subnet/${subnet['SubnetId']}`);
+      subnet['SubnetArn'] = sandbox.arn('ec2', `subnet/${String(subnet['SubnetId'])}`);
       return { Subnet: rows.save('Subnets', subnet) };
     },
     DescribeSubnets: rows.describe('Subnets'),

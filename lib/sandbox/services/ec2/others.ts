@@ -89,7 +89,7 @@ export function otherHandlers(rows: Rows): Record<string, Handler> {
       rows.delete('NetworkInterfaces', input.NetworkInterfaceId);
     },
 
-    CreateFlowLogs: ({ ResourceIds, TagSpecifications, DryRun: _, ClientToken: __, ...input }: CreateFlowLogsRequest) => ({
+    CreateFlowLogs: ({ ResourceIds, TagSpecifications, ...input }: CreateFlowLogsRequest) => ({
       FlowLogIds: (ResourceIds ?? []).map((ResourceId) => {
         const members = { ...input, ResourceId, FlowLogStatus: 'ACTIVE', CreationTime: new Date() };
         return rows.create('FlowLogs', members, TagSpecifications)['FlowLogId'];

@@ -3,7 +3,7 @@ import type { CreateRouteRequest, CreateRouteTableRequest, DeleteRouteRequest, T
 import { AwsError, type Handler } from '../../service';
 import type { Row, Rows } from './rows';
 
-export function createTable(rows: Rows, vpcId: string, main: boolean, tagging?: TagSpecification[] | undefined): Row {
+export function createTable(rows: Rows, vpcId: string, main: boolean, tagging?: TagSpecification[]): Row {
   const vpc = rows.get('Vpcs', vpcId);
   const table = rows.create(
     'RouteTables',
@@ -98,11 +98,12 @@ export function routeHandlers(rows: Rows): Record<string, Handler> {
 
 type Destination = Pick<CreateRouteRequest, 'DestinationCidrBlock' | 'DestinationIpv6CidrBlock' | 'DestinationPrefixListId'>;
 
-function destinationOf(route: Destination | Row): unknown {
-  return route.DestinationCidrBlock ?? route.DestinationIpv6CidrBlock ?? route.DestinationPrefixListId;
+function destinationOf(route: Destination | Row): string {
+  return String(route.DestinationCidrBlock ?? route.DestinationIpv6CidrBlock ?? route.DestinationPrefixListId);
 }
 
-function routeOf({ RouteTableId: _, DryRun: __, ...route }: CreateRouteRequest): Row {
+function routeOf(route: CreateRouteRequest): Row {
+  // RouteTableId and DryRun are no members of a route and are not answered.
   return { ...route, Origin: 'CreateRoute', State: 'active' };
 }
 

@@ -64,11 +64,11 @@ export class Rows {
   get(of: KindName, id: unknown): Row {
     const row = this.table(of).get(String(id));
     const { notFound, id: member } = KINDS[of];
-    if (!row) throw new AwsError(notFound, `The ${member} '${id}' does not exist`);
+    if (!row) throw new AwsError(notFound, `The ${member} '${String(id)}' does not exist`);
     return row;
   }
 
-  create(of: KindName, members: Record<string, unknown>, tagging?: TagSpecification[] | undefined): Row {
+  create(of: KindName, members: Record<string, unknown>, tagging?: TagSpecification[]): Row {
     const { prefix, tagType, id } = KINDS[of];
     const Tags = (tagging ?? []).filter(({ ResourceType }) => ResourceType === tagType).flatMap(({ Tags: tags }) => tags ?? []);
     const row: Row = { [id]: `${prefix}-${this.sandbox.id(17)}`, ...members, Tags };

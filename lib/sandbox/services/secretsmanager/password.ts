@@ -17,7 +17,7 @@ export function randomPassword(input: GetRandomPasswordRequest): string {
     input.ExcludePunctuation ? '' : PUNCTUATION,
     input.IncludeSpace ? ' ' : '',
   ]
-    .map((characters) => [...characters].filter((character) => !excluded.has(character)))
+    .map((characters) => characters.split('').filter((character) => !excluded.has(character)))
     .filter((characters) => characters.length > 0);
   const length = input.PasswordLength ?? 32;
   const every = input.RequireEachIncludedType ?? true;
