@@ -410,10 +410,7 @@ describe('what a user has already', () => {
       Properties.Port,
       Properties.DefaultActions[0].Type,
     ]);
-    expect(listeners.sort()).toEqual([
-      [443, 'fixed-response'],
-      [80, 'redirect'],
-    ]);
+    expect(new Set(listeners.map(String))).toEqual(new Set(['443,fixed-response', '80,redirect']));
     expect(JSON.stringify(resources(blue!, 'AWS::ECS::TaskDefinition'))).toContain('"https://shop.example.com"');
   });
 });
@@ -426,7 +423,7 @@ test('somebody who operates may ask the runner and read, and nothing else', () =
   const actions = Object.values(resources(Stack.of(operators), 'AWS::IAM::Policy')).flatMap(({ Properties }) =>
     Properties.PolicyDocument.Statement.flatMap(({ Action }: Json) => Action),
   );
-  expect(actions.sort()).toEqual([
+  expect(actions.map(String).sort()).toEqual([
     'lambda:InvokeFunction',
     's3:GetBucket*',
     's3:GetObject*',

@@ -27,12 +27,16 @@ export class CloudFormation {
     jest.spyOn(console, 'log').mockImplementation();
     const server = createServer();
     const made = new CloudFormation(server, handler);
-    server.on('request', async (request, response) => {
+    server.on('request', (request, response) => {
       let body = '';
-      for await (const piece of request) body += piece;
-      const refused = made.refusals-- > 0;
-      if (!refused && request.method === 'PUT') made.heard.push(JSON.parse(body));
-      response.writeHead(refused ? 503 : 200).end();
+      request.on('data', (piece) => {
+        body += piece;
+      });
+      request.on('end', () => {
+        const refused = made.refusals-- > 0;
+        if (!refused && request.method === 'PUT') made.heard.push(JSON.parse(body));
+        response.writeHead(refused ? 503 : 200).end();
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return made;
