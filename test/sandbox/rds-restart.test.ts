@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { placeFor } from '../../lib/sandbox/postgres/place';
 import { postmasterOf } from '../../lib/sandbox/postgres/process';
+import { removeDatabaseFiles } from '../../lib/sandbox/services/rds';
 import { asMaster, available, create, gone, describe as instance, password, rdsSandbox, stopSandbox } from './rds-support';
 import { eventually, type TinySandbox } from './tiny';
 
@@ -41,6 +42,11 @@ test('a sandbox without instances keeps nothing anywhere', async () => {
   await stopSandbox(sandbox);
 });
 
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
 /** A sandbox in a process of its own, at real speed but for the waiting. */
 async function killable(folder: string, body: string): Promise<ChildProcess> {
   const support = JSON.stringify(require.resolve('./tiny'));
@@ -52,11 +58,16 @@ async function killable(folder: string, body: string): Promise<ChildProcess> {
       const sandbox = await tinySandbox({ rds }, { folder: ${JSON.stringify(folder)}, speed: 100 });
       const call = (operation, input) => sandbox.call('rds', operation, input);
       const { existsSync } = require('node:fs');
-      setInterval(() => {}, 1000);
+      // should the test end before it, it ends by itself.
+      setTimeout(() => process.exit(3), 25_000);
       ${body}
     })();`;
   const child = spawn(process.execPath, ['--import', 'tsx', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise((resolve) => child.stdout.once('data', resolve));
+  children.push(child);
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once('data', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the sandbox ended with ${code}`)));
+  });
   return child;
 }
 
@@ -87,14 +98,13 @@ test('a sandbox that is killed while it makes and deletes instances finishes bot
     child.kill('SIGKILL');
     await eventually(() => child.signalCode !== null);
     expect(readFileSync(join(folder, 'state', 'rds.instances.json'), 'utf8')).toContain('deleting');
-    const { cloudwatch } = await import('../../lib/sandbox/services/cloudwatch');
-    const { rds } = await import('../../lib/sandbox/services/rds');
-    const { tinySandbox } = await import('./tiny');
-    sandbox = await tinySandbox({ cloudwatch, rds }, { folder, speed: 3000 });
+    sandbox = await rdsSandbox(folder);
     await gone(sandbox, 'first');
     await available(sandbox, 'second');
     expect(await asMaster(sandbox, 'second', 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   } finally {
     if (sandbox) await stopSandbox(sandbox);
+    await removeDatabaseFiles(folder);
+    rmSync(folder, { recursive: true, force: true });
   }
 });

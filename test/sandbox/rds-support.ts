@@ -13,7 +13,8 @@ process.env['SWITCHBACK_POSTGRES_FSYNC'] = 'off';
 export const password = 'correct-horse';
 
 /** An in-process sandbox with RDS and what it calls. */
-export const rdsSandbox = (speed = 3000): Promise<TinySandbox> => tinySandbox({ secretsmanager, cloudwatch, ec2, rds }, { speed });
+export const rdsSandbox = (folder?: string): Promise<TinySandbox> =>
+  tinySandbox({ secretsmanager, cloudwatch, ec2, rds }, { speed: 3000, ...(folder !== undefined && { folder }) });
 
 export async function stopSandbox(sandbox: TinySandbox): Promise<void> {
   await sandbox.stopServices();

@@ -72,7 +72,8 @@ export class PostgresServer {
       await promisify(execFile)(program, [`--pgdata=${this.data}`, ...access, ...locale, ...size], spawnOptions());
     } catch (error) {
       const { stderr, message } = error as Error & { stderr?: string };
-      throw new Error(`initdb failed in ${this.data}: ${stderr?.trim() || message}`);
+      const hint = stderr?.includes('user does not exist') ? '; PostgreSQL runs only under an account that /etc/passwd knows' : '';
+      throw new Error(`initdb failed in ${this.data}: ${stderr?.trim() || message}${hint}`);
     } finally {
       rmSync(passwordFile);
     }
