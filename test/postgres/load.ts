@@ -1,5 +1,5 @@
 /** Customers: writers that write down what was acknowledged to them, and an audit that compares it with rows. Shares nothing with lib/. */
-import { Client } from 'pg';
+import { Client, type ClientConfig } from 'pg';
 
 export interface Load {
   /** Ids whose COMMIT was acknowledged. */
@@ -7,6 +7,8 @@ export interface Load {
   /** Ids whose COMMIT got no answer: they may be there or not. */
   readonly unknown: Set<string>;
   readonly errors: string[];
+  /** When writes were acknowledged, in milliseconds. */
+  readonly times: number[];
   /** Ends the writers; what was sent is finished. */
   stop(): Promise<void>;
 }
@@ -18,19 +20,32 @@ export const loadTables = `
   ALTER TABLE log REPLICA IDENTITY FULL;
   INSERT INTO totals SELECT i, 0 FROM generate_series(0, 63) i;`;
 
-/** Each transaction writes to three tables; \`log\` has no key, so that a row applied twice is seen. */
+/** One transaction of the first release, between BEGIN and COMMIT. `log` has no key, so that a row applied twice is seen. */
+export async function firstRelease(client: Client, worker: number, n: number, id: string): Promise<void> {
+  await client.query('INSERT INTO orders (id, n) VALUES ($1, $2)', [id, n]);
+  await client.query('UPDATE totals SET n = n + 1 WHERE worker = $1', [worker]);
+  await client.query('INSERT INTO log VALUES ($1)', [id]);
+  if (n % 5 === 0) await client.query('UPDATE orders SET touched = touched + 1 WHERE id = $1', [`${id.split('-')[0]}-${n - 1}`]);
+}
+
+export interface LoadOptions {
+  readonly writers?: number;
+  /** Ids begin with it. */
+  readonly name?: string;
+  readonly pauseMs?: number;
+  readonly transaction?: typeof firstRelease;
+}
+
 export async function startLoad(
-  where: () => { host: string; port: number; user: string; password: string; database: string },
-  writers = 4,
-  first = 0,
-  pauseMs = 2,
+  where: () => ClientConfig,
+  { writers = 4, name = 'w', pauseMs = 2, transaction = firstRelease }: LoadOptions = {},
 ): Promise<Load> {
-  const load = { acknowledged: new Set<string>(), unknown: new Set<string>(), errors: [] as string[] };
+  const load = { acknowledged: new Set<string>(), unknown: new Set<string>(), errors: [] as string[], times: [] as number[] };
   let running = true;
   const write = async (worker: number): Promise<void> => {
     let client: Client | undefined;
     for (let n = 1; running; n += 1) {
-      const id = `w${worker}-${n}`;
+      const id = `${name}${worker}-${n}`;
       let committing = false;
       try {
         if (!client) {
@@ -39,13 +54,11 @@ export async function startLoad(
           await client.connect();
         }
         await client.query('BEGIN');
-        await client.query('INSERT INTO orders (id, n) VALUES ($1, $2)', [id, n]);
-        await client.query('UPDATE totals SET n = n + 1 WHERE worker = $1', [worker]);
-        await client.query('INSERT INTO log VALUES ($1)', [id]);
-        if (n % 5 === 0) await client.query('UPDATE orders SET touched = touched + 1 WHERE id = $1', [`w${worker}-${n - 1}`]);
+        await transaction(client, worker, n, id);
         committing = true;
         await client.query('COMMIT');
         load.acknowledged.add(id);
+        load.times.push(performance.now());
       } catch (error) {
         if (committing) load.unknown.add(id);
         load.errors.push((error as Error).message);
@@ -56,7 +69,7 @@ export async function startLoad(
     }
     await client?.end();
   };
-  const all = Array.from({ length: writers }, (_, index) => write(first + index));
+  const all = Array.from({ length: writers }, (_, index) => write(index));
   return {
     ...load,
     stop: async () => {
@@ -68,8 +81,8 @@ export async function startLoad(
 
 /** Compares acknowledgements with rows. */
 export async function audit(
-  at: { host: string; port: number; user: string; password: string; database: string },
-  load: Load,
+  at: ClientConfig,
+  ...loads: Load[]
 ): Promise<{ missing: string[]; duplicated: string[]; unknown: number; rows: number }> {
   const client = new Client(at);
   await client.connect();
@@ -78,10 +91,11 @@ export async function audit(
   );
   await client.end();
   const found = new Map(rows.map((row) => [row.id, row]));
+  const sent = (id: string): boolean => loads.some((load) => load.acknowledged.has(id) || load.unknown.has(id));
   return {
-    missing: [...load.acknowledged].filter((id) => !found.get(id)?.in_orders),
+    missing: loads.flatMap((load) => [...load.acknowledged]).filter((id) => !found.get(id)?.in_orders),
     duplicated: rows.filter((row) => row.times > 1).map((row) => row.id),
-    unknown: rows.filter((row) => !load.acknowledged.has(row.id) && !load.unknown.has(row.id)).length,
+    unknown: rows.filter((row) => !sent(row.id)).length,
     rows: rows.length,
   };
 }
