@@ -6,6 +6,7 @@ import type { CatalogTable } from './catalog';
 import type { BridgePlan, TablePlan } from './classify';
 import { DatabaseError, type Db, ident } from './connect';
 import type { PublishedTable } from './publication';
+import { wakeTriggers } from './quiet';
 import type { Roles } from './roles';
 import { ownSchema } from './server';
 import { columnList } from './tables';
@@ -289,6 +290,7 @@ export async function bridge(production: Db, fallback: Db, roles: Roles, script:
 /** Takes it down for a rollback; answers what could not be put back because rows of the new release are in its way. */
 export async function unbridge(fallback: Db, roles: Roles, script: BridgeScript): Promise<string[]> {
   await runStatements(fallback, roles, script.revert);
+  await wakeTriggers(fallback);
   const failed: string[] = [];
   for (const { what, ...statement } of script.restore) {
     await runStatements(fallback, roles, [statement]).catch((error: unknown) => {

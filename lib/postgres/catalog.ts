@@ -121,3 +121,43 @@ export function sameColumn(column: CatalogColumn, table: CatalogTable, other: Ca
   // Made anew under the old name: the usual way to change a type without a lock. Not where that name is another old column's.
   return byName && !table.columns.some(({ number }) => number === byName.number) ? byName : undefined;
 }
+
+/**
+ * What has changed between two catalogs of one database, one sentence each; empty when nothing did. From stage to cutover, and in the hold,
+ * nobody else may change the form: a feed carries rows, not statements.
+ */
+export function catalogDrift(before: Catalog, after: Catalog): string[] {
+  const drift: string[] = [];
+  for (const table of before.tables) {
+    const now = after.tables.find(({ oid }) => oid === table.oid);
+    if (now === undefined) {
+      drift.push(`the table ${table.name} is gone`);
+      continue;
+    }
+    if (now.name !== table.name) drift.push(`the table ${table.name} is called ${now.name}`);
+    for (const column of table.columns) {
+      const other = now.columns.find(({ number }) => number === column.number);
+      if (other === undefined) drift.push(`the column ${table.name}.${column.name} is gone`);
+      else if (JSON.stringify(other) !== JSON.stringify(column)) drift.push(`the column ${table.name}.${column.name} has changed`);
+    }
+    for (const column of now.columns)
+      if (!table.columns.some(({ number }) => number === column.number)) drift.push(`the column ${table.name}.${column.name} is new`);
+    const rules = (one: CatalogTable): string =>
+      JSON.stringify([
+        one.primaryKey,
+        one.identity,
+        one.identityFull,
+        one.persistent,
+        one.constraints.map(({ definition }) => definition).sort(),
+        one.indexes.map(({ definition }) => definition).sort(),
+      ]);
+    if (now.name === table.name && rules(now) !== rules(table))
+      drift.push(`the keys, constraints or unique indexes of ${table.name} have changed`);
+  }
+  for (const table of after.tables) if (!before.tables.some(({ oid }) => oid === table.oid)) drift.push(`the table ${table.name} is new`);
+  for (const type of before.enums) {
+    const now = after.enums.find(({ oid }) => oid === type.oid);
+    if (JSON.stringify(now?.labels) !== JSON.stringify(type.labels)) drift.push(`the values of ${type.name} have changed`);
+  }
+  return drift;
+}

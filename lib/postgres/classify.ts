@@ -203,7 +203,7 @@ class Classifier {
       if (!from) this.fill(plan, id, old);
       return;
     }
-    if (old.notNull && !now.notNull) {
+    if (old.notNull && !now.notNull && !from) {
       plan.dropNotNull.push(old.name);
       this.say(`${id}:nullable`, 'bridged', `${id} may be NULL now; the fallback allows it too`);
     }
@@ -218,6 +218,10 @@ class Classifier {
         plan.shadows.push({ name: now.name, type: change.is === 'widen' ? now.type : old.type, from: old.name });
         plan.assign.push({ column: old.name, expression: from ?? `NEW.${quoted(now.name)}` });
         this.say(`${id}:renamed`, 'bridged', `${id} is renamed to ${now.name}; the fallback keeps both`);
+      } else if (from) {
+        // its name and type stayed, its meaning did not.
+        plan.assign.push({ column: old.name, expression: from });
+        this.say(`${id}:meaning`, 'bridged', `${id} is computed by the declared expression`);
       }
       this.labels(plan, old, now);
       plan.published?.push(now.name);

@@ -7,6 +7,7 @@ import { endWriters, fence } from './fence';
 import { inRecovery, lsnToNumber, type Poll, pollEvery, waitForReplay } from './lsn';
 import { ensureMarker, markerRoundTrip } from './marker';
 import { createPublication, dropPublication, publicationExists, publishable } from './publication';
+import { quietTriggers } from './quiet';
 import type { Roles } from './roles';
 import {
   ensureSlot,
@@ -116,6 +117,7 @@ export async function forkAhead(options: ForkOptions): Promise<Fork> {
   await say(`feed from ${lsn}`);
   // A physical copy of the publication came along.
   await dropPublication(fallback, name);
+  await quietTriggers(fallback);
   const placed = await startFeed(production, fallback, name, source, lsn);
   const { milliseconds } = await markerRoundTrip(production, fallback);
   const silent = await silentTables(production, fallback, name);

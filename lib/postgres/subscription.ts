@@ -51,17 +51,41 @@ export async function readSlot(production: Db, name: FeedName): Promise<Slot | u
   return row;
 }
 
-/** Makes the slot, or waits for one that an earlier run is still making. Waits for every open write transaction. */
-export async function ensureSlot(production: Db, name: FeedName, poll: Poll): Promise<string> {
+/** Makes the slot, or waits for one that an earlier run is still making. It waits for every open write transaction, for ever for a prepared one: so not longer than `timeoutMs`. */
+export async function ensureSlot(production: Db, name: FeedName, poll: Poll, timeoutMs = 600_000): Promise<string> {
   for (;;) {
     const slot = await readSlot(production, name);
     if (slot?.confirmed) return slot.confirmed;
-    if (slot === undefined) {
-      await production.query('SELECT pg_catalog.pg_create_logical_replication_slot($1, $2)', [name, 'pgoutput']).catch((error: unknown) => {
-        if (!(error instanceof DatabaseError) || error.sqlstate !== '42710') throw error;
+    if (slot !== undefined) {
+      await poll();
+      continue;
+    }
+    try {
+      await production.transaction(async (inside) => {
+        await inside.query(`SET LOCAL statement_timeout = ${Math.round(timeoutMs)}`);
+        await inside.query('SELECT pg_catalog.pg_create_logical_replication_slot($1, $2)', [name, 'pgoutput']);
       });
-    } else await poll();
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || (error.sqlstate !== '42710' && error.sqlstate !== '57014')) throw error;
+      if (error.sqlstate === '57014')
+        throw new DatabaseError(
+          `the slot ${name} could not be made within ${timeoutMs / 1000} s, because it waits for ${await slotWaitsFor(production)}; end that, then run this again`,
+          error.sqlstate,
+        );
+    }
   }
+}
+
+async function slotWaitsFor(production: Db): Promise<string> {
+  const prepared = await production.query<{ gid: string }>('SELECT gid FROM pg_catalog.pg_prepared_xacts');
+  const open = await production.query<{ pid: number; user: string; seconds: number }>(
+    `SELECT pid, usename AS "user", extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() ORDER BY xact_start LIMIT 5`,
+  );
+  const names = [
+    ...prepared.map(({ gid }) => `the prepared transaction '${gid}'`),
+    ...open.map(({ pid, user, seconds }) => `the transaction of '${user}', open for ${seconds} s (pid ${pid})`),
+  ];
+  return names.join(', ') || 'a write transaction that has ended just now';
 }
 
 export async function dropSlot(production: Db, name: FeedName): Promise<void> {

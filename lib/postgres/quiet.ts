@@ -1,0 +1,39 @@
+/**
+ * Triggers that are ENABLE ALWAYS fire on rows that arrive, too: what they did on production would be done a second time. While a database
+ * is fed they fire for its own writes only; which they were is noted in it, so that a rollback can put them back.
+ */
+import { type Db, ident } from './connect';
+import { ownSchema, userSchema } from './server';
+
+/** Answers the triggers it changed, as `name on schema.table`. */
+export async function quietTriggers(fallback: Db): Promise<string[]> {
+  return fallback.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    await inside.query(`CREATE TABLE IF NOT EXISTS ${ownSchema}.quieted (relation oid, name name, PRIMARY KEY (relation, name))`);
+    const triggers = await inside.query<{ relation: string; table: string; name: string }>(
+      `SELECT t.tgrelid::text AS relation, pg_catalog.format('%I.%I', n.nspname, c.relname) AS "table", t.tgname AS name
+         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled = 'A' AND ${userSchema} ORDER BY 2, 3`,
+    );
+    for (const { relation, table, name } of triggers) {
+      await inside.query(`INSERT INTO ${ownSchema}.quieted VALUES ($1, $2) ON CONFLICT DO NOTHING`, [relation, name]);
+      await inside.query(`ALTER TABLE ${table} ENABLE TRIGGER ${ident(name)}`);
+    }
+    return triggers.map(({ table, name }) => `${name} on ${table}`);
+  });
+}
+
+/** Puts them back as they were. */
+export async function wakeTriggers(fallback: Db): Promise<void> {
+  const [there] = await fallback.query<{ there: boolean }>(`SELECT to_regclass('${ownSchema}.quieted') IS NOT NULL AS there`);
+  if (!there!.there) return;
+  await fallback.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    const triggers = await inside.query<{ table: string; name: string }>(
+      `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS "table", q.name FROM ${ownSchema}.quieted q JOIN pg_catalog.pg_trigger t ON t.tgrelid = q.relation AND t.tgname = q.name
+         JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace`,
+    );
+    for (const { table, name } of triggers) await inside.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER ${ident(name)}`);
+    await inside.query(`DROP TABLE ${ownSchema}.quieted`);
+  });
+}
