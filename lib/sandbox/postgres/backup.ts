@@ -4,9 +4,9 @@
  * server or as a standby.
  */
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, copyFile, mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { giveToServer } from './account';
+import { giveToServer, serverAccount } from './account';
 import type { PostgresServer } from './server';
 
 /** Folders of which a copy needs the folder only (what pg_basebackup leaves out too). */
@@ -81,10 +81,10 @@ async function copyFolder(source: string, target: string, top: boolean): Promise
 
 async function copyOne(from: string, to: string): Promise<void> {
   try {
-    // shares the blocks where the file system can; elsewhere it copies.
+    // shares the blocks where the file system can; elsewhere it copies. The mode comes with it, the owner does not.
     await copyFile(from, to, constants.COPYFILE_FICLONE);
-    await chmod(to, 0o600);
-    giveToServer(to);
+    const account = serverAccount();
+    if (account) await chown(to, account.uid, account.gid);
   } catch (error) {
     // a running server drops tables and recycles WAL while we copy; its WAL says so to whoever replays it.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
