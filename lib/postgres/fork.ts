@@ -4,7 +4,7 @@
  */
 import { connect, DatabaseError, type Db, type Login } from './connect';
 import { endWriters, fence } from './fence';
-import { inRecovery, lsnToNumber, type Poll, pollEvery, waitForReplay } from './lsn';
+import { compareLsn, inRecovery, lsnToNumber, type Poll, pollEvery, waitForReplay } from './lsn';
 import { ensureMarker, markerRoundTrip } from './marker';
 import { createPublication, dropPublication, publicationExists, publishable } from './publication';
 import { quietTriggers } from './quiet';
@@ -147,10 +147,10 @@ async function promoted(fallback: () => Promise<Db>, poll: Poll): Promise<Db> {
  * the record that ends a recovery is a second source where pg_walinspect can be had. pg_last_wal_replay_lsn() is none: wrong after a crash.
  */
 export async function forkLsn(login: Login, production: Db, fallback: Db, name: FeedName): Promise<{ lsn: string; sources: string[] }> {
-  const [history, record] = [
-    await fromHistory(login, production, fallback),
-    await fromRecord(fallback, (await readSlot(production, name))?.confirmed),
-  ];
+  const history = await fromHistory(login, production, fallback);
+  // Once fed, the slot's own position has moved behind the fork.
+  const slot = (await readSlot(production, name))?.confirmed;
+  const record = await fromRecord(fallback, history !== undefined && (!slot || compareLsn(history, slot) < 0) ? history : slot);
   if (history !== undefined && record !== undefined) {
     // The record may stand one page header behind the switch.
     const apart = lsnToNumber(record) - lsnToNumber(history);

@@ -25,8 +25,9 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   if (await inRecovery(db)) {
     return { proven: false, reasons: ['this server is a replica: what reaches it is decided on its primary'], lsn: '0/0' };
   }
+  const blind = await canSee(db);
+  if (blind.length > 0) return { proven: false, reasons: blind, lsn: '0/0' };
   const reasons = [
-    ...(await canSee(db)),
     ...(await whoCouldBegin(db, roles)),
     ...(await waysAround(db, acknowledgedFunctions)),
     ...(await sessionsAboveRights(db)),

@@ -9,7 +9,19 @@ import { markerRoundTrip } from '../../lib/postgres/marker';
 import { allowMigrations, forbidMigrations } from '../../lib/postgres/roles';
 import { ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/subscription';
 import { cases } from './bridge-cases';
-import { blue, database, green, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
+import {
+  allowFeeding,
+  blue,
+  database,
+  green,
+  master,
+  migrator,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from './servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -26,10 +38,8 @@ beforeAll(async () => {
   production = await a.master();
   for (const { old: sql } of cases) await production.query(sql);
   await prepareUsers(production);
+  await allowFeeding(a);
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  const admin = await a.superuser();
-  await admin.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master');
-  await admin.close();
   b = await a.standby({ timezone: 'UTC' });
   const source = { address: a.address, login: feed };
   await forkAhead({ production, fallback: () => b!.master(), name, source, roles, login: master, promote: () => b!.test.promote() });

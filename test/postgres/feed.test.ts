@@ -8,7 +8,7 @@ import { markerRoundTrip } from '../../lib/postgres/marker';
 import { publishable, readPublication } from '../../lib/postgres/publication';
 import { allowMigrations, forbidMigrations } from '../../lib/postgres/roles';
 import { dropSlot, ensureFeedUser, feedName } from '../../lib/postgres/subscription';
-import { blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
+import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -23,10 +23,8 @@ beforeAll(async () => {
   );
   await production.query("INSERT INTO users SELECT i, 'name ' || i, 'mail ' || i FROM generate_series(1, 100) i");
   await prepareUsers(production);
+  await allowFeeding(a);
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  const admin = await a.superuser();
-  await admin.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master');
-  await admin.close();
   b = await a.standby();
   await openTo(production, roles, blue.username);
   await forkAhead({

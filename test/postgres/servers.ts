@@ -45,8 +45,18 @@ export async function startServer(options: TestServerOptions = {}): Promise<Serv
   await test.query(
     `GRANT pg_monitor, pg_signal_backend${version!.major >= 16 ? ', pg_create_subscription' : ''} TO master WITH ADMIN OPTION`,
   );
-  await test.query(`CREATE DATABASE ${database} OWNER master`);
+  await test.query(`CREATE DATABASE ${database} OWNER master TEMPLATE template0`);
   return server;
+}
+
+/**
+ * What a feed needs and RDS gives its master user. Before PostgreSQL 16 there is no role for it short of superuser, and rds_superuser
+ * cannot be imitated.
+ */
+export async function allowFeeding(server: Server): Promise<void> {
+  const [version] = await server.test.query<{ major: number }>("SELECT current_setting('server_version_num')::int / 10000 AS major");
+  if (version!.major < 16) await server.test.query('ALTER ROLE master SUPERUSER');
+  else await server.test.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master', undefined, database);
 }
 
 /** The users of the example system; nobody may write yet. */

@@ -8,7 +8,7 @@ import { pollEvery } from '../../lib/postgres/lsn';
 import { markerRoundTrip } from '../../lib/postgres/marker';
 import { majorVersion } from '../../lib/postgres/server';
 import { ensureFeedUser, ensureSlot, feedName } from '../../lib/postgres/subscription';
-import { database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
+import { allowFeeding, database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -23,10 +23,8 @@ beforeAll(async () => {
   );
   await production.query("INSERT INTO users SELECT i, 'u' || i FROM generate_series(1, 50) i; INSERT INTO whole VALUES (1, 1)");
   await prepareUsers(production);
+  await allowFeeding(a);
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  const admin = await a.superuser();
-  await admin.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master');
-  await admin.close();
   b = await a.standby();
   await forkAhead({
     production,

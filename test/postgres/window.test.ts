@@ -14,7 +14,19 @@ import { allowMigrations, forbidMigrations } from '../../lib/postgres/roles';
 import { advanceSequences } from '../../lib/postgres/sequences';
 import { ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/subscription';
 import { audit, type firstRelease, loadTables, startLoad } from './load';
-import { blue, database, green, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
+import {
+  allowFeeding,
+  blue,
+  database,
+  green,
+  master,
+  migrator,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from './servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -29,10 +41,8 @@ beforeAll(async () => {
   await production.query('CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, email text NOT NULL)');
   await production.query("INSERT INTO users (name, email) SELECT 'user ' || i, i || '@x' FROM generate_series(1, 2000) i");
   await prepareUsers(production);
+  await allowFeeding(a);
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  const admin = await a.superuser();
-  await admin.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master');
-  await admin.close();
   b = await a.standby();
   await openTo(production, roles, blue.username);
 });
