@@ -208,7 +208,7 @@ async function fromRecord(fallback: Db, from: string | null | undefined): Promis
     await fallback.query('BEGIN');
     await fallback.query('CREATE EXTENSION IF NOT EXISTS pg_walinspect');
     const [row] = await fallback.query<{ lsn: string }>(
-      `SELECT start_lsn::text AS lsn FROM pg_get_wal_records_info($1::pg_lsn, pg_catalog.pg_current_wal_lsn()) WHERE resource_manager = 'XLOG' AND record_type = 'END_OF_RECOVERY' ORDER BY start_lsn LIMIT 1`,
+      `SELECT start_lsn::text AS lsn FROM pg_get_wal_records_info($1::pg_lsn, pg_catalog.pg_current_wal_flush_lsn()) WHERE resource_manager = 'XLOG' AND record_type = 'END_OF_RECOVERY' ORDER BY start_lsn LIMIT 1`,
       [from],
     );
     return row?.lsn;

@@ -1,13 +1,16 @@
 import { connect, type Db } from '../../lib/postgres/connect';
-import { allowMigrations, endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../../lib/postgres/fence';
+import { allowMigrations, endWriters, fence, openTo, openWrites, type Proof, proveFenced, writersAllowed } from '../../lib/postgres/fence';
 import { pollEvery } from '../../lib/postgres/lsn';
+import { majorVersion } from '../../lib/postgres/server';
 import { blue, failure, green, master, migrator, prepareUsers, reader, roles, type Server, startServer, stopServers } from './servers';
 
 let server: Server;
 let db: Db;
+let major: number;
 beforeAll(async () => {
   server = await startServer();
   db = await server.master();
+  major = await majorVersion(db);
   await prepareUsers(db);
   await allowMigrations(db, roles);
   const migration = await server.as(migrator);
@@ -21,10 +24,17 @@ afterEach(async () => {
   await endWriters(db, roles, { graceMs: 0 });
 });
 
-/** Fenced without a doubt, at last: statistics of a session that has just ended may take a moment to go. */
-async function reasons(): Promise<readonly string[]> {
-  return (await proveFenced(db, roles)).reasons;
+/**
+ * Before PostgreSQL 16, sessions that began before the fence stand against the proof too, because they may have done SET ROLE; endWriters
+ * ends them. Here they are left alone, to see everything else.
+ */
+async function proof(...more: Parameters<typeof proveFenced> extends [unknown, unknown, ...infer Rest] ? Rest : never): Promise<Proof> {
+  const found = await proveFenced(db, roles, ...more);
+  const rest = found.reasons.filter((reason) => major >= 16 || !reason.includes('by SET ROLE'));
+  return { ...found, reasons: rest, proven: rest.length === 0 };
 }
+
+const reasons = async (): Promise<readonly string[]> => (await proof()).reasons;
 
 test('an open database is not fenced, and the reason names who may write', async () => {
   expect(await reasons()).toEqual([`the user '${blue.username}' may write to public.orders as a member of '${roles.write}'`]);
@@ -37,9 +47,9 @@ test('after the fence nobody can write, everybody can read, and it is proven wit
   expect((await failure(app.query("INSERT INTO orders (note) VALUES ('after')"))).sqlstate).toBe('42501');
   expect(await app.query('SELECT count(*)::int AS n FROM orders')).toEqual([{ n: 1 }]);
   expect(await open.query('SELECT count(*)::int AS n FROM orders')).toEqual([{ n: 1 }]);
-  const proof = await proveFenced(db, roles);
-  expect(proof).toMatchObject({ proven: true, reasons: [] });
-  expect(proof.lsn).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/);
+  const proven = await proof();
+  expect(proven).toMatchObject({ proven: true, reasons: [] });
+  expect(proven.lsn).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/);
   expect(await writersAllowed(db, roles)).toEqual([]);
 });
 
@@ -49,14 +59,14 @@ test('the fence binds the next statement inside an open transaction, whose earli
   await app.transaction(async (inside) => {
     await inside.query("INSERT INTO orders (note) VALUES ('inside, before')");
     await fence(db, roles);
-    expect((await proveFenced(db, roles)).reasons).toEqual([
+    expect((await proof()).reasons).toEqual([
       expect.stringMatching(/a transaction is open that wrote .*video_blue.*INSERT INTO orders \(note\) VALUES \(\?\)/),
     ]);
     refused = (await failure(inside.transaction((deeper) => deeper.query("INSERT INTO orders (note) VALUES ('inside, after')")))).sqlstate;
   });
   expect(refused).toBe('42501');
   expect(await db.query("SELECT note FROM orders WHERE note LIKE 'inside%'")).toEqual([{ note: 'inside, before' }]);
-  expect((await proveFenced(db, roles)).proven).toBe(true);
+  expect((await proof()).proven).toBe(true);
 });
 
 test('a statement that was allowed before the fence and has written nothing yet is seen by its lock', async () => {
@@ -73,7 +83,7 @@ test('a statement that was allowed before the fence and has written nothing yet 
   const ended = await endWriters(db, roles, { graceMs: 5_000 });
   expect(ended).toEqual({ finished: 1, terminated: [] });
   await slow;
-  expect((await proveFenced(db, roles)).proven).toBe(true);
+  expect((await proof()).proven).toBe(true);
 });
 
 test('a transaction that does not end within the grace is terminated and undone', async () => {
@@ -92,7 +102,22 @@ test('a transaction that does not end within the grace is terminated and undone'
   );
   expect((await stuck).name).toBe('ConnectionLost');
   expect(await db.query("SELECT FROM orders WHERE note = 'stuck 4711'")).toEqual([]);
+  expect((await proof()).proven).toBe(true);
+});
+
+test('a session that became the write role by SET ROLE is refused from PostgreSQL 16 on, and before that not trusted and ended', async () => {
+  const app = await server.as(blue);
+  if (major >= 16) {
+    expect((await failure(app.query(`SET ROLE ${roles.write}`))).sqlstate).toBe('42501');
+    return;
+  }
+  await app.query(`SET ROLE ${roles.write}`);
+  await fence(db, roles);
+  await app.query("INSERT INTO orders (note) VALUES ('still the write role')");
+  expect((await proveFenced(db, roles)).reasons).toEqual([expect.stringContaining('could have kept the write role by SET ROLE')]);
+  await endWriters(db, roles, { graceMs: 0 });
   expect((await proveFenced(db, roles)).proven).toBe(true);
+  expect((await failure(app.query('SELECT 1'))).name).toBe('ConnectionLost');
 });
 
 test('readers are neither counted as writers nor ended', async () => {
@@ -102,7 +127,7 @@ test('readers are neither counted as writers nor ended', async () => {
     expect(await openWrites(db)).toEqual([]);
     await fence(db, roles);
     await endWriters(db, roles, { graceMs: 0 });
-    expect((await proveFenced(db, roles)).proven).toBe(true);
+    expect((await proof()).proven).toBe(true);
     await inside.query('SELECT * FROM orders');
   });
 });
@@ -115,7 +140,7 @@ test('a prepared transaction stands against the proof until it is settled', asyn
   expect(await reasons()).toEqual([
     "the prepared transaction 'two-phase' of 'video_blue' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED 'two-phase'",
   ]);
-  await app.query("ROLLBACK PREPARED 'two-phase'");
+  await (await server.as(blue)).query("ROLLBACK PREPARED 'two-phase'");
   expect(await reasons()).toEqual([]);
 });
 
@@ -201,7 +226,7 @@ test('a SECURITY DEFINER function that may write is a way around, until somebody
   expect(await reasons()).toEqual([
     `the SECURITY DEFINER function public.sneak(text) runs with the rights of '${roles.owner}' whoever calls it`,
   ]);
-  expect((await proveFenced(db, roles, { acknowledgedFunctions: ['public.sneak(text)'] })).proven).toBe(true);
+  expect((await proof({ acknowledgedFunctions: ['public.sneak(text)'] })).proven).toBe(true);
   await db.query('DROP FUNCTION sneak(text), peek()');
 });
 
@@ -229,7 +254,7 @@ test('a user that cannot see others proves nothing', async () => {
 
 test('work in another database of the server does not stand against the proof', async () => {
   const admin = await server.superuser();
-  await admin.query('CREATE DATABASE elsewhere');
+  await admin.query('CREATE DATABASE elsewhere TEMPLATE template0');
   await admin.close();
   const other = await connect(
     { ...server.address, database: 'elsewhere' },
@@ -250,6 +275,6 @@ test('the fence of a thousand tables takes no longer than that of one', async ()
   const began = performance.now();
   await fence(db, roles);
   const fenced = performance.now() - began;
-  expect((await proveFenced(db, roles)).proven).toBe(true);
+  expect((await proof()).proven).toBe(true);
   expect(fenced).toBeLessThan(500);
 });
