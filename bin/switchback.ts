@@ -2,8 +2,8 @@
 /** The command. Verbs and options; what they do is in lib/. */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
-import { main } from '../lib/terminal/commands';
+import { start } from '../lib/terminal/start';
 
-void main(process.argv.slice(2)).then((code) => {
+void start(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
 });

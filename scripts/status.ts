@@ -1,8 +1,8 @@
 /** `npm run status` */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
-import { main } from '../lib/terminal/commands';
+import { start } from '../lib/terminal/start';
 
-void main(['status', ...process.argv.slice(2)]).then((code) => {
+void start(['status', ...process.argv.slice(2)]).then((code) => {
   process.exitCode = code;
 });

@@ -38,11 +38,20 @@ export interface Clients {
 /** A plain options object every client takes. Two attempts: what comes after them is decided by the step, which looks first. */
 const options = { maxAttempts: 2 };
 
-export function makeClients(): Clients {
+/** Called before every attempt of a call that changes something; what it throws keeps the call from being sent. */
+export type BeforeChange = () => Promise<void>;
+
+/** `beforeChange` is asked for at each call. The journal's own calls are not asked: it is what the answer comes from. */
+export function makeClients(beforeChange: () => BeforeChange | undefined = () => undefined): Clients {
   const made = new Map<string, unknown>();
   const once = <T>(name: string, make: () => T): T => {
-    if (!made.has(name)) made.set(name, make());
-    return made.get(name) as T;
+    let client = made.get(name) as T | undefined;
+    if (client === undefined) {
+      client = make();
+      if (name !== 's3') askBefore(client as Sendable, beforeChange);
+      made.set(name, client);
+    }
+    return client;
   };
   return {
     get elbv2() {
@@ -137,6 +146,29 @@ export function makeClients(): Clients {
       return once('sts', () => new (load<typeof import('@aws-sdk/client-sts')>(() => require('@aws-sdk/client-sts')).STSClient)(options));
     },
   };
+}
+
+interface Sendable {
+  readonly middlewareStack: {
+    add(
+      middleware: (next: (args: never) => Promise<unknown>, context: { commandName?: string }) => (args: never) => Promise<unknown>,
+      options: { step: 'finalizeRequest'; priority: 'low'; name: string },
+    ): void;
+  };
+}
+
+const reads = /^(Describe|List|Get|Head|Filter)/;
+
+/** After the SDK's own retries, so that each attempt is asked for: the machine may have slept between two of them. */
+function askBefore(client: Sendable, beforeChange: () => BeforeChange | undefined): void {
+  client.middlewareStack.add(
+    (next, { commandName = '' }) =>
+      async (args) => {
+        if (!reads.test(commandName)) await beforeChange()?.();
+        return next(args);
+      },
+    { step: 'finalizeRequest', priority: 'low', name: 'switchbackBeforeChange' },
+  );
 }
 
 const load = <T>(module: () => unknown): T => module() as T;

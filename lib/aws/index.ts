@@ -2,8 +2,10 @@
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { exit, Stop } from '../runbook/errors';
-import { type Clients, makeClients } from './clients';
+import { type BeforeChange, type Clients, makeClients } from './clients';
 import { Databases } from './databases';
+import { EmergencyParameter } from './emergency';
+import { explain } from './explain';
 import { S3JournalStore } from './journal-store';
 import { Logs } from './logs';
 import { isAws, isThrottle } from './outcome';
@@ -13,6 +15,8 @@ import { Stacks } from './stacks';
 import { Tasks } from './tasks';
 import { Traffic } from './traffic';
 
+export { explain } from './explain';
+
 export class Aws {
   readonly traffic: Traffic;
   readonly databases: Databases;
@@ -21,8 +25,15 @@ export class Aws {
   readonly schedules: Schedules;
   readonly stacks: Stacks;
   readonly logs: Logs;
+  readonly emergency: EmergencyParameter;
+  /** Set by a run: called before every call that changes something. */
+  beforeChange: BeforeChange | undefined;
 
-  constructor(private readonly clients: Clients) {
+  private readonly clients: Clients;
+
+  constructor() {
+    const clients = makeClients(() => this.beforeChange);
+    this.clients = clients;
     this.traffic = new Traffic(clients);
     this.databases = new Databases(clients);
     this.tasks = new Tasks(clients);
@@ -30,6 +41,7 @@ export class Aws {
     this.schedules = new Schedules(clients);
     this.stacks = new Stacks(clients);
     this.logs = new Logs(clients);
+    this.emergency = new EmergencyParameter(clients);
   }
 
   journal(bucket: string, system: string): S3JournalStore {
@@ -86,50 +98,4 @@ export class Aws {
   }
 }
 
-/** Turns errors of the first call into sentences: no credentials, no sandbox, no network. */
-export function explain(error: unknown): unknown {
-  if (error instanceof Stop) return error;
-  const name = error instanceof Error ? error.name : '';
-  const code = (error as { code?: string } | undefined)?.code ?? (error as { cause?: { code?: string } } | undefined)?.cause?.code;
-  const endpoint = process.env['AWS_ENDPOINT_URL'];
-  if (name === 'CredentialsProviderError') {
-    return new Stop('credentials.missing', 'no AWS credentials were found', {
-      next: ['aws sso login', 'or for the sandbox: eval "$(npm run --silent sandbox -- env)"'],
-      exit: exit.usage,
-      cause: error,
-    });
-  }
-  if (error instanceof Error && /Region is missing/.test(error.message)) {
-    return new Stop('region.missing', 'no AWS Region is set', {
-      next: ['export AWS_REGION=<the Region of the system>', 'or for the sandbox: eval "$(npm run --silent sandbox -- env)"'],
-      exit: exit.usage,
-      cause: error,
-    });
-  }
-  if (code === 'ECONNREFUSED' && endpoint) {
-    return new Stop('sandbox.unreachable', `nothing answers at AWS_ENDPOINT_URL ${endpoint}`, {
-      next: ['npm run sandbox -- --detach', 'or unset AWS_ENDPOINT_URL to reach AWS itself'],
-      exit: exit.usage,
-      cause: error,
-    });
-  }
-  if (
-    [
-      'ExpiredToken',
-      'ExpiredTokenException',
-      'InvalidClientTokenId',
-      'UnrecognizedClientException',
-      'AccessDenied',
-      'AccessDeniedException',
-    ].includes(name)
-  ) {
-    return new Stop('credentials.refused', `AWS refused the credentials: ${(error as Error).message}`, {
-      next: ['aws sso login'],
-      exit: exit.usage,
-      cause: error,
-    });
-  }
-  return error;
-}
-
-export const makeAws = (): Aws => new Aws(makeClients());
+export const makeAws = (): Aws => new Aws();

@@ -2,7 +2,7 @@
  * Every mutating call ends in one of three ways. An answer of AWS that says no (4xx) is "not applied"; a lost
  * connection, a timeout or a 5xx is "unknown": the change may have been made before the answer was lost.
  */
-import { OutcomeUnknown } from '../runbook/errors';
+import { OutcomeUnknown, Stop } from '../runbook/errors';
 
 interface SdkError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };
@@ -38,7 +38,8 @@ export async function mutate<T>(call: string, send: () => Promise<T>): Promise<T
     return await send();
   } catch (error) {
     const status = (error as SdkError).$metadata?.httpStatusCode;
-    if (isThrottle(error)) throw error;
+    // it was not sent: this run has lost the window.
+    if (isThrottle(error) || error instanceof Stop) throw error;
     // without a status there was no answer; the SDK's own credential errors never left this process.
     if (status === undefined && (error as Error).name === 'CredentialsProviderError') throw error;
     if (status === undefined || status >= 500) throw new OutcomeUnknown(call, error);

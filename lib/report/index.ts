@@ -2,7 +2,7 @@
  * All printing: data on standard output, messages on standard error, one object per line with --json. What is printed
  * is made by pure functions beside this file.
  */
-import type { JournalEvent, Verb } from '../runbook/events';
+import { isNote, type JournalEvent, type Verb } from '../runbook/events';
 import type { Reply } from '../runbook/verbs';
 import type { WindowView } from '../runbook/window';
 import { Block } from './draw';
@@ -54,7 +54,7 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
     status: (status) =>
       json ? object(jsonStatus(status, nextCommands(status))) : out(['', ...statusScreen(status, styleFor(stdout, color)), '']),
     screen(_verb, run) {
-      const mine = (added: readonly JournalEvent[]) => added.filter((event) => run === undefined || event.run === run);
+      const mine = (added: readonly JournalEvent[]) => added.filter((event) => run === undefined || event.run === run || isNote(event));
       if (json) return { events: (_view, added) => mine(added).map(jsonEvent).forEach(object), tick() {}, close() {} };
       if (!live) {
         const log = new PlainLog(messages());

@@ -1,6 +1,6 @@
 /** The live view of a run: a pure function of what the journal says and what time it is. */
 import type { JournalEvent, PlannedStep } from '../runbook/events';
-import type { Series, WindowView } from '../runbook/window';
+import { decisionStep, type Series, type WindowView } from '../runbook/window';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
 import { clockTime, cut, duration, type Style, seconds, spread, wrap } from './style';
@@ -10,6 +10,32 @@ export interface RunPicture {
   readonly view: WindowView;
   /** The events of this run, oldest first. */
   readonly events: readonly JournalEvent[];
+}
+
+const measuredSome = ({ plan }: Series): boolean => plan.some(({ measured }) => measured);
+
+/** How the times are known; nothing where no earlier window has measured any. */
+function timesLine({ plan }: Series, { paint, columns }: Style): string[] {
+  const measured = plan.flatMap((step) => (step.measured ? [step.measured.runs] : []));
+  if (measured.length === 0) return [];
+  const text = `times: ${measured.length} of ${plan.length} measured, in up to ${Math.max(...measured)} earlier runs; ~ is an estimate`;
+  return [paint('dim', cut(text, columns))];
+}
+
+/** The hour, and how long there is to decide. */
+function decisionLine({ upBy, current, answers }: WindowView, now: number, style: Style): string[] {
+  if (!upBy || current?.verb !== 'cutover' || current.steps.has('traffic.open')) return [];
+  const hour = `must be up by ${clockTime(upBy.upBy, style)}`;
+  const { decision } = upBy;
+  if (!decision) return [cut(`${hour}; the decision time is worked out before the next step`, style.columns)];
+  if (answers.get(decisionStep)?.answer === 'go') return [cut(`${hour}; at the decision time it was decided to go on`, style.columns)];
+  const left = (Date.parse(decision.at) - now) / 1000;
+  const when = left > 0 ? `decide in ${duration(left)}` : 'the decision time is over';
+  const text = cut(
+    `${hour}: ${when} (${clockTime(decision.at, style)}); a rollback takes ${duration(decision.rollbackSeconds)}`,
+    style.columns,
+  );
+  return [left > 600 ? text : style.paint(left > 120 ? 'yellow' : 'red', text)];
 }
 
 type Mark = 'done' | 'running' | 'asked' | 'stopped' | 'open';
@@ -28,6 +54,8 @@ export function liveScreen({ view, events }: RunPicture, now: number, style: Sty
   const head = [
     paint('bold', spread(headline(view, series), duration(seconds(started.at, end)), columns)),
     paint('dim', cut(`by ${series.by.who} on ${series.by.where}, since ${clockTime(started.at, style)}`, columns)),
+    ...timesLine(series, style),
+    ...(last ? [] : decisionLine(view, now, style)),
     '',
   ];
   const foot = footer(view, series, events, marks, end, style);
@@ -69,7 +97,8 @@ function stepLines(step: PlannedStep, mark: Mark, series: Series, events: readon
   const { paint, columns } = style;
   const record = series.steps.get(step.id);
   const took = mark === 'open' ? undefined : (record?.seconds ?? seconds(record?.startedAt ?? end, end));
-  const times = `${duration(step.estimateSeconds).padStart(10)}${(took === undefined ? '' : duration(took)).padStart(10)}`;
+  const guess = measuredSome(series) && !step.measured ? '~' : '';
+  const times = `${`${guess}${duration(step.estimateSeconds)}`.padStart(10)}${(took === undefined ? '' : duration(took)).padStart(10)}`;
   const late = took !== undefined && took > step.estimateSeconds * 1.5 && took - step.estimateSeconds > 5;
   const title = cut(step.title, columns - 23).padEnd(columns - 22);
   const symbol = { done: paint('green', '✔'), running: '▶', asked: paint('yellow', '?'), stopped: paint('red', '✖'), open: ' ' }[mark];

@@ -19,7 +19,7 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
     case 'window.opened':
       return `${event.window.name} of ${event.window.system} opened: ${event.window.from ?? 'nothing'} → ${event.window.to}`;
     case 'run.started':
-      return `${event.verb} by ${event.by.who} on ${event.by.where}; ${event.plan.length} steps in ${event.runner}, about ${duration(totalOf(event.plan))}`;
+      return `${event.verb} by ${event.by.who} on ${event.by.where}; ${event.plan.length} steps in ${event.runner}, about ${duration(totalOf(event.plan))}${measuredText(event.plan)}${event.takeOver ? `; taken over from ${event.takeOver.who} on ${event.takeOver.where}` : ''}`;
     case 'run.alive':
       return undefined;
     case 'step.started':
@@ -35,6 +35,14 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
       return `${paint('yellow', '?')} ${event.question}`;
     case 'gate.answered':
       return `${event.answer === 'go' ? paint('green', 'go') : paint('red', 'no-go')} by ${event.by.who}: ${event.reason}`;
+    case 'stop.asked':
+      return `${paint('yellow', '■')} ${event.by.who} on ${event.by.where} asks the run to stop after this step: ${event.why}`;
+    case 'up-by.set':
+      return `must be up by ${event.upBy}, says ${event.by.who}; without an answer at the decision time: ${event.atDecision}`;
+    case 'decision.time': {
+      const text = `decide by ${event.at}: a rollback from here takes ${duration(event.rollbackSeconds)}`;
+      return event.warning === undefined ? text : paint('yellow', `${event.warning} min to the decision time; ${text}`);
+    }
     case 'run.stopped':
       return `${paint('red', '✖')} ${event.verb} stopped${title ? ` at "${title}"` : ''} (${event.code})`;
     case 'run.finished':
@@ -43,6 +51,11 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
       return `window closed: ${event.outcome}`;
   }
 }
+
+const measuredText = (plan: readonly PlannedStep[]): string => {
+  const measured = plan.filter((step) => step.measured).length;
+  return measured === 0 ? '' : ` (${measured} of them measured in earlier windows)`;
+};
 
 /** How to get out of a run that is under way, truthfully for where it is. */
 export function abortText(verb: Verb, opened: boolean): string {

@@ -1,6 +1,9 @@
 /** The plan on the wall: every step in order, how long it takes, when it begins, and from where on a rollback loses writes. */
 
-import { duration, type Style, wrap } from './style';
+import type { PlannedStep } from '../runbook/events';
+import type { Decision } from '../runbook/window';
+import { totalOf } from './messages';
+import { clockTime, dateTime, duration, type Style, wrap } from './style';
 import type { PlanScreen } from './types';
 
 export const lossText = 'from here on, a rollback loses what customers write';
@@ -8,21 +11,30 @@ export const lossText = 'from here on, a rollback loses what customers write';
 /** A line across the screen with words in it. */
 export const rule = (text: string, width: number): string => `── ${text} `.padEnd(width, '─');
 
-export function planScreen({ verb, window, steps }: PlanScreen, style: Style): string[] {
+export function planScreen(plan: PlanScreen, style: Style): string[] {
+  const { verb, window, steps } = plan;
   const { paint, columns } = style;
   const numbers = String(steps.length).length;
-  const titleWidth = columns - numbers - 25;
+  const anyMeasured = steps.some(({ measured }) => measured);
+  const titleWidth = columns - numbers - (anyMeasured ? 34 : 25);
+  // how a time is known is said beside it; where nothing has been measured yet, once, above them all.
+  const known = (text: string) => (anyMeasured ? text.padStart(9) : '');
   const lines = [paint('bold', `${window.system} ${window.name}: ${headline[verb](window)}`)];
   const databases = [`production ${window.production}`, ...(window.fallback ? [`fallback ${window.fallback}`] : [])];
   lines.push(paint('dim', databases.join(', ')), '');
-  lines.push(paint('dim', `${' '.repeat(numbers + 4)}${'step'.padEnd(titleWidth)}${'takes'.padStart(10)}${'begins at'.padStart(11)}`));
+  lines.push(
+    paint(
+      'dim',
+      `${' '.repeat(numbers + 4)}${'step'.padEnd(titleWidth)}${(anyMeasured ? 'takes' : 'estimate').padStart(10)}${known('from')}${'begins at'.padStart(11)}`,
+    ),
+  );
   let begins = 0;
   for (const [index, step] of steps.entries()) {
     if (step.pointOfLoss) lines.push(paint('red', rule(lossText, columns)));
     const [first = '', ...more] = wrap(step.title, titleWidth - 1);
     const mark = step.done ? paint('green', '✔') : ' ';
     const start = step.done ? '' : begins === 0 ? 'now' : `+${duration(begins)}`;
-    const text = `${first.padEnd(titleWidth)}${duration(step.estimateSeconds).padStart(10)}${start.padStart(11)}`;
+    const text = `${first.padEnd(titleWidth)}${duration(step.estimateSeconds).padStart(10)}${known(runsText(step))}${start.padStart(11)}`;
     lines.push(`${String(index + 1).padStart(numbers)}  ${mark} ${step.done ? paint('dim', text.trimEnd()) : text.trimEnd()}`);
     for (const rest of more) lines.push(`${' '.repeat(numbers + 4)}${step.done ? paint('dim', rest) : rest}`);
     if (!step.done) begins += step.estimateSeconds;
@@ -31,7 +43,35 @@ export function planScreen({ verb, window, steps }: PlanScreen, style: Style): s
   const left = steps.length - done;
   const count = done === 0 ? `${left} steps` : `${left} of ${steps.length} steps left`;
   lines.push('', left === 0 ? 'Everything is done.' : `${count}, about ${duration(begins)}. Start with: npm run ${verb}`);
-  return lines;
+  return [...lines, ...decisionLines(plan, style)];
+}
+
+const runsText = ({ measured }: PlannedStep): string =>
+  measured ? `${measured.runs} ${measured.runs === 1 ? 'run' : 'runs'}` : 'estimate';
+
+function decisionLines({ decision, steps, now }: PlanScreen, style: Style): string[] {
+  if (!decision) return [];
+  const { paint, columns } = style;
+  const row = (name: string, { at, rollbackSeconds, steps: count, measuredSteps }: Decision) => {
+    const left = (Date.parse(at) - now) / 1000;
+    const when = left > 0 ? `${clockTime(at, style)}, in ${duration(left)}` : paint('red', `${clockTime(at, style)}: over`);
+    const how = measuredSteps === count ? 'measured' : `${measuredSteps} of its ${count} steps measured, the others estimated`;
+    return [`  ${name}: ${when}`, paint('dim', `    a rollback takes ${duration(rollbackSeconds)} (90th percentile; ${how})`)];
+  };
+  const open = steps.findIndex(({ id }) => id === 'traffic.open');
+  const until = totalOf(steps.slice(0, open + 1).filter(({ done }) => !done));
+  const late = now + until * 1000 > Date.parse(decision.upBy);
+  return [
+    '',
+    paint('bold', `Must be up by ${dateTime(decision.upBy, style)}. Decide to go on or back by`),
+    ...row('from here', decision.now),
+    ...row('once the migrations have begun', decision.migrated),
+    ...(late
+      ? wrap(`Begun now, the new release is open after ${duration(until)}: too late for that hour.`, columns).map((line) =>
+          paint('red', line),
+        )
+      : []),
+  ];
 }
 
 const headline: Record<PlanScreen['verb'], (window: PlanScreen['window']) => string> = {

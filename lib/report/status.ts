@@ -1,7 +1,7 @@
 /** The status of a system: which color is live, which database is production, what is open, and what to type next. */
 import { type Color, otherColor } from '../manifest/schema';
 import type { Verb } from '../runbook/events';
-import type { Series, WindowView } from '../runbook/window';
+import { decisionStep, type Series, type WindowView } from '../runbook/window';
 import { cut, dateTime, duration, type Style, seconds } from './style';
 import type { StatusScreen } from './types';
 
@@ -57,6 +57,12 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const series = window.series[verb];
     if (series) lines.push([`  ${verb}`, seriesText(series, window, status, style)]);
   }
+  if (window.upBy && !window.current?.steps.has('traffic.open')) {
+    const { upBy, decision } = window.upBy;
+    const left = decision ? seconds(now, decision.at) : 0;
+    const when = decision ? `; decide by ${dateTime(decision.at, style)}${left > 0 ? `, in ${duration(left)}` : ': over'}` : '';
+    lines.push(['must be up', `by ${dateTime(upBy, style)}${when}`]);
+  }
   if (status.holdEndsAt) {
     const left = seconds(now, status.holdEndsAt);
     const when = left > 0 ? `in ${duration(left)}; then the teardown runs by itself` : 'now; the schedule runs the teardown';
@@ -78,10 +84,7 @@ function seriesText(series: Series, window: WindowView, { now }: StatusScreen, s
     : paint('yellow', `interrupted, ${sofar}; nobody is at it`);
 }
 
-const waitsAtGate = ({ steps }: Series, { answers }: WindowView): boolean => {
-  const gate = steps.get('gate.go');
-  return gate !== undefined && gate.doneAt === undefined && !answers.has('gate.go');
-};
+const waitsAtGate = (series: Series, { asked, current }: WindowView): boolean => series === current && asked !== undefined;
 
 /** The commands that make sense now, the most likely first. */
 export function nextCommands(status: StatusScreen): Next[] {
@@ -114,11 +117,19 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
   if (current.ended === undefined) {
     if (waitsAtGate(current, window)) {
       return [
-        { command: 'npm run cutover -- --answer go', why: 'show the new color to customers' },
-        { command: 'npm run cutover -- --answer no-go', why: 'stop here, then roll back' },
+        ...(window.asked?.step === decisionStep
+          ? [
+              { command: 'npm run cutover -- --answer go', why: 'go on, past the decision time' },
+              { command: 'npm run cutover -- --answer no-go', why: 'roll back' },
+            ]
+          : [
+              { command: 'npm run cutover -- --answer go', why: 'show the new color to customers' },
+              { command: 'npm run cutover -- --answer no-go', why: 'stop here, then roll back' },
+            ]),
       ];
     }
-    if (Date.parse(current.leaseUntil) > status.now) return [{ command: 'npm run status', why: `${current.by.who} is at it: look again` }];
+    if (Date.parse(current.leaseUntil) > status.now)
+      return [{ command: 'npm run status -- --watch', why: `${current.by.who} is at it: follow it` }];
     return [again(verb), ...(verb === 'cutover' ? rollback : [])];
   }
   if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, again(verb)] : [again(verb)])];

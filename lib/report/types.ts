@@ -1,12 +1,15 @@
 /** What the screens are drawn from. */
 import type { Color, Release } from '../manifest/schema';
 import type { JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
-import type { WindowView } from '../runbook/window';
+import type { Decision, WindowView } from '../runbook/window';
 
 export interface PlanScreen {
   readonly verb: Verb;
   readonly window: Window;
   readonly steps: readonly (PlannedStep & { readonly done: boolean })[];
+  /** The decision time for an hour that was given: from where the world is, and once the migrations have begun. */
+  readonly decision?: { readonly upBy: string; readonly now: Decision; readonly migrated: Decision };
+  readonly now: number;
 }
 
 export interface StatusScreen {

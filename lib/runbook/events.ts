@@ -13,10 +13,25 @@ export interface Operator {
   readonly where: string;
 }
 
+/** What earlier windows of this system say about a step. */
+export interface Measured {
+  readonly runs: number;
+  /** Nine of ten took no longer. */
+  readonly p90Seconds: number;
+}
+
+/** Seconds that steps took in earlier windows, by step id, the newest last: where they acted, and where it was so already. */
+export type Durations = Readonly<Record<string, { readonly acted: readonly number[]; readonly seen: readonly number[] }>>;
+
+/** What happens at the decision time when nobody answers. */
+export type AtDecision = 'rollback' | 'hold';
+
 export interface PlannedStep {
   readonly id: string;
   readonly title: string;
   readonly estimateSeconds: number;
+  /** Set when the estimate is the median of earlier windows; the step's own guess otherwise. */
+  readonly measured?: Measured;
   /** From this step on, a rollback loses the writes customers make. */
   readonly pointOfLoss?: boolean;
 }
@@ -39,7 +54,13 @@ export interface Window {
 export type Facts = Readonly<Record<string, unknown>>;
 
 export type EventBody =
-  | { readonly type: 'window.opened'; readonly window: Window; readonly manifest: Manifest; readonly state: SystemState }
+  | {
+      readonly type: 'window.opened';
+      readonly window: Window;
+      readonly manifest: Manifest;
+      readonly state: SystemState;
+      readonly durations?: Durations;
+    }
   | {
       readonly type: 'run.started';
       readonly verb: Verb;
@@ -48,6 +69,10 @@ export type EventBody =
       readonly runner: string;
       /** A rollback that the operator accepted to lose writes for. */
       readonly acceptLoss?: boolean;
+      /** Ids of differences of the two forms that a rollback may lose. */
+      readonly acceptedLosses?: readonly string[];
+      /** Whose run, not ended, was taken over. */
+      readonly takeOver?: { readonly who: string; readonly where: string; readonly run: string };
     }
   /** Says that a writer that waits long is still there: every event of a writer moves its lease on by a minute. */
   | { readonly type: 'run.alive' }
@@ -64,6 +89,22 @@ export type EventBody =
     }
   | { readonly type: 'gate.asked'; readonly step: string; readonly question: string }
   | { readonly type: 'gate.answered'; readonly step: string; readonly answer: 'go' | 'no-go'; readonly reason: string }
+  /** Somebody wishes a run to stop after the step it is in. */
+  | { readonly type: 'stop.asked'; readonly of: string; readonly why: string }
+  /** The hour by which something must be up. */
+  | { readonly type: 'up-by.set'; readonly upBy: string; readonly atDecision: AtDecision }
+  /** The last moment at which a rollback from here is done in time; written when it moves, and when it comes near. */
+  | {
+      readonly type: 'decision.time';
+      readonly at: string;
+      readonly upBy: string;
+      readonly rollbackSeconds: number;
+      readonly steps: number;
+      /** Of so many of the steps the time has been measured. */
+      readonly measuredSteps: number;
+      /** Minutes before it at which this event warns. */
+      readonly warning?: number;
+    }
   | {
       readonly type: 'run.stopped';
       readonly verb: Verb;
@@ -76,6 +117,12 @@ export type EventBody =
     }
   | { readonly type: 'run.finished'; readonly verb: Verb; readonly seconds: number }
   | { readonly type: 'window.closed'; readonly outcome: string };
+
+/**
+ * Notes are written beside a run by whoever has something to say to it. They neither take the window nor keep its
+ * lease, and a writer who finds one at its number writes at the next.
+ */
+export const isNote = ({ type }: EventBody): boolean => type === 'stop.asked' || type === 'up-by.set' || type === 'gate.answered';
 
 /** An event as it stands in the journal. */
 export type JournalEvent = EventBody & {

@@ -5,7 +5,7 @@
  */
 import type { Clock } from './clock';
 import { exit, Stop } from './errors';
-import type { EventBody, JournalEvent, Operator } from './events';
+import { type EventBody, isNote, type JournalEvent, type Operator } from './events';
 
 /** Where events are kept. lib/aws/journal-store.ts keeps them in S3. */
 export interface JournalStore {
@@ -40,10 +40,35 @@ export class Journal {
   }
 
   /**
-   * Writes the next event.
-   * @throws Stop `journal.other-writer` when somebody else wrote that number: they are the writer now.
+   * Writes the next event, as the window's writer.
+   * @throws Stop `journal.other-writer` when another writer wrote that number: they are the writer now.
    */
   async append(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
+    for (;;) {
+      const { event, added } = await this.tryNext(run, by, body);
+      if (!added) return event;
+      // the SDK's own retry of a create whose answer was lost is refused too: then the nonce is ours.
+      const mine = added.find(({ nonce }) => nonce === event.nonce);
+      const other = added.find((each) => each !== mine && !isNote(each));
+      if (other) throw otherWriter(other, this.window);
+      if (mine) return mine;
+      // the next number is tried; a store that refuses a number which it does not have is nobody's note.
+      if (added.length === 0) throw otherWriter(undefined, this.window);
+    }
+  }
+
+  /** Writes a note, after whatever anybody else writes. */
+  async note(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
+    for (;;) {
+      await this.refresh();
+      const { event, added } = await this.tryNext(run, by, body);
+      const mine = added ? added.find(({ nonce }) => nonce === event.nonce) : event;
+      if (mine) return mine;
+    }
+  }
+
+  /** Tries to write the next number; `added` is what stands there instead, when somebody was faster. */
+  private async tryNext(run: string, by: Operator, body: EventBody): Promise<{ event: JournalEvent; added?: readonly JournalEvent[] }> {
     const event: JournalEvent = {
       ...body,
       number: this.known.length + 1,
@@ -52,23 +77,21 @@ export class Journal {
       by,
       nonce: this.random(),
     };
-    if (!(await this.store.create(this.window, event.number, JSON.stringify(event)))) {
-      const [found] = await this.refresh();
-      // the SDK's own retry of a create whose answer was lost is refused too: then the nonce is ours.
-      if (found?.nonce !== event.nonce) {
-        throw new Stop(
-          'journal.other-writer',
-          `event ${event.number} of ${this.window} was written by ${found ? `${found.by.who} on ${found.by.where}` : 'somebody else'}`,
-          {
-            state: 'Another run of this window is writing; this one changed nothing after its last event.',
-            next: ['npm run status'],
-            exit: exit.locked,
-          },
-        );
-      }
-      return found;
-    }
+    if (!(await this.store.create(this.window, event.number, JSON.stringify(event)))) return { event, added: await this.refresh() };
     this.known.push(event);
-    return event;
+    return { event };
   }
 }
+
+export const otherWriter = (event: JournalEvent | undefined, window: string): Stop =>
+  new Stop(
+    'journal.other-writer',
+    event
+      ? `event ${event.number} of ${window} was written by ${event.by.who} on ${event.by.where}`
+      : `an event of ${window} was written by somebody else`,
+    {
+      state: 'Another run of this window is writing; this one changed nothing after its last event.',
+      next: ['npm run status'],
+      exit: exit.locked,
+    },
+  );

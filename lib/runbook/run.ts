@@ -5,14 +5,14 @@
 import type { Aws } from '../aws';
 import { explain } from '../aws';
 import { isThrottle } from '../aws/outcome';
-import type { Manifest } from '../manifest/schema';
-import { connect, type Db } from '../postgres/connect';
 import type { Clock } from './clock';
+import { Connections } from './connections';
 import type { Context } from './context';
 import { exit, messageOf, OutcomeUnknown, Stop } from './errors';
-import type { EventBody, Operator, Verb } from './events';
+import { type EventBody, isNote, type Operator, type Verb } from './events';
+import { Heed, type Outside } from './heed';
 import type { Journal } from './journal';
-import type { Observation, Step } from './step';
+import { type Observation, planned, type Step } from './step';
 import { fold, leaseSeconds, type Series, type WindowView } from './window';
 
 /** A change that was refused for load, or whose lost answer turned out to mean no, is tried this often. */
@@ -31,11 +31,17 @@ export interface RunOptions {
   /** Where the steps run, for the journal. */
   readonly runner: string;
   readonly acceptLoss?: boolean;
+  /** Ids of differences that the operator accepts to lose at a rollback. */
+  readonly acceptedLosses?: readonly string[];
   /** Take the window over from a writer whose lease has not ended, once it has. */
   readonly takeOver?: boolean;
   /** When this invocation ends (milliseconds since the epoch). */
   readonly deadline: number;
+  /** Nobody answered at the decision time: what the window's policy says is done. */
+  readonly unanswered?: boolean;
   readonly plan: (view: WindowView) => Promise<Step[]>;
+  /** What goes on beside this run. */
+  readonly outside?: Outside;
 }
 
 export type RunAnswer =
@@ -64,13 +70,16 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     const plan = await options.plan(viewOf(journal));
     await claim(options, plan);
     const startedAt = clock.now();
-    await checkWhatMustHold(options, plan, connections);
+    // a writer that slept finds out before it changes anything that somebody else has the window now.
+    options.aws.beforeChange = () => keepLease(options);
+    const heed = new Heed(options, plan, (step) => step.observe(contextOf(options, step, connections)));
+    await heed.whatMustHold();
     for (const step of plan) {
       const series = seriesOf(journal);
       if (series.steps.get(step.id)?.doneAt !== undefined) continue;
       if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
       current = step.id;
-      const answer = await take(options, step, connections);
+      const answer = (await heed.before(step)) ?? (await take(options, step, connections, heed));
       if (answer) return answer;
     }
     current = undefined;
@@ -105,7 +114,8 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
       exit: stop.exit,
     };
   } finally {
-    await connections.close();
+    options.aws.beforeChange = undefined;
+    await connections.end();
   }
 }
 
@@ -122,7 +132,7 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
       `${journal.window} is in the hands of ${current.by.who} on ${current.by.where}: ${current.verb} since ${current.startedAt}`,
       {
         state: `Its lease ends at ${new Date(held).toISOString()} unless it writes again.`,
-        next: ['npm run status -- --watch', `the same command again after ${new Date(held).toISOString()}`],
+        next: ['npm run status -- --watch', `npm run ${options.verb} -- --take-over`],
         exit: exit.locked,
       },
     );
@@ -131,41 +141,18 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
   await journal.append(run, options.by, {
     type: 'run.started',
     verb: options.verb,
-    plan: plan.map(({ id, title, estimateSeconds, pointOfLoss }) => ({
-      id,
-      title,
-      estimateSeconds,
-      ...(pointOfLoss ? { pointOfLoss } : {}),
-    })),
+    plan: plan.map(planned),
     runner: options.runner,
     ...(options.acceptLoss ? { acceptLoss: true } : {}),
+    ...(options.acceptedLosses ? { acceptedLosses: options.acceptedLosses } : {}),
+    ...(options.takeOver && current && current.ended === undefined && current.run !== run
+      ? { takeOver: { ...current.by, run: current.run } }
+      : {}),
   });
 }
 
-/** A confirmed step that no longer holds stops the run: somebody or something changed the world behind our back. */
-async function checkWhatMustHold(options: RunOptions, plan: readonly Step[], connections: Connections): Promise<void> {
-  const { steps } = seriesOf(options.journal);
-  const isDone = (id: string) => steps.get(id)?.doneAt !== undefined;
-  for (const step of plan) {
-    if (!isDone(step.id) || step.holdsUntil === undefined || isDone(step.holdsUntil)) continue;
-    // its end has begun: it may be half undone by us.
-    if (steps.has(step.holdsUntil)) continue;
-    const seen = await step.observe(contextOf(options, step, connections));
-    if (seen.is === 'todo') {
-      throw new Stop(
-        'step.no-longer-holds',
-        `"${step.title}" was confirmed at ${steps.get(step.id)?.doneAt} and is not so any more${seen.detail ? `: ${seen.detail}` : ''}`,
-        {
-          state: 'Somebody or something changed it; nothing has been done about it.',
-          next: ['npm run status', 'npm run rollback'],
-        },
-      );
-    }
-  }
-}
-
 /** One step to its end. Answers only when the run must pause. */
-async function take(options: RunOptions, step: Step, connections: Connections): Promise<RunAnswer | undefined> {
+async function take(options: RunOptions, step: Step, connections: Connections, heed: Heed): Promise<RunAnswer | undefined> {
   const { journal, clock } = options;
   const say = (body: EventBody) => journal.append(options.run, options.by, body);
   const begunByThisRun = begunBy(journal, step.id, options.run);
@@ -226,6 +213,8 @@ async function take(options: RunOptions, step: Step, connections: Connections): 
     if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
     if (detail !== undefined && detail !== shown && (await sayProgress(options, step, detail))) shown = detail;
     await keepLease(options);
+    const answer = await heed.during(step);
+    if (answer) return answer;
     await clock.pause(step.pollMs ?? 500);
   }
 }
@@ -312,8 +301,14 @@ function contextOf(options: RunOptions, step: Step, connections: Connections): C
     aws,
     clock,
     acceptLoss: options.acceptLoss ?? view.current?.acceptLoss ?? false,
+    acceptedLosses: options.acceptedLosses ?? view.current?.acceptedLosses ?? [],
+    connection: (instance) => connections.another(instance),
     since: Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '') || clock.now(),
-    database: (instance) => connections.to(instance),
+    database: async (instance) => {
+      // nobody's clock is asked before an SQL change but ours: a writer that slept must look at the journal first.
+      await keepLease(options);
+      return connections.to(instance);
+    },
     facts(id) {
       const facts = view.facts(id);
       if (!facts) throw new Error(`the step ${id} has left no facts in ${view.name}`);
@@ -328,42 +323,6 @@ function contextOf(options: RunOptions, step: Step, connections: Connections): C
   };
 }
 
-/** The master user's connections of one invocation. */
-class Connections {
-  private readonly open = new Map<string, Promise<Db>>();
-
-  constructor(
-    private readonly aws: Aws,
-    private readonly manifest: Manifest,
-  ) {}
-
-  to(instance: string): Promise<Db> {
-    let db = this.open.get(instance);
-    if (!db) {
-      db = this.make(instance);
-      // a connection that failed is not kept: the next look tries anew.
-      db.catch(() => this.open.delete(instance));
-      this.open.set(instance, db);
-    }
-    return db;
-  }
-
-  private async make(instance: string): Promise<Db> {
-    const { database } = this.manifest.shared;
-    const address = (await this.aws.databases.describe(instance))?.address;
-    if (!address) throw new Error(`the instance ${instance} has no address yet`);
-    const { username, password } = await this.aws.settings.secret(database.masterSecret);
-    return connect({ ...address, database: database.name }, { username, password }, { applicationName: 'switchback' });
-  }
-
-  async close(): Promise<void> {
-    const all = [...this.open.values()];
-    this.open.clear();
-    // a broken connection cannot be closed politely; it is gone either way.
-    await Promise.all(all.map((db) => db.then((made) => made.close()).catch(() => undefined)));
-  }
-}
-
 const lastProgress = new WeakMap<Journal, number>();
 
 /** At most one line a second into the journal, so that a fast poll does not fill it. */
@@ -376,7 +335,7 @@ async function sayProgress({ journal, clock, run, by }: RunOptions, step: Step, 
 
 /** A run that waits long says that it is alive, before its lease is half gone. */
 async function keepLease({ journal, clock, run, by }: RunOptions): Promise<void> {
-  const last = Date.parse(journal.events.at(-1)?.at ?? '') || 0;
+  const last = Date.parse(journal.events.findLast((event) => event.run === run && !isNote(event))?.at ?? '') || 0;
   if (clock.now() - last < (leaseSeconds / 3) * 1000) return;
   await journal.append(run, by, { type: 'run.alive' });
 }
@@ -391,13 +350,13 @@ function begunBy(journal: Journal, step: string, run: string): boolean {
   return begun;
 }
 
-function viewOf(journal: Journal): WindowView {
+export function viewOf(journal: Journal): WindowView {
   const view = fold(journal.events);
   if (!view) throw new Stop('journal.empty', `the journal of ${journal.window} has no first event`, { next: ['npm run status'] });
   return view;
 }
 
-function seriesOf(journal: Journal): Series {
+export function seriesOf(journal: Journal): Series {
   const { current } = viewOf(journal);
   if (!current) throw new Error('no run has been started');
   return current;

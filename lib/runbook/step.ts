@@ -3,7 +3,7 @@
  * acts, and asked again after, so running it once more after a crash is the normal case.
  */
 import type { Context } from './context';
-import type { Facts } from './events';
+import type { Facts, Measured, PlannedStep } from './events';
 
 export type Observation =
   /** It is so. */
@@ -24,6 +24,8 @@ export interface Step {
   readonly title: string;
   /** What it takes when nothing has been measured yet. */
   readonly estimateSeconds: number;
+  /** Set when the estimate has been replaced by what earlier windows took. */
+  readonly measured?: Measured;
   /** How long it may take before the run stops. */
   readonly patienceSeconds: number;
   /** Milliseconds between looks while it is on its way. @default 500 */
@@ -42,6 +44,15 @@ export interface Step {
   /** Makes the change. Left out where a step only waits for something to become true. */
   act?(context: Context): Promise<void>;
 }
+
+/** As plans show it and the journal keeps it. */
+export const planned = ({ id, title, estimateSeconds, measured, pointOfLoss }: Step): PlannedStep => ({
+  id,
+  title,
+  estimateSeconds,
+  ...(measured ? { measured } : {}),
+  ...(pointOfLoss ? { pointOfLoss } : {}),
+});
 
 export const done = (detail?: string, facts?: Facts): Observation => ({
   is: 'done',

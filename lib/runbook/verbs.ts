@@ -11,10 +11,11 @@ import { planTeardown } from '../steps/teardown';
 import type { World } from '../steps/world';
 import type { Clock } from './clock';
 import { exit, Stop } from './errors';
-import type { Operator, Verb, Window } from './events';
+import { learn, withEstimates } from './estimates';
+import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
 import { Journal } from './journal';
 import { advance, type RunAnswer } from './run';
-import type { Step } from './step';
+import { planned, type Step } from './step';
 import { fold, type WindowView } from './window';
 
 /** What a terminal or a schedule asks the runner for. */
@@ -27,10 +28,18 @@ export interface Request {
   /** Refuse to work on any other window. */
   readonly window?: string;
   readonly acceptLoss?: boolean;
+  /** Cutover: ids of differences (`plan` and the stop name them) that a rollback after it may lose. */
+  readonly acceptedLosses?: readonly string[];
   /** Teardown before the hold has ended. */
   readonly now?: boolean;
   /** Teardown leaves the standby color's stack. */
   readonly keepStandby?: boolean;
+  /** Take the window over from a run that has not ended, once its lease has. */
+  readonly takeOver?: boolean;
+  /** The hour by which something must be up, and what happens at the decision time when nobody answers. */
+  readonly upBy?: { readonly upBy: string; readonly atDecision: AtDecision };
+  /** Nobody answered at the decision time. */
+  readonly unanswered?: boolean;
   /** Answers the gate before going on. */
   readonly answer?: { readonly answer: 'go' | 'no-go'; readonly reason: string };
 }
@@ -58,6 +67,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, { next: ['npm run status'], exit: exit.usage });
     }
     await answerGate(request, journal);
+    await noteUpBy(request, journal);
     if (request.verb === 'teardown') refuseDuringHold(request, view, hands.clock);
     const answer = await advance({
       aws: hands.aws,
@@ -69,7 +79,17 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       runner: hands.runner,
       deadline: hands.deadline,
       ...(request.acceptLoss === undefined ? {} : { acceptLoss: request.acceptLoss }),
-      plan: async (now) => planOf(request, await observeWorld(hands.aws, now)),
+      ...(request.acceptedLosses === undefined ? {} : { acceptedLosses: request.acceptedLosses }),
+      ...(request.takeOver ? { takeOver: true } : {}),
+      ...(request.unanswered ? { unanswered: true } : {}),
+      plan: async (now) => withEstimates(planOf(request, await observeWorld(hands.aws, now)), now.durations),
+      outside: {
+        emergencySince: async (since) => {
+          const used = (await hands.aws.emergency.read(request.system))?.used;
+          return used && Date.parse(used.at) > since ? `${used.by} moved traffic back with --traffic-only at ${used.at}` : undefined;
+        },
+        rollback: async (now, next) => rollbackFrom(await observeWorld(hands.aws, now), next),
+      },
     });
     return { ...answer, window: name };
   } catch (error) {
@@ -89,17 +109,24 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
 }
 
 /** The plan of a verb for a world: a pure function. */
-export function planOf(request: Pick<Request, 'verb' | 'keepStandby'>, world: World): Step[] {
+export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLoss'>, world: World): Step[] {
   switch (request.verb) {
     case 'stage':
       return planStage(world);
     case 'cutover':
       return planCutover(world);
     case 'rollback':
-      return planRollback(world);
+      return planRollback(world, request.acceptLoss ? { acceptLoss: true } : {});
     case 'teardown':
       return planTeardown(world, request.keepStandby ? { keepStandby: true } : {});
   }
+}
+
+/** The way back as it would be once a step of the cutover has begun, with what its steps took in earlier windows. */
+export function rollbackFrom(world: World, next?: string): PlannedStep[] {
+  const { view } = world;
+  const begun = (verb: Verb, step: string) => view.begun(verb, step) || (verb === 'cutover' && step === next);
+  return withEstimates(planRollback({ ...world, view: { ...view, begun } }), view.durations).map(planned);
 }
 
 export async function observeWorld(aws: Aws, view: WindowView): Promise<World> {
@@ -114,6 +141,7 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
   const store = hands.aws.journal(manifest.shared.journalBucket, request.system);
   const names = await store.windows();
   const last = names.at(-1);
+  let durations: Durations | undefined;
   const journal = (name: string) => new Journal(store, name, hands.clock, randomUUID);
   if (last !== undefined) {
     const found = journal(last);
@@ -123,6 +151,7 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
       refuseAfterRollback(request, view);
       return { journal: found, view };
     }
+    durations = learn(found.events);
   }
   if (request.verb === 'rollback' || request.verb === 'teardown') {
     throw new Stop(
@@ -138,6 +167,7 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
     window,
     manifest,
     state: state ?? { production: manifest.shared.database.instance, opened: false },
+    ...(durations ? { durations } : {}),
   });
   const view = fold(made.events);
   if (!view) throw new Error('a window that was just opened cannot be read');
@@ -234,10 +264,16 @@ function refuseDuringHold(request: Request, view: WindowView, clock: Clock): voi
 
 async function answerGate(request: Request, journal: Journal): Promise<void> {
   if (!request.answer) return;
-  const step = 'gate.go';
   const asked = journal.events.findLast((event) => event.type === 'gate.asked');
   const answered = journal.events.findLast((event) => event.type === 'gate.answered');
   // the same answer twice is one answer; people may change their minds until it has been acted on.
-  if (!asked || (answered?.type === 'gate.answered' && answered.number > asked.number && answered.answer === request.answer.answer)) return;
-  await journal.append(request.run, request.by, { type: 'gate.answered', step, ...request.answer });
+  if (asked?.type !== 'gate.asked') return;
+  if (answered?.type === 'gate.answered' && answered.number > asked.number && answered.answer === request.answer.answer) return;
+  await journal.note(request.run, request.by, { type: 'gate.answered', step: asked.step, ...request.answer });
+}
+
+/** The hour is noted once, however often the same run asks to go on. */
+async function noteUpBy({ upBy, run, by }: Request, journal: Journal): Promise<void> {
+  if (!upBy || journal.events.some((event) => event.type === 'up-by.set' && event.run === run)) return;
+  await journal.note(run, by, { type: 'up-by.set', ...upBy });
 }

@@ -1,7 +1,20 @@
 /** What a window's journal says: a fold over its events, used by the runner, the plans and every screen. */
 
 import type { Manifest, SystemState } from '../manifest/schema';
-import type { Facts, JournalEvent, Operator, PlannedStep, Verb, Window } from './events';
+import {
+  type AtDecision,
+  type Durations,
+  type Facts,
+  isNote,
+  type JournalEvent,
+  type Operator,
+  type PlannedStep,
+  type Verb,
+  type Window,
+} from './events';
+
+/** Under which a decision at the decision time is asked and answered, as at a gate. */
+export const decisionStep = 'decision.time';
 
 /** How long a writer that says nothing holds the window. */
 export const leaseSeconds = 60;
@@ -24,9 +37,27 @@ export interface Series {
   readonly plan: readonly PlannedStep[];
   readonly steps: ReadonlyMap<string, StepRecord>;
   readonly acceptLoss: boolean;
+  readonly acceptedLosses: readonly string[];
   /** Until when the writer of the series holds the window. */
   readonly leaseUntil: string;
   readonly ended: 'finished' | 'stopped' | undefined;
+}
+
+/** The window's hour, and the decision time as it was last worked out for it. */
+export interface UpBy {
+  readonly upBy: string;
+  readonly atDecision: AtDecision;
+  readonly decision: Decision | undefined;
+  /** Minutes before the decision time that have been warned about. */
+  readonly warned: readonly number[];
+}
+
+export interface Decision {
+  /** ISO time. */
+  readonly at: string;
+  readonly rollbackSeconds: number;
+  readonly steps: number;
+  readonly measuredSteps: number;
 }
 
 export interface WindowView {
@@ -39,6 +70,12 @@ export interface WindowView {
   readonly series: Readonly<Partial<Record<Verb, Series>>>;
   /** The verb that ran last. */
   readonly current: Series | undefined;
+  /** What steps took in earlier windows. */
+  readonly durations: Durations;
+  /** The hour by which something must be up, if one was given. */
+  readonly upBy: UpBy | undefined;
+  /** The question that nobody has answered yet. */
+  readonly asked: { readonly step: string; readonly question: string } | undefined;
   /** Answers at gates, by step, of the current series. */
   readonly answers: ReadonlyMap<string, { readonly answer: 'go' | 'no-go'; readonly reason: string; readonly by: Operator }>;
   /** Facts of the newest confirmation of a step, whatever verb it was in. */
@@ -58,17 +95,20 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
   const facts = new Map<string, Facts>();
   const begun = new Set<string>();
   let current: (Mutable<Series> & { steps: Map<string, StepRecord> }) | undefined;
+  const asked = new Map<string, string>();
+  let upBy: Mutable<UpBy> | undefined;
   let closed: string | undefined;
 
   for (const event of events) {
     // every event of its writer moves the lease on; a question to people lets go of it.
-    if (current && event.run === current.run)
+    if (current && event.run === current.run && !isNote(event))
       current.leaseUntil = event.type === 'gate.asked' ? event.at : new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString();
     switch (event.type) {
       case 'run.started': {
         // the same verb goes on with its series; after another verb has run it starts anew.
         const goesOn = current?.verb === event.verb && current.ended !== 'finished' ? current : undefined;
         if (!goesOn) answers.clear();
+        asked.clear();
         current = {
           verb: event.verb,
           run: event.run,
@@ -77,6 +117,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
           plan: event.plan,
           steps: goesOn?.steps ?? new Map(),
           acceptLoss: event.acceptLoss ?? goesOn?.acceptLoss ?? false,
+          acceptedLosses: event.acceptedLosses ?? goesOn?.acceptedLosses ?? [],
           leaseUntil: new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString(),
           ended: undefined,
         };
@@ -109,7 +150,23 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
         if (event.facts) facts.set(event.step, event.facts);
         break;
       }
+      case 'gate.asked':
+        asked.set(event.step, event.question);
+        break;
+      case 'up-by.set':
+        // another hour is another decision.
+        upBy = { upBy: event.upBy, atDecision: event.atDecision, decision: undefined, warned: [] };
+        answers.delete(decisionStep);
+        asked.delete(decisionStep);
+        break;
+      case 'decision.time':
+        if (upBy?.upBy === event.upBy) {
+          upBy.decision = event;
+          if (event.warning !== undefined) upBy.warned = [...upBy.warned, event.warning];
+        }
+        break;
       case 'gate.answered':
+        asked.delete(event.step);
         answers.set(event.step, { answer: event.answer, reason: event.reason, by: event.by });
         break;
       case 'run.stopped':
@@ -132,6 +189,9 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
     series,
     current,
     answers,
+    durations: first.durations ?? {},
+    upBy,
+    asked: [...asked].map(([step, question]) => ({ step, question })).at(-1),
     facts: (step) => facts.get(step),
     begun: (verb, step) => begun.has(`${verb} ${step}`),
     closed,

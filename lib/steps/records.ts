@@ -1,10 +1,17 @@
 /** What the stacks read: the state parameter. And the end of a window. */
+import { type Emergency, emergencyOf, noEmergency, sameEmergency } from '../manifest/emergency';
 import type { SystemState } from '../manifest/schema';
 import type { Context } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
 import { scheduleName } from './schedule';
 
-function stateIs(id: string, title: string, wanted: (context: Context) => SystemState): Step {
+function stateIs(
+  id: string,
+  title: string,
+  wanted: (context: Context) => SystemState,
+  /** What `rollback --traffic-only` is to find. */
+  emergency?: (context: Context) => Emergency,
+): Step {
   return {
     id,
     title,
@@ -13,11 +20,15 @@ function stateIs(id: string, title: string, wanted: (context: Context) => System
     async observe(context) {
       const state = await context.aws.settings.state(context.window.system);
       const goal = wanted(context);
+      const ways = emergency?.(context);
+      if (ways && !sameEmergency(await context.aws.emergency.read(context.window.system), ways)) return todo();
       return state && state.production === goal.production && state.window === goal.window && state.opened === goal.opened
         ? done()
         : todo();
     },
     async act(context) {
+      const ways = emergency?.(context);
+      if (ways) await context.aws.emergency.write(ways);
       await context.aws.settings.writeState(context.window.system, wanted(context));
     },
   };
@@ -25,11 +36,12 @@ function stateIs(id: string, title: string, wanted: (context: Context) => System
 
 /** From here on deploys of what the window uses are refused. */
 export const windowRecorded = (): Step =>
-  stateIs('window.record', 'Record the open window: deploys of what it uses are refused', ({ window }) => ({
-    production: window.production,
-    window: window.name,
-    opened: window.from !== undefined,
-  }));
+  stateIs(
+    'window.record',
+    'Record the open window: deploys of what it uses are refused',
+    ({ window }) => ({ production: window.production, window: window.name, opened: window.from !== undefined }),
+    ({ manifest, window }) => emergencyOf(manifest, window),
+  );
 
 /** The fallback is production from now on; the next window starts from it. */
 export const fallbackIsProduction = (fallback: string): Step =>
@@ -41,7 +53,12 @@ export const fallbackIsProduction = (fallback: string): Step =>
 
 /** From here on the stacks may be changed and deleted again: the teardown itself is about to. */
 export const stacksReleased = (production: string): Step =>
-  stateIs('window.release', 'Release the stacks: they may be deployed and deleted again', () => ({ production, opened: true }));
+  stateIs(
+    'window.release',
+    'Release the stacks: they may be deployed and deleted again',
+    () => ({ production, opened: true }),
+    ({ window }) => noEmergency(window.system),
+  );
 
 export function windowClosed(outcome: string, production: string): Step {
   return {

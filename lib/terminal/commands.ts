@@ -1,15 +1,18 @@
 /** Verbs, options and exit codes of the command (docs/commands.md). */
 import { randomUUID } from 'node:crypto';
-import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError, Option } from 'commander';
-import { explain, makeAws } from '../aws';
+import { type Aws, explain, makeAws } from '../aws';
 import { makeOutput, type Output } from '../report';
 import { wallClock } from '../runbook/clock';
+import { parseUpBy } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
-import type { Verb } from '../runbook/events';
+import type { AtDecision, Verb } from '../runbook/events';
 import type { Reply, Request } from '../runbook/verbs';
-import { type Answer, drive } from './drive';
-import { showPlan, showStatus } from './look';
+import { decisionStep } from '../runbook/window';
+import { type DriveOptions, drive } from './drive';
+import { askGate, confirm } from './gate';
+import { showPlan, showStatus, watchStatus } from './look';
+import { extend, openWindow } from './open-window';
 import { whichSystem, whoIsThis } from './system';
 
 interface Flags {
@@ -18,11 +21,16 @@ interface Flags {
   readonly yes?: boolean;
   readonly here?: boolean;
   readonly by?: string;
-  readonly acceptLoss?: boolean;
+  /** True at a rollback; ids of differences at a cutover. */
+  readonly acceptLoss?: boolean | readonly string[];
   readonly now?: boolean;
   readonly keepStandby?: boolean;
   readonly answer?: 'go' | 'no-go';
   readonly reason?: string;
+  readonly takeOver?: boolean;
+  readonly upBy?: string;
+  readonly atDecision?: AtDecision;
+  readonly watch?: boolean;
   readonly detailedExitcode?: boolean;
   readonly verb?: 'cutover' | 'rollback' | 'teardown' | 'stage';
   readonly color?: boolean;
@@ -69,6 +77,7 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
     verb(name, description)
       .option('--yes', 'answer every question with yes; needed where there is no terminal')
       .option('--here', 'run the steps in this process instead of the runner function')
+      .option('--take-over', 'take the window over from a run that has not ended, once its lease has')
       .option('--by <name>', 'who you are, for the journal (default: your AWS principal)');
 
   running('stage', 'days or hours before: check everything the night needs; nothing is down').action(
@@ -76,33 +85,46 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
   );
   verb('plan', 'the plan on the wall: every step, who does it, how long it takes')
     .addOption(new Option('--verb <verb>', 'which runbook').choices(['stage', 'cutover', 'rollback', 'teardown']).default('cutover'))
+    .option('--up-by <time>', 'show the decision time for this hour: HH:MM or ISO 8601')
     .option('--detailed-exitcode', 'exit 3 when there is something to do')
     .action(run((flags, output) => plan(flags, output)));
   running('cutover', 'the night: maintenance, workers, fence, migrations, checks, traffic, watching')
     .addOption(new Option('--answer <answer>', 'answer the gate: go or no-go').choices(['go', 'no-go']))
     .option('--reason <text>', 'why, for the journal')
+    .option('--up-by <time>', 'something must be up by then: HH:MM or ISO 8601; given again, it extends the window')
+    .addOption(
+      new Option('--at-decision <policy>', 'what happens when nobody answers at the decision time')
+        .choices(['rollback', 'hold'])
+        .default('hold'),
+    )
+    .option('--accept-loss <ids...>', 'differences of the two forms that a rollback may lose, by the ids the run named')
     .action(run((flags, output) => take('cutover', flags, output)));
   running('rollback', 'take everything back, from wherever the window is')
     .option('--accept-loss', 'accept that writes since opening stay behind')
+    .option('--traffic-only', 'emergency: only the rules move, from this process, with nothing but ELBv2 and one SSM parameter')
     .action(run((flags, output) => take('rollback', flags, output)));
   running('teardown', 'the end of the hold: remove what a rollback would have needed')
     .option('--now', 'before the hold has ended')
     .option('--keep-standby', "leave the standby color's stack for the next window")
     .action(run((flags, output) => take('teardown', flags, output)));
-  verb('status', 'which color is live, which window is open, what to type next').action(
-    run(async (flags, output) => {
-      const aws = makeAws();
-      await aws.whoAmI();
-      return showStatus(aws, await whichSystem(aws, flags.system), output, wallClock);
-    }),
-  );
+  verb('status', 'which color is live, which window is open, what to type next')
+    .option('--watch', 'follow the run that is under way, or the next one')
+    .action(
+      run(async (flags, output) => {
+        const aws = makeAws();
+        await aws.whoAmI();
+        const system = await whichSystem(aws, flags.system);
+        return flags.watch ? watchStatus(aws, system, output, wallClock) : showStatus(aws, system, output, wallClock);
+      }),
+    );
   return program;
 }
 
 async function plan(flags: Flags, output: Output): Promise<number> {
   const aws = makeAws();
   await aws.whoAmI();
-  const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, wallClock);
+  const upBy = flags.upBy === undefined ? undefined : parseUpBy(flags.upBy, wallClock.now());
+  const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, wallClock, upBy);
   return flags.detailedExitcode && steps > 0 ? exit.changes : exit.done;
 }
 
@@ -110,6 +132,10 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
   const aws = makeAws();
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
+  const upBy =
+    flags.upBy === undefined ? undefined : { upBy: parseUpBy(flags.upBy, wallClock.now()), atDecision: flags.atDecision ?? 'hold' };
+  const run = randomUUID();
+  if (upBy && !flags.takeOver && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
   if (verb !== 'stage' && !flags.yes && flags.answer === undefined) {
     if (!interactive)
@@ -117,7 +143,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
         next: [`npm run ${verb} -- --yes`],
         exit: exit.usage,
       });
-    await showPlan(aws, system, verb, output, wallClock);
+    await showPlan(aws, system, verb, output, wallClock, upBy?.upBy);
     if (!(await confirm(`Start the ${verb} of ${system}? Type ${system} to go on: `, system))) {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
     }
@@ -125,34 +151,73 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
   const request: Request = {
     system,
     verb,
-    run: randomUUID(),
+    run,
     by,
-    ...(flags.acceptLoss ? { acceptLoss: true } : {}),
+    ...(flags.takeOver ? { takeOver: true } : {}),
+    ...(upBy ? { upBy } : {}),
+    ...(flags.acceptLoss === true ? { acceptLoss: true } : {}),
+    ...(Array.isArray(flags.acceptLoss) ? { acceptedLosses: flags.acceptLoss } : {}),
     ...(flags.now ? { now: true } : {}),
     ...(flags.keepStandby ? { keepStandby: true } : {}),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
   };
-  const interrupted = new AbortController();
-  const onInterrupt = () => {
-    interrupted.abort();
-    output.note('Ctrl-C: the runner finishes the step it is in; press it again to leave at once (the runner goes on by itself)');
-    process.once('SIGINT', () => process.exit(exit.interrupted));
-  };
-  process.once('SIGINT', onInterrupt);
-  try {
-    const reply = await drive(request, {
+  const interrupt = onInterrupt(output, request);
+  const followed = async (now: Request) => {
+    const reply = await drive(now, {
       aws,
       clock: wallClock,
-      screen: output.screen(verb, request.run),
+      screen: (its, run) => output.screen(its, run),
       here: flags.here ?? false,
       ask: atGate(flags, interactive),
-      signal: interrupted.signal,
+      note: (text) => output.note(text),
+      signal: interrupt.signal,
     });
-    output.reply(verb, reply);
-    return exitOf(reply);
+    output.reply(now.verb, reply);
+    return reply;
+  };
+  try {
+    const reply = await followed(request);
+    if (reply.state !== 'stopped' || reply.code !== 'decision.roll-back' || interrupt.signal.aborted) return exitOf(reply);
+    // decided by people or by the window's policy: nobody needs to type it.
+    const { upBy: _hour, answer: _answer, takeOver: _over, ...same } = request;
+    return exitOf(await followed({ ...same, verb: 'rollback', run: randomUUID() }));
   } finally {
-    process.removeListener('SIGINT', onInterrupt);
+    interrupt.end();
   }
+}
+
+/**
+ * The first Ctrl-C asks the run to stop after the step it is in; the second ends this process at once, whatever it
+ * waits for: a run in the runner function goes on without it.
+ */
+function onInterrupt(output: Output, { verb }: Request): { signal: AbortSignal; end(): void } {
+  const wish = new AbortController();
+  const first = () => {
+    wish.abort();
+    output.note(`Ctrl-C: asked to stop after this step. Again leaves at once; then: npm run status, npm run ${verb}`);
+    // without a handler the signal ends the process, and the shell sees 130.
+    process.removeListener('SIGINT', first);
+  };
+  process.on('SIGINT', first);
+  return { signal: wish.signal, end: () => process.removeListener('SIGINT', first) };
+}
+
+/** Another hour for a run that is under way needs no second run: a note to it is enough. */
+async function extended(
+  aws: Aws,
+  system: string,
+  { upBy, run, by }: Pick<Request, 'run' | 'by'> & { upBy: NonNullable<Request['upBy']> },
+  output: Output,
+): Promise<boolean> {
+  const { manifest } = await aws.settings.manifest(system);
+  const bucket = manifest.shared.journalBucket;
+  const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), wallClock);
+  const at = open && (await extend(open, upBy, run, by, wallClock));
+  if (at)
+    output.note(
+      `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,
+    );
+  return at !== undefined;
 }
 
 function exitOf(reply: Reply): number {
@@ -162,32 +227,12 @@ function exitOf(reply: Reply): number {
   return exit.refused;
 }
 
-async function confirm(question: string, expected: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await terminal.question(question)).trim() === expected;
-  } finally {
-    terminal.close();
-  }
-}
-
 /** Who answers a gate: the flags, or a person; nobody where there is neither. */
-function atGate(flags: Flags, interactive: boolean): ((question: string) => Promise<Answer | undefined>) | undefined {
-  const { answer, reason } = flags;
-  if (answer) return async () => ({ answer, reason: reason ?? 'no reason given' });
-  if (flags.yes) return async () => ({ answer: 'go', reason: reason ?? 'answered by --yes' });
-  return interactive ? askGate : undefined;
-}
-
-async function askGate(question: string): Promise<Answer | undefined> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    for (;;) {
-      const word = (await terminal.question(`${question} (go / no-go) `)).trim();
-      if (word === 'go' || word === 'no-go')
-        return { answer: word, reason: (await terminal.question('Why, for the journal: ')).trim() || 'no reason given' };
-    }
-  } finally {
-    terminal.close();
-  }
+function atGate({ answer, reason, yes }: Flags, interactive: boolean): DriveOptions['ask'] {
+  return async (gate, signal) => {
+    // what was said beforehand was said about the landing tests; the decision time is another question.
+    if (gate.step !== decisionStep && answer) return { answer, reason: reason ?? 'no reason given' };
+    if (gate.step !== decisionStep && yes) return { answer: 'go', reason: reason ?? 'answered by --yes' };
+    return interactive ? askGate(gate, signal) : undefined;
+  };
 }

@@ -6,48 +6,63 @@ import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import type { Screen } from '../report';
 import type { Clock } from '../runbook/clock';
-import { exit, Stop } from '../runbook/errors';
-import type { JournalEvent } from '../runbook/events';
+import { answerSeconds } from '../runbook/decision';
+import { exit, messageOf, Stop } from '../runbook/errors';
+import type { JournalEvent, Verb } from '../runbook/events';
 import { Journal } from '../runbook/journal';
+import type { RunAnswer } from '../runbook/run';
 import { type Reply, type Request, runVerb } from '../runbook/verbs';
-import { fold } from '../runbook/window';
-
-export interface Answer {
-  readonly answer: 'go' | 'no-go';
-  readonly reason: string;
-}
+import { decisionStep, fold, type WindowView } from '../runbook/window';
+import type { Answer, Gate } from './gate';
+import { holder } from './open-window';
+import { watch } from './watch';
 
 export interface DriveOptions {
   readonly aws: Aws;
   readonly clock: Clock;
-  readonly screen: Screen;
+  readonly screen: (verb: Verb, run: string) => Screen;
   /** Runs the steps in this process instead of asking the runner function. */
   readonly here: boolean;
-  /** Asks a person at a gate; undefined when there is nobody to ask. */
-  readonly ask: ((question: string) => Promise<Answer | undefined>) | undefined;
-  /** Aborted by Ctrl-C: no further invocation is asked for. */
+  /** Asks a person at a gate; answers undefined when there is nobody to ask, or when the signal was aborted. */
+  readonly ask: (gate: Gate, signal: AbortSignal) => Promise<Answer | undefined>;
+  readonly note: (text: string) => void;
+  /** Aborted by Ctrl-C: the run is asked to stop after the step it is in. */
   readonly signal: AbortSignal;
 }
 
 /** Takes a request to its end; answers what the runner said last. */
 export async function drive(request: Request, options: DriveOptions): Promise<Reply> {
   const follower = await Follower.start(request, options);
-  let answer: Answer | undefined = request.answer;
+  const onInterrupt = () =>
+    void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
+  options.signal.addEventListener('abort', onInterrupt, { once: true });
+  let more: Pick<Request, 'answer' | 'unanswered'> = request.answer ? { answer: request.answer } : {};
   try {
     for (;;) {
-      const reply = await invoke({ ...request, ...(answer ? { answer } : {}) }, options, follower);
-      answer = undefined;
+      if (request.takeOver) await waitForHolder(request, options, follower);
+      const { answer: _, ...plain } = request;
+      const reply = await invoke({ ...plain, ...more }, options, follower);
+      more = {};
+      // somebody was faster: what they have written since is waited for, too.
+      if (request.takeOver && reply.state === 'stopped' && (reply.code === 'window.held' || reply.code === 'runner.busy')) continue;
+      if (reply.state === 'continue') continue;
+      if (reply.state !== 'gate') return reply;
       if (options.signal.aborted)
-        throw new Stop('terminal.interrupted', 'Ctrl-C: the runner has finished its step and goes no further', {
+        throw new Stop('terminal.interrupted', 'Ctrl-C: a question for people is open; nothing runs', {
           next: [`npm run ${request.verb}`, 'npm run rollback', 'npm run status'],
           exit: exit.interrupted,
         });
-      if (reply.state === 'continue') continue;
-      if (reply.state !== 'gate') return reply;
-      answer = await options.ask?.(reply.question);
-      if (!answer) return reply;
+      const word = await atGate(request, reply, options, follower);
+      if (word === 'elsewhere') {
+        const ended = await theirs(options, follower);
+        if (ended) return ended;
+        continue;
+      }
+      if (!word) return reply;
+      more = word;
     }
   } finally {
+    options.signal.removeEventListener('abort', onInterrupt);
     await follower.stop();
   }
 }
@@ -58,9 +73,15 @@ async function invoke(request: Request, options: DriveOptions, follower: Followe
     ? runVerb(request, { aws: options.aws, clock: options.clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
     : options.aws.invokeRunner<Reply>(follower.runner, request);
   let over = false;
-  const ended = call.finally(() => {
-    over = true;
-  });
+  const ended = call
+    .catch((error: unknown): Reply => {
+      // a take-over waits for a runner that is still at work for somebody else.
+      if (!(error instanceof Stop && error.code === 'runner.busy' && request.takeOver)) throw error;
+      return { state: 'stopped', code: error.code, message: error.message, next: error.next, exit: error.exit };
+    })
+    .finally(() => {
+      over = true;
+    });
   // failures are handled where `ended` is awaited below.
   ended.catch(() => undefined);
   while (!over) {
@@ -71,18 +92,122 @@ async function invoke(request: Request, options: DriveOptions, follower: Followe
   return ended;
 }
 
+/**
+ * Waits until the run that holds the window has ended, or has not written for the length of its lease. It is asked
+ * to stop after its step, so that a living one does not keep the window for ever.
+ */
+async function waitForHolder(request: Request, { clock, note, signal }: DriveOptions, follower: Follower): Promise<void> {
+  let asked: string | undefined;
+  let said = Number.POSITIVE_INFINITY;
+  for (;;) {
+    await follower.look();
+    const held = holder(follower.view, request.run, clock.now());
+    if (!held) return;
+    if (signal.aborted)
+      throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was taken over', { next: ['npm run status'], exit: exit.interrupted });
+    if (asked !== held.run) {
+      asked = held.run;
+      await follower.askToStop(held.run, `${request.by.who} on ${request.by.where} takes over`);
+      note(`${held.by.who} on ${held.by.where} has the window (${held.verb} since ${held.startedAt}); asked to stop after its step`);
+    }
+    const seconds = Math.ceil((Date.parse(held.leaseUntil) - clock.now()) / 1000);
+    // a line every ten seconds; a holder that writes moves its lease on, and the count begins anew.
+    if (seconds <= said - 10 || seconds > said) {
+      note(`taking over in ${seconds} s, unless it writes again`);
+      said = seconds;
+    }
+    await clock.pause(1000);
+  }
+}
+
+/** What people say at a gate, here or elsewhere; undefined when nobody is there to be asked. */
+async function atGate(
+  request: Request,
+  gate: Extract<RunAnswer, { state: 'gate' }>,
+  { ask, clock, note }: DriveOptions,
+  follower: Follower,
+): Promise<Pick<Request, 'answer' | 'unanswered'> | 'elsewhere' | undefined> {
+  const decision = gate.step === decisionStep;
+  const until = decision ? clock.now() + answerSeconds * 1000 : Number.POSITIVE_INFINITY;
+  const asking = new AbortController();
+  let said: { answer: Answer | undefined } | undefined;
+  const answer = ask({ verb: request.verb, step: gate.step, question: gate.question }, asking.signal).then((word) => {
+    said = { answer: word };
+  });
+  const stopAsking = async () => {
+    asking.abort();
+    await answer;
+  };
+  const warned = new Set<number>();
+  for (;;) {
+    await Promise.race([answer, clock.pause(500)]);
+    if (said?.answer) return { answer: said.answer };
+    if (said) return decision ? { unanswered: true } : undefined;
+    await follower.look();
+    const view = follower.view;
+    const word = view?.answers.get(gate.step);
+    if (word || view?.current?.run !== request.run) {
+      await stopAsking();
+      note(word ? `${word.answer} by ${word.by.who} on ${word.by.where}: ${word.reason}` : 'somebody else goes on with the window');
+      return 'elsewhere';
+    }
+    if (clock.now() >= until) {
+      await stopAsking();
+      return { unanswered: true };
+    }
+    const left = decision ? undefined : minutesLeft(view, clock.now());
+    if (left === undefined) continue;
+    if (left <= 0) {
+      // the runner asks the other question.
+      await stopAsking();
+      return {};
+    }
+    const due = [2, 10].find((minutes) => left <= minutes);
+    if (due !== undefined && !warned.has(due)) {
+      warned.add(due);
+      note(`the decision time is in ${Math.ceil(left)} min`);
+    }
+  }
+}
+
+function minutesLeft(view: WindowView | undefined, now: number): number | undefined {
+  const at = view?.upBy?.decision?.at;
+  return at === undefined || view?.answers.has(decisionStep) ? undefined : (Date.parse(at) - now) / 60_000;
+}
+
+/** Whoever answers elsewhere goes on from there: their run is followed. If none comes, this terminal goes on itself. */
+async function theirs(options: DriveOptions, follower: Follower): Promise<Reply | undefined> {
+  const from = options.clock.now();
+  const mine = follower.run;
+  while (follower.view?.current?.run === mine) {
+    if (options.clock.now() - from > 15_000) return undefined;
+    await options.clock.pause(500);
+    await follower.look();
+  }
+  const { journal } = follower;
+  if (!journal) return undefined;
+  follower.screen.close();
+  const ended = await watch(journal, { clock: options.clock, screen: options.screen, signal: options.signal });
+  return ended?.reply ?? { state: 'finished', window: journal.window };
+}
+
 /** Reads the journal of the window that is open, or that the runner opens. */
 class Follower {
-  private journal: Journal | undefined;
+  journal: Journal | undefined;
+  readonly screen: Screen;
+  private shown = 0;
+  private wish: { readonly of: string; readonly why: string } | undefined;
 
   private constructor(
     private readonly options: DriveOptions,
-    private readonly system: string,
+    private readonly request: Request,
     private readonly bucket: string,
     readonly runner: string,
     /** Windows that were closed before we began: not ours. */
     private readonly before: ReadonlySet<string>,
-  ) {}
+  ) {
+    this.screen = options.screen(request.verb, request.run);
+  }
 
   static async start(request: Request, options: DriveOptions): Promise<Follower> {
     const { manifest } = await options.aws.settings.manifest(request.system);
@@ -95,29 +220,47 @@ class Follower {
       await journal.refresh();
       if (fold(journal.events)?.closed === undefined) before.delete(last);
     }
-    return new Follower(options, request.system, manifest.shared.journalBucket, manifest.shared.runner, before);
+    return new Follower(options, request, manifest.shared.journalBucket, manifest.shared.runner, before);
+  }
+
+  get run(): string {
+    return this.request.run;
+  }
+
+  get view(): WindowView | undefined {
+    return this.journal && fold(this.journal.events);
   }
 
   async look(): Promise<void> {
     const added = await this.added().catch(() => []);
-    const view = this.journal && fold(this.journal.events);
-    if (view && added.length > 0) this.options.screen.events(view, added);
-    else this.options.screen.tick(this.options.clock.now());
+    const view = this.view;
+    if (view && added.length > 0) this.screen.events(view, added);
+    else this.screen.tick(this.options.clock.now());
+  }
+
+  /** Leaves a note for a run: it stops after the step it is in. Where no window is open yet, as soon as one is. */
+  async askToStop(of: string, why: string): Promise<void> {
+    if (this.journal) await this.journal.note(this.request.run, this.request.by, { type: 'stop.asked', of, why });
+    else this.wish = { of, why };
   }
 
   /** A look that fails is not the run's trouble: the next one shows what this one missed. */
-  private async added(): Promise<JournalEvent[]> {
+  private async added(): Promise<readonly JournalEvent[]> {
     if (!this.journal) {
-      const store = this.options.aws.journal(this.bucket, this.system);
+      const store = this.options.aws.journal(this.bucket, this.request.system);
       const mine = (await store.windows()).filter((name) => !this.before.has(name)).at(-1);
       if (mine === undefined) return [];
       this.journal = new Journal(store, mine, this.options.clock, randomUUID);
+      if (this.wish) await this.askToStop(this.wish.of, this.wish.why);
     }
-    return this.journal.refresh();
+    await this.journal.refresh();
+    const added = this.journal.events.slice(this.shown);
+    this.shown = this.journal.events.length;
+    return added;
   }
 
   async stop(): Promise<void> {
     await this.look();
-    this.options.screen.close();
+    this.screen.close();
   }
 }

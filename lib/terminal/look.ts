@@ -1,42 +1,67 @@
 /** Verbs that only look: the plan and the status. */
-import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import { whereNow } from '../manifest/traffic';
-import type { Output, StatusScreen } from '../report';
+import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { Clock } from '../runbook/clock';
+import { decide } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
-import type { Verb } from '../runbook/events';
-import { Journal } from '../runbook/journal';
-import { holdEndsAt, nextWindow, observeWorld, planOf } from '../runbook/verbs';
+import { learn, withEstimates } from '../runbook/estimates';
+import type { Durations, Verb } from '../runbook/events';
+import { Journal, type JournalStore } from '../runbook/journal';
+import { planned } from '../runbook/step';
+import { holdEndsAt, nextWindow, observeWorld, planOf, rollbackFrom } from '../runbook/verbs';
 import { fold, type WindowView } from '../runbook/window';
+import type { World } from '../steps/world';
+import { openWindow } from './open-window';
+import { watch } from './watch';
 
 /** Shows the plan of a verb for the open window, or for the one that would be opened; answers how many steps are left. */
-export async function showPlan(aws: Aws, system: string, verb: Verb, output: Output, clock: Clock): Promise<number> {
+export async function showPlan(
+  aws: Aws,
+  system: string,
+  verb: Verb,
+  output: Output,
+  clock: Clock,
+  /** Shows the decision time for this hour instead of the window's own. */
+  upBy?: string,
+): Promise<number> {
   const { manifest, state } = await aws.settings.manifest(system);
   const store = aws.journal(manifest.shared.journalBucket, system);
   const names = await store.windows();
   const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
-  let view = open;
+  let view = open?.view;
   if (!view) {
     if (verb === 'rollback' || verb === 'teardown')
       throw new Stop('window.none', `no window of ${system} is open`, { next: ['npm run status'], exit: exit.usage });
-    view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock);
+    view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
   }
-  const steps = planOf({ verb }, await observeWorld(aws, view));
+  const world = await observeWorld(aws, view);
+  const steps = withEstimates(planOf({ verb }, world), view.durations);
   const done = view.current?.verb === verb ? view.current.steps : new Map();
   const left = steps.filter(({ id }) => done.get(id)?.doneAt === undefined);
   output.plan({
     verb,
     window: view.window,
-    steps: steps.map((step) => ({
-      id: step.id,
-      title: step.title,
-      estimateSeconds: step.estimateSeconds,
-      ...(step.pointOfLoss ? { pointOfLoss: true } : {}),
-      done: !left.includes(step),
-    })),
+    steps: steps.map((step) => ({ ...planned(step), done: !left.includes(step) })),
+    ...(verb === 'cutover' ? decisionsFor(world, upBy ?? view.upBy?.upBy) : {}),
+    now: clock.now(),
   });
   return left.length;
+}
+
+/** The decision time from where the world is, and the one that counts once the migrations have begun: the longer way back. */
+function decisionsFor(world: World, upBy: string | undefined): Pick<PlanScreen, 'decision'> {
+  if (upBy === undefined || !world.window.from) return {};
+  return { decision: { upBy, now: decide(upBy, rollbackFrom(world)), migrated: decide(upBy, rollbackFrom(world, 'migrations')) } };
+}
+
+/** What the newest window has taught about durations. */
+async function learnt(store: JournalStore, names: readonly string[], clock: Clock): Promise<Durations> {
+  const last = names.at(-1);
+  if (last === undefined) return {};
+  const journal = new Journal(store, last, clock, () => '');
+  await journal.refresh();
+  return learn(journal.events);
 }
 
 /** The window as it would stand right after being opened: nothing is written. */
@@ -45,6 +70,7 @@ function preview(
   manifest: WindowView['manifest'],
   state: WindowView['state'] | undefined,
   clock: Clock,
+  durations: Durations,
 ): WindowView {
   const at = new Date(clock.now()).toISOString();
   const by = { who: '', where: '' };
@@ -54,6 +80,7 @@ function preview(
       window,
       manifest,
       state: state ?? { production: window.production, opened: false },
+      durations,
       number: 1,
       at,
       run: '',
@@ -65,26 +92,11 @@ function preview(
   return view;
 }
 
-async function openWindow(
-  aws: Aws,
-  system: string,
-  bucket: string,
-  names: readonly string[],
-  clock: Clock,
-): Promise<WindowView | undefined> {
-  const last = names.at(-1);
-  if (last === undefined) return undefined;
-  const journal = new Journal(aws.journal(bucket, system), last, clock, randomUUID);
-  await journal.refresh();
-  const view = fold(journal.events);
-  return view && view.closed === undefined ? view : undefined;
-}
-
 /** Exit code 0 when the system is in a known state, 1 when it is not. */
 export async function showStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
   const { manifest, state } = await aws.settings.manifest(system);
   const names = await aws.journal(manifest.shared.journalBucket, system).windows();
-  const view = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
+  const view = (await openWindow(aws, system, manifest.shared.journalBucket, names, clock))?.view;
   const { live, maintenance } = whereNow(manifest, await aws.traffic.order(manifest));
   const production = state?.production ?? manifest.shared.database.instance;
   const instance = await aws.databases.describe(production);
@@ -105,4 +117,31 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
   };
   output.status(screen);
   return (state?.opened && live === undefined) || maintenance === undefined ? exit.failed : exit.done;
+}
+
+/** Follows the run that is under way, or waits for the next one, until it ends; answers as that run does. */
+export async function watchStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
+  const status = await showStatus(aws, system, output, clock);
+  const { manifest } = await aws.settings.manifest(system);
+  const bucket = manifest.shared.journalBucket;
+  const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), clock);
+  if (!open) return status;
+  const leave = new AbortController();
+  const onInterrupt = () => leave.abort();
+  process.once('SIGINT', onInterrupt);
+  try {
+    const over = open.view.current === undefined || open.view.current.ended !== undefined;
+    if (over) output.note(`nothing runs in ${open.view.name}; waiting for the next run (Ctrl-C ends the watching)`);
+    const ended = await watch(open.journal, {
+      clock,
+      screen: (verb, run) => output.screen(verb, run),
+      signal: leave.signal,
+      ...(over ? { after: open.journal.events.length } : {}),
+    });
+    if (!ended) return leave.signal.aborted ? exit.interrupted : exit.done;
+    output.reply(ended.verb, ended.reply);
+    return ended.reply.state === 'stopped' ? ended.reply.exit : exit.done;
+  } finally {
+    process.removeListener('SIGINT', onInterrupt);
+  }
 }

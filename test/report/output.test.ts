@@ -44,7 +44,7 @@ const night = () => new Night().start(0).step(0, 1, 'stage.ready').add(1, { type
 
 test('data goes to standard output, messages to standard error', () => {
   const { output, stdout, stderr } = make();
-  output.plan({ verb: 'cutover', window: w3, steps: cutover.map((step) => ({ ...step, done: false })) });
+  output.plan({ now: 0, verb: 'cutover', window: w3, steps: cutover.map((step) => ({ ...step, done: false })) });
   expect(stdout.text).toContain('video w3: cutover from blue to green');
   expect(stderr.text).toBe('');
   const { view, events } = night();
@@ -89,7 +89,7 @@ test('the status as JSON names the run that is under way and what to type next',
     now: Date.parse('2026-03-01T02:00:10Z'),
   });
   expect(JSON.parse(stdout.text)).toMatchObject({
-    ...{ event: 'status', live: 'blue', window: 'w3', at: '2026-03-01T02:00:10.000Z', next: ['npm run status'] },
+    ...{ event: 'status', live: 'blue', window: 'w3', at: '2026-03-01T02:00:10.000Z', next: ['npm run status -- --watch'] },
     run: { verb: 'cutover', step: 'migrations', stepsDone: 1, steps: 8, by: ana },
   });
 });

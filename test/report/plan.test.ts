@@ -1,15 +1,15 @@
 import { planScreen } from '../../lib/report/plan';
-import { colored, cutover, plain, screen, w3 } from './night';
+import { began, colored, cutover, plain, screen, w3 } from './night';
 
 const steps = (done: number) => cutover.map((step, index) => ({ ...step, done: index < done }));
 
 test('the plan is the steps in order, how long each takes, when it begins, and where a rollback begins to lose writes', () => {
-  expect(planScreen({ verb: 'cutover', window: w3, steps: steps(0) }, plain)).toEqual(
+  expect(planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(0) }, plain)).toEqual(
     screen(`
 video w3: cutover from blue to green
 production video-production, fallback video-fallback-w3
 
-     step                                                       takes  begins at
+     step                                                    estimate  begins at
 1    Check that green is up, healthy and runs its release         5 s        now
 2    Put the maintenance answer in front                          2 s       +5 s
 3    Stop blue's workers and prove them stopped                  40 s       +7 s
@@ -27,7 +27,7 @@ production video-production, fallback video-fallback-w3
 });
 
 test('what is done is marked and takes no more time; the loss is red', () => {
-  const lines = planScreen({ verb: 'cutover', window: w3, steps: steps(4) }, colored);
+  const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(4) }, colored);
   expect(lines.slice(4)).toEqual(
     screen(`
 1  <green>✔</> <dim>Check that green is up, healthy and runs its release         5 s</>
@@ -49,12 +49,12 @@ test('what is done is marked and takes no more time; the loss is red', () => {
 test('the first opening of a system, and a plan with nothing left', () => {
   const w0 = { ...w3, name: 'w0', from: undefined, to: 'blue' as const, fallback: undefined };
   const done = [{ id: 'a', title: 'Put blue in front', estimateSeconds: 2, done: true }];
-  expect(planScreen({ verb: 'cutover', window: w0, steps: done }, plain)).toEqual(
+  expect(planScreen({ now: began, verb: 'cutover', window: w0, steps: done }, plain)).toEqual(
     screen(`
 video w0: first opening, on blue
 production video-production
 
-     step                                                       takes  begins at
+     step                                                    estimate  begins at
 1  ✔ Put blue in front                                            2 s
 
 Everything is done.
@@ -65,7 +65,7 @@ Everything is done.
 test('no line is wider than the screen', () => {
   const long = steps(0).map((step) => ({ ...step, title: `${step.title} ${'and more words '.repeat(10)}`.trim() }));
   for (const columns of [60, 80, 100]) {
-    for (const line of planScreen({ verb: 'cutover', window: w3, steps: long }, { ...plain, columns })) {
+    for (const line of planScreen({ now: began, verb: 'cutover', window: w3, steps: long }, { ...plain, columns })) {
       expect(line.length).toBeLessThanOrEqual(columns);
     }
   }

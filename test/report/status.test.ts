@@ -118,7 +118,7 @@ test('what to type next follows the window', () => {
   expect(at(finished('rollback'))).toEqual(['npm run teardown -- --now']);
   // somebody is at it; after its lease nobody is.
   const running = new Night().start(0).add(0, { type: 'step.started', step: 'migrations' });
-  expect(at(running)).toEqual(['npm run status']);
+  expect(at(running)).toEqual(['npm run status -- --watch']);
   expect(at(running, 3600)).toEqual(['npm run cutover', 'npm run rollback']);
   expect(statusScreen({ ...quiet, window: running.view, now: began + 10_000 }, plain)).toContain(
     '    cutover    running, 0 of 8 steps done, by Ana',

@@ -1,0 +1,44 @@
+/** How long steps take: learned from the journals of this system's earlier windows, and guessed only where there are none. */
+import type { Durations, JournalEvent, Measured } from './events';
+
+/** The newest are kept: a database that has grown says more than one of two years ago. */
+const kept = 20;
+/** Lasts as long as the stacks say, so no earlier window knows better. */
+const configured = new Set(['watch']);
+
+/** What is known after a window: what was known before it, and what its own steps took. */
+export function learn(events: readonly JournalEvent[]): Durations {
+  const [first] = events;
+  const known: Record<string, { acted: number[]; seen: number[] }> = {};
+  if (first?.type === 'window.opened')
+    for (const [id, { acted, seen }] of Object.entries(first.durations ?? {})) known[id] = { acted: [...acted], seen: [...seen] };
+  for (const event of events) {
+    if (event.type !== 'step.done' || configured.has(event.step)) continue;
+    const step = known[event.step] ?? { acted: [], seen: [] };
+    (event.acted ? step.acted : step.seen).push(event.seconds);
+    known[event.step] = step;
+  }
+  return Object.fromEntries(
+    Object.entries(known).map(([id, { acted, seen }]) => [id, { acted: acted.slice(-kept), seen: seen.slice(-kept) }]),
+  );
+}
+
+/** The nearest-rank percentile: of few values the 90th is the largest, which errs on the safe side. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0;
+}
+
+/** Steps with the median of earlier windows as their estimate, where there were any. */
+export function withEstimates<S extends { readonly id: string; readonly estimateSeconds: number }>(
+  steps: readonly S[],
+  durations: Durations,
+): (S & { readonly measured?: Measured })[] {
+  return steps.map((step) => {
+    const known = durations[step.id];
+    // one that found it so already did not do the work; only where nobody ever acts, looking is the work.
+    const values = known && known.acted.length > 0 ? known.acted : (known?.seen ?? []);
+    if (values.length === 0) return step;
+    return { ...step, estimateSeconds: percentile(values, 0.5), measured: { runs: values.length, p90Seconds: percentile(values, 0.9) } };
+  });
+}

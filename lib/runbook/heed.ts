@@ -1,0 +1,185 @@
+/**
+ * What a run pays attention to beside its own step: another writer, somebody who wishes it to stop, traffic that was
+ * moved behind its back, and the decision time. Looked at before every step and while one is waited for.
+ */
+import { answerSeconds, decide, hasMoved, warningDue } from './decision';
+import { exit, Stop } from './errors';
+import type { PlannedStep } from './events';
+import { otherWriter } from './journal';
+import { type RunAnswer, type RunOptions, seriesOf, viewOf } from './run';
+import type { Observation, Step } from './step';
+import { type Decision, decisionStep, type UpBy, type WindowView } from './window';
+
+export interface Outside {
+  /** What `rollback --traffic-only` did after that moment, as a sentence. */
+  emergencySince(since: number): Promise<string | undefined>;
+  /** The way back, as it would be once the step `next` has begun. */
+  rollback(view: WindowView, next: string): Promise<readonly PlannedStep[]>;
+}
+
+/** A step that is done this soon after somebody asked the run to stop is finished first; a longer wait is left. */
+const finishMs = 30_000;
+/** How often is looked while a step is waited for. */
+const newsMs = 1000;
+const trafficMs = 5000;
+const decisionMs = 30_000;
+
+export class Heed {
+  private newsAt = 0;
+  private trafficAt = 0;
+  private decisionAt = 0;
+
+  constructor(
+    private readonly options: RunOptions,
+    private readonly plan: readonly Step[],
+    private readonly observe: (step: Step) => Promise<Observation>,
+  ) {}
+
+  /** @throws Stop when the run must not go on; answers a question for people at the decision time */
+  async before(step: Step): Promise<RunAnswer | undefined> {
+    await this.news();
+    this.stopIfAsked(step, 0);
+    await this.traffic();
+    return this.decision(step);
+  }
+
+  /** The same, seldom enough not to be felt. */
+  async during(step: Step): Promise<RunAnswer | undefined> {
+    const now = this.options.clock.now();
+    if (now - this.newsAt >= newsMs) await this.news();
+    this.stopIfAsked(step, finishMs);
+    if (now - this.trafficAt >= trafficMs) await this.traffic();
+    const { upBy } = viewOf(this.options.journal);
+    const due = upBy?.decision !== undefined && now >= Date.parse(upBy.decision.at);
+    return due || now - this.decisionAt >= decisionMs ? this.decision(step) : undefined;
+  }
+
+  /** A confirmed step that no longer holds stops the run: somebody or something changed the world behind our back. */
+  async whatMustHold(which: (step: Step) => boolean = () => true): Promise<void> {
+    const { steps } = seriesOf(this.options.journal);
+    const isDone = (id: string) => steps.get(id)?.doneAt !== undefined;
+    for (const step of this.plan) {
+      if (!which(step) || !isDone(step.id) || step.holdsUntil === undefined || isDone(step.holdsUntil)) continue;
+      // its end has begun: it may be half undone by us.
+      if (steps.has(step.holdsUntil)) continue;
+      const seen = await this.observe(step);
+      if (seen.is === 'todo') {
+        throw new Stop(
+          'step.no-longer-holds',
+          `"${step.title}" was confirmed at ${steps.get(step.id)?.doneAt} and is not so any more${seen.detail ? `: ${seen.detail}` : ''}`,
+          {
+            state: 'Somebody or something changed it; nothing has been done about it.',
+            next: ['npm run status', 'npm run rollback'],
+          },
+        );
+      }
+    }
+  }
+
+  private async news(): Promise<void> {
+    const { journal, clock, run } = this.options;
+    this.newsAt = clock.now();
+    await passing(() => journal.refresh());
+    // having read their event, the next number would be free: the journal itself would no longer stop us.
+    if (seriesOf(journal).run !== run)
+      throw otherWriter(
+        journal.events.findLast(({ type }) => type === 'run.started'),
+        journal.window,
+      );
+  }
+
+  private stopIfAsked(step: Step, grace: number): void {
+    const { journal, clock, run, verb } = this.options;
+    const asked = journal.events.find((event) => event.type === 'stop.asked' && event.of === run);
+    if (asked?.type !== 'stop.asked' || clock.now() - Date.parse(asked.at) < grace) return;
+    const where = grace > 0 ? `while "${step.title}" was waited for` : `before "${step.title}"`;
+    throw new Stop('run.stop-asked', `${asked.by.who} on ${asked.by.where} asked it to stop (${asked.why}); it stopped ${where}`, {
+      state: 'What had been asked of AWS goes on by itself; no step is half known.',
+      next: [`npm run ${verb}`, ...(verb === 'cutover' ? ['npm run rollback'] : []), 'npm run status'],
+      exit: exit.interrupted,
+    });
+  }
+
+  /** The order of the rules is one call; it tells of every way in which somebody may have moved traffic. */
+  private async traffic(): Promise<void> {
+    const { clock, journal, outside, run } = this.options;
+    this.trafficAt = clock.now();
+    const started = journal.events.find((event) => event.type === 'run.started' && event.run === run);
+    const emergency = await passing(async () => outside?.emergencySince(Date.parse(started?.at ?? '')));
+    if (emergency) {
+      throw new Stop('traffic.emergency', emergency, {
+        state: 'The old release is in front; the databases are as this run left them.',
+        next: ['npm run status', 'npm run rollback'],
+      });
+    }
+    await passing(() => this.whatMustHold(({ id }) => id.startsWith('traffic.')));
+  }
+
+  private async decision(step: Step): Promise<RunAnswer | undefined> {
+    const { clock, journal, outside, run, by, verb } = this.options;
+    this.decisionAt = clock.now();
+    const view = viewOf(journal);
+    const { upBy } = view;
+    // once customers are on the new color, the hour has been met or missed.
+    if (!upBy || !outside || verb !== 'cutover' || !view.window.from || seriesOf(journal).steps.has('traffic.open')) return undefined;
+    const answer = view.answers.get(decisionStep);
+    if (answer?.answer === 'go') return undefined;
+    if (answer) {
+      throw new Stop('decision.roll-back', `roll back, said ${answer.by.who} at the decision time: ${answer.reason}`, {
+        state: inMaintenance,
+        next: ['npm run rollback'],
+        exit: exit.refused,
+      });
+    }
+    const way = await passing(() => outside.rollback(view, step.id));
+    const decision = way ? decide(upBy.upBy, way) : upBy.decision;
+    if (!decision) return undefined;
+    const warning = warningDue(decision, upBy, clock.now());
+    if (warning !== undefined || hasMoved(upBy.decision, decision)) {
+      const { at, rollbackSeconds, steps, measuredSteps } = decision;
+      await journal.append(run, by, {
+        type: 'decision.time',
+        ...{ at, upBy: upBy.upBy, rollbackSeconds, steps, measuredSteps },
+        ...(warning === undefined ? {} : { warning }),
+      });
+    }
+    return clock.now() < Date.parse(decision.at) ? undefined : this.ask(upBy, decision);
+  }
+
+  private async ask({ upBy, atDecision }: UpBy, { rollbackSeconds }: Decision): Promise<RunAnswer> {
+    const { journal, run, by, unanswered } = this.options;
+    if (unanswered) throw byPolicy(atDecision, upBy);
+    const question = `The decision time: a rollback from here takes about ${Math.ceil(rollbackSeconds / 60)} min and must be done by ${upBy}. Go on (go) or roll back (no-go)?`;
+    const asked = journal.events.findLast((event) => event.type === 'gate.asked' && event.step === decisionStep && event.run === run);
+    const since = journal.events.findLast((event) => event.type === 'up-by.set')?.number ?? 0;
+    if (!asked || asked.number < since) await journal.append(run, by, { type: 'gate.asked', step: decisionStep, question });
+    return { state: 'gate', step: decisionStep, question };
+  }
+}
+
+const inMaintenance = 'Customers are where the last step left them: see npm run status.';
+
+function byPolicy(policy: UpBy['atDecision'], upBy: string): Stop {
+  const nobody = `nobody answered within ${answerSeconds} s of the decision time for ${upBy}`;
+  return policy === 'rollback'
+    ? new Stop('decision.roll-back', `${nobody}; the window's policy is to roll back`, {
+        state: inMaintenance,
+        next: ['npm run rollback'],
+        exit: exit.refused,
+      })
+    : new Stop('decision.hold', `${nobody}; the window's policy is to hold: nothing goes on by itself`, {
+        state: inMaintenance,
+        next: ['npm run rollback', 'npm run cutover -- --answer go --reason "<why>"', 'npm run cutover -- --up-by <a later hour>'],
+        exit: exit.refused,
+      });
+}
+
+/** A look that fails for a passing reason is made again at the next; only what was found out stops a run. */
+async function passing<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof Stop) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * `rollback --traffic-only`: the old color's rules in front, from this process, with one parameter and the load
+ * balancer alone. For the moment when the journal, the runner or the databases cannot be reached; so nothing here may
+ * load or ask for any of them, and everything that is not needed for the switch comes after it.
+ */
+import { hostname, userInfo } from 'node:os';
+import { parseArgs } from 'node:util';
+import { makeClients } from '../aws/clients';
+import { EmergencyParameter } from '../aws/emergency';
+import { explain } from '../aws/explain';
+import { type Emergency, emergencyMoves } from '../manifest/emergency';
+import { failureLines } from '../report/messages';
+import { styleFor } from '../report/style';
+import { exit, messageOf, Stop } from '../runbook/errors';
+import { confirm } from './gate';
+
+interface Flags {
+  readonly system?: string | undefined;
+  readonly by?: string | undefined;
+  readonly yes?: boolean | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Runs `rollback --traffic-only …`; answers its exit code. */
+export async function emergency(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json');
+  const style = styleFor(process.stderr, !args.includes('--no-color'));
+  try {
+    const flags = flagsOf(args);
+    const say = (event: string, values: object, lines: readonly string[]) =>
+      json ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`) : process.stderr.write(`${lines.join('\n')}\n`);
+    await switchBack(new EmergencyParameter(makeClients()), flags, say);
+    return exit.done;
+  } catch (error) {
+    const explained = explain(error);
+    const { code, next, exit: exitCode } = explained instanceof Stop ? explained : { code: 'switchback.bug', next: [], exit: exit.failed };
+    if (json) process.stdout.write(`${JSON.stringify({ event: 'error', code, message: messageOf(explained), next, exit: exitCode })}\n`);
+    else process.stderr.write(`${failureLines(explained, style).join('\n')}\n`);
+    return exitCode;
+  }
+}
+
+type Say = (event: string, values: object, lines: readonly string[]) => void;
+
+async function switchBack(parameter: EmergencyParameter, flags: Flags, say: Say): Promise<void> {
+  const found = flags.system === undefined ? onlyOne(await parameter.all()) : await parameter.read(flags.system);
+  const { system, window, from } = found ?? {};
+  if (!found || !window || !from) {
+    throw new Stop(
+      'emergency.no-window',
+      `no window of ${flags.system ?? system ?? 'any system'} is open: there is no color to go back to`,
+      {
+        next: ['npm run status'],
+        exit: exit.usage,
+      },
+    );
+  }
+  if (!flags.yes) await asked(found);
+  const wanted = emergencyMoves(found);
+  let moved = 0;
+  const settle = async () => {
+    const moves = await parameter.toMove(wanted);
+    await parameter.move(moves);
+    moved += moves.reduce((sum, { priorities }) => sum + priorities.length, 0);
+  };
+  // a lost answer, or a rule that changed between looking and moving: what is so now is looked at, and the rest is moved.
+  await settle().catch(settle);
+  const seconds = Math.round(performance.now()) / 1000;
+  say('rollback.traffic-only', { system, window, live: from, rules: moved, seconds }, [
+    `✔ ${from}'s rules are in front and the maintenance answer is parked: ${moved === 0 ? 'it was so already' : `${moved} rules moved`}, ${seconds} s after the start`,
+    '  No database was touched. If one has been fenced, customers now read with the old release and cannot write.',
+  ]);
+  await leaveNote(parameter, found, flags, say);
+  say('rollback.traffic-only.next', { next: ['npm run status', 'npm run rollback'] }, [
+    '',
+    'Next',
+    '  npm run status',
+    '  npm run rollback   (workers, databases and the rest)',
+  ]);
+}
+
+/** A cutover that still runs sees the order of the rules, and this; one that was about to move them is overruled once. */
+async function leaveNote(parameter: EmergencyParameter, found: Emergency, flags: Flags, say: Say): Promise<void> {
+  const by = flags.by ?? `${userInfo().username}@${hostname()}`;
+  try {
+    await parameter.write({ ...found, used: { at: new Date().toISOString(), by } });
+    const back = await parameter.toMove(emergencyMoves(found));
+    const rules = back.reduce((sum, { priorities }) => sum + priorities.length, 0);
+    if (rules === 0) return;
+    await parameter.move(back);
+    say('rollback.traffic-only.again', { rules }, [
+      `  A run had moved ${rules} rules meanwhile; they were moved back, and it has been told to stop.`,
+    ]);
+  } catch (error) {
+    const message = messageOf(error);
+    say('rollback.traffic-only.not-noted', { message }, [
+      `  A run that is under way could not be told (${message}); it stops when it next looks at the order of the rules.`,
+    ]);
+  }
+}
+
+function onlyOne(all: readonly Emergency[]): Emergency | undefined {
+  const open = all.filter(({ window }) => window !== undefined);
+  if (open.length > 1) {
+    throw new Stop('system.which', `several systems have a window open: ${open.map(({ system }) => system).join(', ')}`, {
+      next: open.map(({ system }) => `npm run rollback -- --traffic-only --system ${system}`),
+      exit: exit.usage,
+    });
+  }
+  return open[0];
+}
+
+async function asked({ system, window, from }: Emergency): Promise<void> {
+  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
+    throw new Stop('confirm.no-terminal', 'a rollback changes what customers see, and there is no terminal to ask', {
+      next: ['npm run rollback -- --traffic-only --yes'],
+      exit: exit.usage,
+    });
+  }
+  process.stderr.write('Only the rules move. After a fence, customers read with the old release and cannot write.\n');
+  if (!(await confirm(`Put ${from} in front of ${system} (${window})? Type ${system} to go on: `, system)))
+    throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
+}
+
+function flagsOf(args: readonly string[]): Flags {
+  try {
+    const flag = { type: 'boolean' } as const;
+    const text = { type: 'string' } as const;
+    const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text };
+    return parseArgs({ args: [...args], options, strict: true }).values;
+  } catch (cause) {
+    throw new Stop('usage', messageOf(cause), { next: ['npm run rollback -- --traffic-only --system <name>'], exit: exit.usage, cause });
+  }
+}

@@ -1,0 +1,61 @@
+/** Asking a person at a gate, until they answer, somebody else does, or the time for an answer is over. */
+import { createInterface, type Interface } from 'node:readline/promises';
+import { exit, Stop } from '../runbook/errors';
+import type { Verb } from '../runbook/events';
+
+export interface Answer {
+  readonly answer: 'go' | 'no-go';
+  readonly reason: string;
+}
+
+export interface Gate {
+  readonly verb: Verb;
+  /** The step that asks. */
+  readonly step: string;
+  readonly question: string;
+}
+
+/** Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C */
+export async function askGate({ verb, question }: Gate, signal: AbortSignal): Promise<Answer | undefined> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    for (;;) {
+      const word = (await line(terminal, `${question} (go / no-go) `, verb, signal)).trim();
+      if (word === 'go' || word === 'no-go')
+        return { answer: word, reason: (await line(terminal, 'Why, for the journal: ', verb, signal)).trim() || 'no reason given' };
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      process.stderr.write('\n');
+      return undefined;
+    }
+    throw error;
+  } finally {
+    terminal.close();
+  }
+}
+
+/** One line; in raw mode Ctrl-C reaches only readline, and would otherwise leave the question open for ever. */
+function line(terminal: Interface, question: string, verb: Verb, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    terminal.once('SIGINT', () => reject(interrupted(verb)));
+    terminal.question(question, { signal }).then(resolve, reject);
+  });
+}
+
+const interrupted = (verb: Verb): Stop =>
+  new Stop('terminal.interrupted', 'Ctrl-C: the question stays open; nothing runs and nothing has been answered', {
+    next: [`npm run ${verb} -- --answer go --reason "<why>"`, `npm run ${verb} -- --answer no-go --reason "<why>"`, 'npm run rollback'],
+    exit: exit.interrupted,
+  });
+
+export async function confirm(question: string, expected: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    // Ctrl-C here is a no.
+    const no = new Promise<string>((resolve) => terminal.once('SIGINT', () => resolve('')));
+    return (await Promise.race([terminal.question(question), no])).trim() === expected;
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,50 @@
+/** The open window of a system, for terminals: to look at it, to watch it, and to leave a note in its journal. */
+import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
+import type { Clock } from '../runbook/clock';
+import type { Operator } from '../runbook/events';
+import { Journal } from '../runbook/journal';
+import type { Request } from '../runbook/verbs';
+import { fold, type Series, type WindowView } from '../runbook/window';
+
+export interface OpenWindow {
+  readonly journal: Journal;
+  readonly view: WindowView;
+}
+
+export async function openWindow(
+  aws: Aws,
+  system: string,
+  bucket: string,
+  names: readonly string[],
+  clock: Clock,
+): Promise<OpenWindow | undefined> {
+  const last = names.at(-1);
+  if (last === undefined) return undefined;
+  const journal = new Journal(aws.journal(bucket, system), last, clock, randomUUID);
+  await journal.refresh();
+  const view = fold(journal.events);
+  return view && view.closed === undefined ? { journal, view } : undefined;
+}
+
+/** The run of somebody else that holds the window now. */
+export function holder(view: WindowView | undefined, run: string, now: number): Series | undefined {
+  const current = view?.current;
+  return current && current.ended === undefined && current.run !== run && Date.parse(current.leaseUntil) > now ? current : undefined;
+}
+
+/**
+ * Notes another hour while somebody's run is under way: it works out its decision time anew before its next step.
+ * Answers whose run that is; undefined where nobody is at it, and the verb itself brings the hour along.
+ */
+export async function extend(
+  { journal, view }: OpenWindow,
+  upBy: NonNullable<Request['upBy']>,
+  run: string,
+  by: Operator,
+  clock: Clock,
+): Promise<Series | undefined> {
+  const at = holder(view, run, clock.now());
+  if (at) await journal.note(run, by, { type: 'up-by.set', ...upBy });
+  return at;
+}

@@ -1,0 +1,10 @@
+/** Which part of Switchback a command line needs. Nothing else is loaded: in an emergency, start-up is waiting time. */
+export function start(args: readonly string[]): Promise<number> {
+  const [verb, ...rest] = args;
+  if (verb === 'rollback' && rest.includes('--traffic-only') && !rest.includes('--help') && !rest.includes('-h')) {
+    const { emergency } = require('./emergency') as typeof import('./emergency');
+    return emergency(rest);
+  }
+  const { main } = require('./commands') as typeof import('./commands');
+  return main(args);
+}
