@@ -50,7 +50,21 @@ new Switchback(app, 'video', {
     { name: 'clock', command: ['node', 'worker.js', 'clock'], once: true },
     { name: 'billing', command: ['node', 'worker.js', 'billing'], once: true },
   ],
-  migration: { expand: ['node', 'migrate.js', 'expand'], contract: ['node', 'migrate.js', 'contract'] },
+  migration: {
+    expand: ['node', 'migrate.js', 'expand'],
+    contract: ['node', 'migrate.js', 'contract'],
+    bridges: {
+      // money belongs to accounts now; release 1.0.0 asks whose it is.
+      columns: [
+        { table: 'public.charges', column: 'user_id', from: '(SELECT owner_id FROM public.accounts WHERE id = NEW.account_id)' },
+        { table: 'public.invoices', column: 'user_id', from: '(SELECT owner_id FROM public.accounts WHERE id = NEW.account_id)' },
+        // nobody signs in with a login any more; it was made from the mail address.
+        { table: 'public.users', column: 'login', from: "split_part(NEW.email, '@', 1)" },
+      ],
+      // what people say about themselves has a table of its own.
+      rows: [{ of: 'public.profiles', run: 'UPDATE public.users SET bio = NEW.bio, city = NEW.city WHERE id = NEW.user_id' }],
+    },
+  },
   maintenance: { body: maintenance, contentType: 'text/html' },
   checks: [
     { application: 'site', path: '/' },

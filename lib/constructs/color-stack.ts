@@ -278,6 +278,7 @@ export class ColorStack extends SystemStack {
       container: migrationName,
       expand: [...migration.expand],
       ...(migration.contract ? { contract: [...migration.contract] } : {}),
+      ...(migration.bridges ? { bridges: migration.bridges } : {}),
       network: { subnets: network.vpc.selectSubnets(network.inside).subnetIds, securityGroups: [network.tasks.securityGroupId] },
       logGroup: this.shared.logs[this.color].logGroupName,
       logStreamPrefix: migrationName,

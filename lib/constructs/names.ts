@@ -14,6 +14,9 @@ export const roleNames = (system: string): SharedPart['database']['roles'] => ({
 });
 
 export const colorUser = (system: string, color: Color): string => `${sql(system)}_${color}`;
+/** The user the fallback databases are fed as. */
+export const feedUser = (system: string): string => `${sql(system)}_feed`;
+
 export const readerUser = (system: string, color: Color): string => `${sql(system)}_${color}_reader`;
 export const masterUser = 'switchback';
 

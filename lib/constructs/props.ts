@@ -25,6 +25,13 @@ export interface SwitchbackProps {
   readonly migration: MigrationProps;
 
   /**
+   * Fork the database ahead of the window and keep the fallback fed (logical replication), so that a rollback hours
+   * later loses nothing. Without it the fork is made inside the window.
+   * @default true
+   */
+  readonly feed?: boolean;
+
+  /**
    * The release blue runs.
    * @default - there is no blue stack
    */
@@ -372,6 +379,13 @@ export interface MigrationProps {
   readonly contract?: readonly string[];
 
   /**
+   * What Switchback cannot guess about bringing rows of the new form back into the old one: renames it does not see,
+   * splits, merges, changed meaning. `npm run plan` says which differences need one.
+   * @default - none
+   */
+  readonly bridges?: Bridges;
+
+  /**
    * @default - `image` of the system
    */
   readonly image?: ImageOfRelease;
@@ -385,6 +399,36 @@ export interface MigrationProps {
    * @default 1024
    */
   readonly memory?: number;
+}
+
+/** How rows of the new form become rows of the old one, in plain SQL. */
+export interface Bridges {
+  /**
+   * The value of a column of the old form, computed from the arriving row (`NEW`, by the new form's column names).
+   * @default - none
+   */
+  readonly columns?: readonly BridgeColumn[];
+
+  /**
+   * What each new or changed row of a table of the new form does to the old form.
+   * @default - none
+   */
+  readonly rows?: readonly BridgeRows[];
+}
+
+export interface BridgeColumn {
+  /** Of the old form, with its schema: `public.users`. */
+  readonly table: string;
+  readonly column: string;
+  /** An SQL expression: `NEW.first || ' ' || NEW.last`. */
+  readonly from: string;
+}
+
+export interface BridgeRows {
+  /** The table of the new form, with its schema: `public.profiles`. */
+  readonly of: string;
+  /** One SQL statement: `UPDATE public.users SET bio = NEW.bio WHERE id = NEW.user_id`. */
+  readonly run: string;
 }
 
 export interface MaintenanceProps {

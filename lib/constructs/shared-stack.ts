@@ -10,7 +10,7 @@ import { type Color, manifestVersion, parameterName, type sharedSchema } from '.
 import { Handlers } from './custom-resources';
 import { FrontDoor, listenerPorts } from './front-door';
 import { Guard } from './guard';
-import { roleNames } from './names';
+import { feedUser, roleNames } from './names';
 import { Network } from './network';
 import { ProductionDatabase } from './production-database';
 import type { DatabaseProperties } from './properties';
@@ -29,6 +29,8 @@ export class SharedStack extends SystemStack {
   readonly database: ProductionDatabase;
   readonly journal: s3.Bucket;
   readonly migratorSecret: UserSecret;
+  /** Of the user the fallback is fed as. */
+  readonly feedSecret: UserSecret;
   readonly handlers: Handlers;
   readonly runner: Runner;
   /** Here, not in the colors' stacks: what a release has logged outlives its teardown. */
@@ -78,6 +80,7 @@ export class SharedStack extends SystemStack {
     acknowledge(this.journal, 'S1', 'every event says who wrote it, and nothing but the runner may write; who reads is in CloudTrail');
     const roles = roleNames(system);
     this.migratorSecret = new UserSecret(this, 'Migrator', roles.migrator, `User that migrations of ${system} run as`);
+    this.feedSecret = new UserSecret(this, 'Feed', feedUser(system), `User that the fallback databases of ${system} are fed as`);
     const logGroup = (color: Color) =>
       new logs.LogGroup(this, `${color}Logs`, {
         retention: logs.RetentionDays.THREE_MONTHS,
@@ -98,7 +101,7 @@ export class SharedStack extends SystemStack {
       network: this.network,
       cluster: this.cluster,
       journal: this.journal,
-      secrets: [this.database.masterSecret, this.migratorSecret],
+      secrets: [this.database.masterSecret, this.migratorSecret, this.feedSecret],
       logs: [this.logs.blue, this.logs.green],
       database: this.database.identifier,
       scheduleGroup: system,
@@ -166,6 +169,7 @@ export class SharedStack extends SystemStack {
         name: this.database.databaseName,
         masterSecret: this.database.masterSecret.secretArn,
         migratorSecret: this.migratorSecret.secretArn,
+        ...((props.feed ?? true) ? { feedSecret: this.feedSecret.secretArn } : {}),
         roles,
       },
       journalBucket: this.journal.bucketName,

@@ -163,6 +163,19 @@ export const colorPartSchema = z.object({
     /** Replaces the container's command for each part; a release without a contract part has none. */
     expand: z.array(z.string()),
     contract: z.array(z.string()).optional(),
+    /** What cannot be guessed about bringing rows back into the old form (lib/postgres/classify.ts, `Declared`). */
+    bridges: z
+      .object({
+        columns: z
+          .array(z.object({ table: z.string(), column: z.string(), from: z.string() }))
+          .readonly()
+          .optional(),
+        rows: z
+          .array(z.object({ of: z.string(), run: z.string() }))
+          .readonly()
+          .optional(),
+      })
+      .optional(),
     network,
     logGroup: z.string(),
     logStreamPrefix: z.string(),

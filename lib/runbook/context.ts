@@ -13,10 +13,14 @@ export interface Context {
   readonly aws: Aws;
   readonly clock: Clock;
   readonly acceptLoss: boolean;
+  /** Ids of differences that a rollback would lose, accepted by the operator. */
+  readonly acceptedLosses: readonly string[];
   /** When the current step was first begun in this series (milliseconds since the epoch). */
   readonly since: number;
   /** The master user's connection to an instance, opened once per invocation. */
   database(instance: string): Promise<Db>;
+  /** A connection of its own, for what lives in one: a kept snapshot. Closed with the invocation. */
+  connection(instance: string): Promise<Db>;
   /** What a confirmed step left behind. @throws Error when it left nothing: the plan's order is wrong */
   facts(step: string): Facts;
   /** Ends the window in the journal. */

@@ -1,6 +1,8 @@
 /** The night. */
 import type { Step } from '../runbook/step';
+import { bridged, feedResumed, footprintShipped, formClassified, formNoted } from './bridges';
 import { goNoGo, smokeTested, watched } from './checks';
+import { feedLevel, feedPaused } from './feed';
 import { drained, fenced, opened } from './fence';
 import { inFront } from './in-front';
 import { changesCounted } from './loss';
@@ -13,12 +15,55 @@ import { promoted, replicaLevel } from './replica';
 import { teardownScheduled } from './schedule';
 import { planStage } from './stage';
 import { workersStarted, workersStopped } from './workers';
-import type { World } from './world';
+import { forkOf, type World } from './world';
 
 export function planCutover(world: World): Step[] {
-  const { from, to, production, fallback } = world.window;
-  const { landingTests, watchSeconds, holdSeconds } = world.manifest.shared;
+  const { from, to, fallback } = world.window;
   if (!from || !fallback) return planFirstOpening(world);
+  return forkOf(world) === 'ahead' ? planFedCutover(world, { from, to, fallback }) : planCutoverWithFork(world, { from, to, fallback });
+}
+
+interface Names {
+  readonly from: 'blue' | 'green';
+  readonly to: 'blue' | 'green';
+  readonly fallback: string;
+}
+
+/** Forked ahead: the fallback is fed until the fence, stays as it was during the migrations, and is fed again after them. */
+function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
+  const { production } = world.window;
+  return [
+    ...planStage(world),
+    readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
+    maintenanceInFront(),
+    workersStopped(from, { holdsUntil: 'end' }),
+    drained(production),
+    fenced(production, { holdsUntil: 'migrations' }),
+    feedLevel(production, fallback),
+    formNoted(fallback),
+    feedPaused(production, fallback),
+    readsFrom(from, 'all', fallback, { id: 'standby.move', title: `Start to point the rest of ${from} at ${fallback}`, wait: false }),
+    migrationsRun(production, to),
+    fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
+    formClassified(production),
+    bridged(production, fallback),
+    footprintShipped(production, fallback),
+    feedResumed(production, fallback),
+    feedLevel(production, fallback, 'feed.canary'),
+    readsFrom(from, 'all', fallback, {
+      id: 'standby.fallback',
+      title: `Wait until all of ${from} reads from ${fallback}, ready to go back`,
+      wait: true,
+    }),
+    changesCounted(production),
+    opened(production, to),
+    ...toCustomers(world),
+  ];
+}
+
+/** Forked inside the window, as the video team did: after opening, a rollback leaves what customers write behind. */
+function planCutoverWithFork(world: World, { from, to, fallback }: Names): Step[] {
+  const { production } = world.window;
   return [
     ...planStage(world),
     maintenanceInFront(),
@@ -38,14 +83,21 @@ export function planCutover(world: World): Step[] {
     fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
     changesCounted(production),
     { ...opened(production, to), pointOfLoss: true },
+    ...toCustomers(world),
+  ];
+}
+
+/** The new color is tried by those who know the way, then by everybody. */
+function toCustomers({ window: { to }, manifest: { shared } }: World): Step[] {
+  return [
     smokeTested(to),
-    goNoGo(landingTests),
+    goNoGo(shared.landingTests),
     inFront(to),
     workersStarted(to),
     maintenanceParked(),
     releaseProven(to),
-    teardownScheduled(holdSeconds),
-    watched(to, watchSeconds),
+    teardownScheduled(shared.holdSeconds),
+    watched(to, shared.watchSeconds),
   ];
 }
 

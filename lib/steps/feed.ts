@@ -1,5 +1,5 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
-import { pauseFeed, settleFeed } from '../postgres/feed';
+import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
 import { type ForkOptions, forkAhead, forkState, prepareFork } from '../postgres/fork';
 import { inRecovery } from '../postgres/lsn';
 import { markerRoundTrip } from '../postgres/marker';
@@ -100,6 +100,13 @@ export function feedLevel(production: string, fallback: string, id = 'feed.level
       const subscription = await readSubscription(to, feedName(context.window.name));
       if (subscription && !subscription.enabled && context.view.facts(id))
         return done('it had arrived, and the feed has been stopped since');
+      const health = await feedHealth(await context.database(production), to, feedName(context.window.name));
+      if (health.state === 'dead')
+        return {
+          is: 'failed',
+          code: 'feed.dead',
+          message: `the feed to ${fallback} is dead: ${health.reasons.join('; ')}. rollback -- --accept-loss leaves what was written since behind`,
+        };
       const { milliseconds } = await markerRoundTrip(await context.database(production), to, { timeoutMs: 10_000 });
       return done(`arrived after ${milliseconds.toFixed(1)} ms`, { markerMs: milliseconds });
     },

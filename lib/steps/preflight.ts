@@ -2,7 +2,7 @@
 import { preflight } from '../postgres/preflight';
 import { done, type Step } from '../runbook/step';
 
-export function preflightPassed(production: string, fallback: string): Step {
+export function preflightPassed(production: string, fallback: string, fork: 'ahead' | 'window'): Step {
   return {
     id: 'preflight',
     title: 'Preflight of both databases: settings, rights, owners, what a copy would not carry',
@@ -18,7 +18,7 @@ export function preflightPassed(production: string, fallback: string): Step {
           message: `${production} has an RDS-managed master password, which forbids read replicas on PostgreSQL: use a secret of your own`,
         };
       }
-      const findings = await preflight(await context.database(production), await context.database(fallback), { roles });
+      const findings = await preflight(await context.database(production), await context.database(fallback), { roles, fork });
       const refused = findings.filter(({ severity }) => severity === 'refuse');
       if (refused.length > 0) {
         return {

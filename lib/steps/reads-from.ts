@@ -62,9 +62,12 @@ export function withHost(value: DatabaseSecret, address: { host: string; port: n
     host: address.host,
     port: address.port,
     dbname,
-    url: `postgres://${user}:${password}@${address.host}:${address.port}/${dbname}`,
+    url: `postgres://${user}:${password}@${address.host}:${address.port}/${dbname}${local(address.host) ? '' : '?sslmode=require'}`,
   };
 }
+
+// RDS forces TLS from PostgreSQL 15 on; servers on this machine have none.
+const local = (host: string): boolean => host === 'localhost' || host.startsWith('127.') || host === '::1';
 
 export async function addressOf(context: Context, instance: string): Promise<{ host: string; port: number }> {
   const found = await context.aws.databases.describe(instance);

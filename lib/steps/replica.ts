@@ -20,7 +20,10 @@ export function replicaReady(fallback: string): Step {
           message: `there is no instance ${fallback}: deploy it with \`npx cdk deploy fallback-${window.name}\``,
         };
       }
-      if (instance.replicaOf === undefined && context.view.begun('cutover', 'fallback.promote'))
+      if (
+        instance.replicaOf === undefined &&
+        (context.view.begun('stage', 'fallback.promote') || context.view.begun('cutover', 'fallback.promote'))
+      )
         return done('it was promoted in this window');
       if (instance.replicaOf === undefined) {
         return {

@@ -1,20 +1,28 @@
 /** Everything back, from wherever the world is. Nothing is ever deleted here. */
 import { exit, Stop } from '../runbook/errors';
 import type { Step } from '../runbook/step';
+import { unbridged } from './bridges';
+import { feedLevel, feedStopped, sequencesAhead } from './feed';
 import { drained, fenced, opened } from './fence';
 import { inFront } from './in-front';
 import { lossAccepted } from './loss';
 import { maintenanceInFront, maintenanceParked } from './maintenance';
 import { releaseProven } from './proof';
+import { equalityProven, lossTold, Moment, momentKept } from './prove';
 import { readsFrom } from './reads-from';
 import { fallbackIsProduction } from './records';
 import { promoted } from './replica';
 import { teardownScheduled } from './schedule';
 import { workersStarted, workersStopped } from './workers';
-import { progressOf, type World } from './world';
+import { forkOf, progressOf, type World } from './world';
+
+export interface RollbackOptions {
+  /** The operator accepts that what was written since opening stays behind: where there is no feed, or it is dead. */
+  readonly acceptLoss?: boolean;
+}
 
 /** @throws Stop `rollback.nowhere` for the first opening of a system */
-export function planRollback(world: World): Step[] {
+export function planRollback(world: World, { acceptLoss = false }: RollbackOptions = {}): Step[] {
   const { window, manifest } = world;
   const { from, to, production, fallback } = window;
   if (!from || !fallback) {
@@ -23,31 +31,47 @@ export function planRollback(world: World): Step[] {
       exit: exit.usage,
     });
   }
-  const { migrated } = progressOf(world);
+  const { migrated, opened: wasOpened } = progressOf(world);
+  const fed = forkOf(world) === 'ahead';
+  const down = [maintenanceInFront(), workersStopped(to, { id: 'standby.workers' })];
+  const backToCustomers = [inFront(from), workersStarted(from), maintenanceParked(), releaseProven(from)];
   const schedule = teardownScheduled(manifest.shared.holdSeconds);
-  const backToCustomers = [inFront(from), workersStarted(from), maintenanceParked(), releaseProven(from), schedule];
 
   // the production database is as it was: open it again.
   if (!migrated) {
     return [
-      maintenanceInFront(),
-      workersStopped(to, { id: 'standby.workers' }),
+      ...down,
       readsFrom(from, 'all', production, { id: 'live.production', title: `Point ${from} at ${production} again`, wait: true }),
       opened(production, from),
       ...backToCustomers,
+      schedule,
     ];
   }
-  // it has been changed: the data before the change is on the fallback, which becomes production.
-  return [
-    maintenanceInFront(),
-    workersStopped(to, { id: 'standby.workers' }),
-    drained(production),
-    fenced(production, { holdsUntil: 'end' }),
-    lossAccepted(production),
-    promoted(fallback),
+  const closed = [drained(production), fenced(production, { holdsUntil: 'end' })];
+  const toFallback = [
     readsFrom(from, 'all', fallback, { id: 'live.fallback', title: `Point ${from} at ${fallback}`, wait: true }),
     fallbackIsProduction(fallback),
     opened(fallback, from),
     ...backToCustomers,
   ];
+  // customers have written in the new form, and the fallback has been fed with it: nothing is lost, and it is proven.
+  if (fed && wasOpened && !acceptLoss) {
+    const moment = new Moment();
+    return [
+      sequencesAhead(production, fallback),
+      ...down,
+      ...closed,
+      feedLevel(production, fallback, 'feed.drained'),
+      feedStopped(fallback),
+      unbridged(fallback),
+      momentKept(fallback, moment),
+      ...toFallback,
+      equalityProven(production, fallback, moment),
+      lossTold(fallback),
+      schedule,
+    ];
+  }
+  // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
+  const left = fed ? [feedStopped(fallback), unbridged(fallback)] : [promoted(fallback)];
+  return [...down, ...closed, lossAccepted(production), ...left, ...toFallback, schedule];
 }

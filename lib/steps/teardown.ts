@@ -3,11 +3,13 @@ import { otherColor } from '../manifest/schema';
 import { colorPart } from '../runbook/context';
 import { exit, Stop } from '../runbook/errors';
 import type { Step } from '../runbook/step';
+import { productionUnbridged } from './bridges';
+import { feedRemoved } from './feed';
 import { fenced } from './fence';
 import { migrationsRun } from './migrations';
 import { stacksReleased, windowClosed } from './records';
 import { finalSnapshot, stackDeleted, standbyIdle } from './remove';
-import { progressOf, type World } from './world';
+import { forkOf, progressOf, type World } from './world';
 
 export interface TeardownOptions {
   /** Leaves the standby color's stack, for the next window to use. */
@@ -40,6 +42,8 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
   return [
     standbyIdle(standby, production),
     // a replica that was never promoted holds nothing of its own: nothing to prove, nothing to keep.
+    ...(forkOf(world) === 'ahead' ? [feedRemoved(window.production, fallback)] : []),
+    ...(forkOf(world) === 'ahead' && progress.opened && !rolledBack ? [productionUnbridged(production)] : []),
     ...(promotedOrOld ? [fenced(retired, { id: 'retired.fence', title: `Prove that nobody can write to ${retired}` })] : []),
     ...(contract ? [migrationsRun(production, otherColor(standby), 'contract')] : []),
     ...(promotedOrOld ? [finalSnapshot(retired, { system: window.system, name: window.name })] : []),

@@ -24,8 +24,12 @@ export interface Progress {
   readonly rolledBack: boolean;
 }
 
+/** Forked ahead and fed, where the system was deployed with a feed; inside the window otherwise. */
+export const forkOf = ({ manifest }: Pick<World, 'manifest'>): 'ahead' | 'window' =>
+  manifest.shared.database.feedSecret === undefined ? 'window' : 'ahead';
+
 export const progressOf = ({ view }: World): Progress => ({
-  forked: view.begun('cutover', 'fallback.promote'),
+  forked: view.begun('stage', 'fallback.promote') || view.begun('cutover', 'fallback.promote'),
   migrated: view.begun('cutover', 'migrations'),
   opened: view.begun('cutover', 'database.open'),
   rolledBack: view.series.rollback !== undefined,

@@ -8,8 +8,10 @@ import type { World } from '../../lib/steps/world';
 import { manifest, operator, window } from '../_helpers/runbook';
 
 /** The world after a window in which the given steps were begun (`cutover migrations`) or done (`cutover traffic.proof!`). */
-function worldAfter(steps: readonly string[], about = window): World {
-  const bodies: EventBody[] = [{ type: 'window.opened', window: about, manifest, state: { production: 'video-db', opened: true } }];
+function worldAfter(steps: readonly string[], about = window, described = manifest): World {
+  const bodies: EventBody[] = [
+    { type: 'window.opened', window: about, manifest: described, state: { production: 'video-db', opened: true } },
+  ];
   let verb = '';
   for (const step of steps) {
     const [nextVerb = '', id = ''] = step.replace('!', '').split(' ');
@@ -23,7 +25,7 @@ function worldAfter(steps: readonly string[], about = window): World {
   );
   const view = fold(events);
   if (!view) throw new Error('no window');
-  return { window: about, manifest, view, live: 'blue', maintenance: false, production: 'video-db' };
+  return { window: about, manifest: described, view, live: 'blue', maintenance: false, production: 'video-db' };
 }
 
 const titles = (plan: readonly { title: string }[]) => plan.map(({ title }) => title);
@@ -159,4 +161,100 @@ test('the first opening of a system has no maintenance to fear and nothing to ro
     'window.close',
   ]);
   expect(() => planRollback(world)).toThrow('w0 is the first opening of video: there is nothing to go back to');
+});
+
+describe('with a feed', () => {
+  const described = { ...manifest, shared: { ...manifest.shared, database: { ...manifest.shared.database, feedSecret: 'feed' } } };
+  const fed = (steps: readonly string[]) => worldAfter(steps, window, described);
+
+  test('the fork is made while nobody sleeps badly, days before', () => {
+    expect(titles(planStage(fed([]))).slice(-4)).toEqual([
+      'Make a publication and a slot on video-db: what it commits is kept for video-fallback-w1',
+      'Promote video-fallback-w1: from here it is the data before the change',
+      'Feed video-fallback-w1 from the exact position where it left video-db',
+      'Prove that nobody but the feed can write to video-fallback-w1',
+    ]);
+  });
+
+  test('in the cutover the feed pauses for the migrations and goes on, bridged, before anybody may write', () => {
+    const ids = planCutover(fed([])).map(({ id }) => id);
+    const order = [
+      'traffic.maintenance',
+      'workers.stop',
+      'database.drain',
+      'database.fence',
+      'feed.level',
+      'form.before',
+      'feed.pause',
+      'migrations',
+      'form.classified',
+      'feed.bridge',
+      'feed.footprint',
+      'feed.resume',
+      'feed.canary',
+      'database.open',
+      'checks.smoke',
+      'gate.go',
+      'traffic.switch',
+      'workers.start',
+      'traffic.open',
+    ];
+    expect(ids.filter((id) => order.includes(id))).toEqual(order);
+    // open paths read from the fallback before anything holds a lock.
+    expect(ids.indexOf('open-paths.fallback')).toBeLessThan(ids.indexOf('traffic.maintenance'));
+    expect(planCutover(fed([])).some(({ pointOfLoss }) => pointOfLoss)).toBe(false);
+  });
+
+  test('a rollback after opening loses nothing and proves it after customers are served', () => {
+    expect(titles(planRollback(fed(['cutover migrations', 'cutover database.open'])))).toEqual([
+      "Move video-fallback-w1's sequences 10000 past video-db's",
+      'Put the maintenance answer in front; open paths stay open',
+      "Stop green's workers and prove them stopped",
+      'Wait until no write transaction is open',
+      'Fence video-db: nobody but Switchback can write, and prove it',
+      'Send a marker through the feed: once it arrives, video-fallback-w1 has everything',
+      'Make everything applied durable on video-fallback-w1 and stop the feed',
+      'Take the bridge off video-fallback-w1',
+      'Keep this moment of video-fallback-w1, to compare it once customers are served again',
+      'Point blue at video-fallback-w1',
+      'Record video-fallback-w1 as the production database',
+      'Open video-fallback-w1 to blue, and only to blue',
+      "Put blue's rules in front",
+      "Start blue's workers, one by one",
+      'Park the maintenance answer: the site is open',
+      "Prove that every address answers with blue's release, 10 times in a row",
+      'Compare video-db with the kept moment of video-fallback-w1: every row of the old form',
+      'Say what the old form could not hold: the loss manifest',
+      'Schedule the teardown for the end of the hold, in 24 h',
+    ]);
+  });
+
+  test('with a dead feed the operator may accept the loss, and it is counted', () => {
+    const ids = planRollback(fed(['cutover migrations', 'cutover database.open']), { acceptLoss: true }).map(({ id }) => id);
+    expect(ids).toContain('loss.accepted');
+    expect(ids).not.toContain('feed.drained');
+  });
+
+  test('before opening, a rollback needs no proof: nobody has written', () => {
+    const ids = planRollback(fed(['cutover migrations'])).map(({ id }) => id);
+    expect(ids).toContain('production.pointer');
+    expect(ids).not.toContain('proof.equal');
+  });
+
+  test('a teardown removes the feed before it deletes what it feeds', () => {
+    const ids = planTeardown(fed(['stage fallback.promote', 'cutover migrations', 'cutover database.open', 'cutover traffic.proof!'])).map(
+      ({ id }) => id,
+    );
+    expect(ids).toEqual([
+      'standby.idle',
+      'feed.remove',
+      'bridge.remove',
+      'retired.fence',
+      'final.snapshot',
+      'window.release',
+      'fallback.delete',
+      'standby.delete',
+      'window.close',
+    ]);
+  });
 });

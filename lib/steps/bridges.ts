@@ -1,0 +1,210 @@
+/** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
+import { type BridgeScript, bridge, bridgeScript, runStatements, type Statement, unbridge } from '../postgres/bridge';
+import { type Catalog, readCatalog } from '../postgres/catalog';
+import { type Classification, classify, type Difference } from '../postgres/classify';
+import type { Db } from '../postgres/connect';
+import { copyTables, resumeFeed } from '../postgres/feed';
+import { footprint, shipFootprint } from '../postgres/footprint';
+import { mapping } from '../postgres/mapping';
+import { readMarker } from '../postgres/marker';
+import { feedName, readSubscription, silentTables } from '../postgres/subscription';
+import { type Context, colorPart } from '../runbook/context';
+import { done, type Step, todo } from '../runbook/step';
+import { feedSource } from './feed';
+
+/** The form of the data before the change, as the fallback has it: what everything after is compared with. */
+export function formNoted(fallback: string): Step {
+  return {
+    id: 'form.before',
+    title: `Note the form of ${fallback}'s tables: the one a rollback goes back to`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe({ view, database }) {
+      const known = view.facts('form.before');
+      if (known) return done('noted before', known);
+      const catalog = await readCatalog(await database(fallback));
+      return done(`${catalog.tables.length} tables`, { catalog });
+    },
+  };
+}
+
+/** Every difference of the two forms, sorted. What would be lost must have been accepted by its id. */
+export function formClassified(production: string): Step {
+  return {
+    id: 'form.classified',
+    title: 'Sort every difference that the migrations made: carried, bridged, to be declared, not lossless',
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe(context) {
+      const now = await readCatalog(await context.database(production));
+      const { differences } = classify(catalogBefore(context), now, declaredBy(context));
+      const open = differences.filter(({ id, loses }) => loses !== undefined && !context.acceptedLosses.includes(id));
+      if (open.length > 0) {
+        return {
+          is: 'failed',
+          code: 'form.not-lossless',
+          message: `a rollback after opening would lose: ${open.map((difference) => `${difference.loses} (${difference.what}; --accept-loss ${difference.id})`).join('; ')}`,
+        };
+      }
+      for (const { verdict, what } of differences) await context.progress(`${verdict}: ${what}`);
+      return done(count(differences), { now, differences });
+    },
+  };
+}
+
+/** The fallback takes rows of the new form from here on. Its own part is one transaction: it is up or it is not. */
+export function bridged(production: string, fallback: string): Step {
+  let up = false;
+  return {
+    id: 'feed.bridge',
+    title: `Put the bridge on ${fallback}: rows of the new form become rows of the old`,
+    estimateSeconds: 2,
+    patienceSeconds: 120,
+    async observe(context) {
+      const { script } = planned(context);
+      if (!(await isUp(await context.database(fallback)))) return todo();
+      // production's part leaves no mark, and may be run again.
+      return up || script.production.length === 0 ? done(`${script.fallback.length + script.production.length} statements`) : todo();
+    },
+    async act(context) {
+      const { script } = planned(context);
+      const { roles } = context.manifest.shared.database;
+      const [from, to] = [await context.database(production), await context.database(fallback)];
+      await bridge(from, to, roles, (await isUp(to)) ? { ...script, fallback: [] } : script);
+      up = true;
+    },
+  };
+}
+
+/** Which rows of the old form the migrations changed, brought over; backfills of columns it does not have are not shipped. */
+export function footprintShipped(production: string, fallback: string): Step {
+  return {
+    id: 'feed.footprint',
+    title: `Find the rows of the old form that the migrations changed, and bring them to ${fallback}`,
+    estimateSeconds: 10,
+    patienceSeconds: 3600,
+    async observe(context) {
+      const found = await find(context, production, fallback);
+      const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
+      return rows === 0
+        ? done('both databases hold the same in the old form')
+        : todo(found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', '));
+    },
+    async act(context) {
+      const found = await find(context, production, fallback);
+      await context.progress(found.tables.map(({ table, rows }) => `${table}: ${rows} rows`).join(', '));
+      await shipFootprint(
+        await context.database(production),
+        await context.database(fallback),
+        planned(context).classification.plan,
+        found,
+      );
+    },
+  };
+}
+
+async function find(context: Context, production: string, fallback: string) {
+  const { plan } = planned(context).classification;
+  return footprint(
+    await context.database(production),
+    await context.database(fallback),
+    plan,
+    mapping(plan, { names: 'new', declared: declaredBy(context) }),
+  );
+}
+
+/** From behind the migrations on; new tables are copied whole. Before anybody may write. */
+export function feedResumed(production: string, fallback: string): Step {
+  return {
+    id: 'feed.resume',
+    title: `Feed ${fallback} again, from behind the migrations`,
+    estimateSeconds: 5,
+    patienceSeconds: 3600,
+    async observe(context) {
+      const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];
+      const subscription = await readSubscription(to, name);
+      if (!subscription?.enabled) return todo();
+      const { script } = planned(context);
+      const published = await from.query<{ tables: number }>(
+        'SELECT count(*)::int AS tables FROM pg_catalog.pg_publication_tables WHERE pubname = $1',
+        [name],
+      );
+      if (published[0]?.tables !== script.publication.length + script.copied.length) return todo('the new tables are not published yet');
+      const silent = await silentTables(from, to, name);
+      return silent.length === 0 ? done(`${published[0]?.tables} tables`) : { is: 'pending', detail: `being copied: ${silent.join(', ')}` };
+    },
+    async act(context) {
+      const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];
+      const { script } = planned(context);
+      await resumeFeed(from, to, name, await feedSource(context, production), script.publication);
+      await copyTables(from, to, name, script.copied);
+    },
+  };
+}
+
+/** At a rollback, the feed stopped: names as they were, nothing of the bridge left but what holds new data. */
+export function unbridged(fallback: string): Step {
+  let notPutBack: string[] | undefined;
+  return {
+    id: 'feed.unbridge',
+    title: `Take the bridge off ${fallback}`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe(context) {
+      if (await isUp(await context.database(fallback))) return todo();
+      return done(notPutBack && notPutBack.length > 0 ? `not put back: ${notPutBack.join('; ')}` : undefined, {
+        notPutBack: notPutBack ?? [],
+      });
+    },
+    async act(context) {
+      notPutBack = await unbridge(await context.database(fallback), context.manifest.shared.database.roles, planned(context).script);
+    },
+  };
+}
+
+/** The bridge carries its own mark, in the transaction that puts it up or takes it down. */
+const isUp = async (fallback: Db): Promise<boolean> => (await readMarker(fallback, 'bridge')) === 'up';
+
+const mark = (value: 'up' | 'down'): Statement => ({
+  sql: `INSERT INTO switchback.marker (id, value) VALUES ('bridge', '${value}') ON CONFLICT (id) DO UPDATE SET value = excluded.value`,
+  as: 'master',
+});
+
+/** What the classifier and the bridge made of the two forms; the same on every invocation. */
+export function planned(context: Pick<Context, 'facts' | 'manifest' | 'window'>): { classification: Classification; script: BridgeScript } {
+  const classification = classify(catalogBefore(context), context.facts('form.classified')['now'] as Catalog, declaredBy(context));
+  const script = bridgeScript(classification.plan);
+  return { classification, script: { ...script, fallback: [...script.fallback, mark('up')], revert: [...script.revert, mark('down')] } };
+}
+
+export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => context.facts('form.before')['catalog'] as Catalog;
+
+export const declaredBy = ({ manifest, window }: Pick<Context, 'manifest' | 'window'>) =>
+  colorPart(manifest, window.to).migration.bridges ?? {};
+
+function count(differences: readonly Difference[]): string {
+  const of = (verdict: Difference['verdict']) => differences.filter((difference) => difference.verdict === verdict).length;
+  return `${of('carried')} carried as they are, ${of('bridged')} bridged, ${of('declare')} to be declared, ${of('lossy')} not lossless`;
+}
+
+/** At the teardown: what the bridge put on production for the old form's sake goes. Every statement may be run again. */
+export function productionUnbridged(production: string): Step {
+  let off = false;
+  return {
+    id: 'bridge.remove',
+    title: `Take off ${production} what only the bridge needed`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe(context) {
+      return off || planned(context).script.productionRevert.length === 0 ? done() : todo();
+    },
+    async act(context) {
+      await runStatements(
+        await context.database(production),
+        context.manifest.shared.database.roles,
+        planned(context).script.productionRevert,
+      );
+      off = true;
+    },
+  };
+}
