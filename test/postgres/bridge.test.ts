@@ -1,4 +1,4 @@
-import { bridge, bridgeScript, unbridge } from '../../lib/postgres/bridge';
+import { bridge, bridgeScript, restoreRules, unbridge } from '../../lib/postgres/bridge';
 import { type Catalog, readCatalog } from '../../lib/postgres/catalog';
 import { type Classification, classify, type Declared } from '../../lib/postgres/classify';
 import type { Db } from '../../lib/postgres/connect';
@@ -61,6 +61,7 @@ beforeAll(async () => {
   classification = classify(old, await readCatalog(production), declared);
   const script = bridgeScript(classification.plan);
   await bridge(production, fallback, roles, script);
+  await bridge(production, fallback, roles, script);
   await resumeFeed(production, fallback, name, source, script.publication);
   await copyTables(production, fallback, name, script.copied);
   await openTo(production, roles, green.username);
@@ -71,7 +72,10 @@ beforeAll(async () => {
   });
   await settleFeed(fallback, name);
   await stopFeed(fallback, name);
-  notPutBack = await unbridge(fallback, roles, script);
+  // Whoever is not sure whether it was done, does it again.
+  await unbridge(fallback, roles, script);
+  await unbridge(fallback, roles, script);
+  notPutBack = await restoreRules(fallback, roles, script);
 }, 60_000);
 afterAll(stopServers);
 

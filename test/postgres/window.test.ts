@@ -1,4 +1,4 @@
-import { bridge, bridgeScript, unbridge } from '../../lib/postgres/bridge';
+import { bridge, bridgeScript, restoreRules, unbridge } from '../../lib/postgres/bridge';
 import { readCatalog } from '../../lib/postgres/catalog';
 import { classify, type Declared } from '../../lib/postgres/classify';
 import type { Db } from '../../lib/postgres/connect';
@@ -135,7 +135,8 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   const marker = await markerRoundTrip(production, fallback);
   await settleFeed(fallback, name);
   await stopFeed(fallback, name);
-  const notPutBack = await unbridge(fallback, roles, script);
+  await unbridge(fallback, roles, script);
+  const notPutBack = await restoreRules(fallback, roles, script);
   const moment = await keepMoment(await b!.master());
   await openTo(fallback, roles, blue.username);
   const gap = performance.now() - gapBegan;
