@@ -6,7 +6,7 @@ import { DatabaseError, type Db, ident } from './connect';
 import { type Poll, pollEvery } from './lsn';
 import { forbidMigrations, type Roles, revokeMembership } from './roles';
 import { majorVersion, ownSchema } from './server';
-import { lingering, type OpenWrite, openWrites, writersAllowed } from './writers';
+import { lingering, type OpenWrite, openWrites, serverTime, writersAllowed } from './writers';
 
 export { type Proof, type ProofOptions, proveFenced } from './proof';
 export { allowMigrations, forbidMigrations, migrationsAllowed } from './roles';
@@ -80,7 +80,8 @@ export interface Ended {
 export async function endWriters(db: Db, roles: Roles, { graceMs, poll }: EndOptions): Promise<Ended> {
   const wait = poll ?? pollEvery(10, graceMs, 'the end of open transactions');
   const seen = new Set<number>();
-  let left = await openWrites(db);
+  const since = await serverTime(db);
+  let left = await openWrites(db, since);
   for (;;) {
     for (const { pid } of left) seen.add(pid);
     if (left.length === 0) break;
@@ -89,7 +90,7 @@ export async function endWriters(db: Db, roles: Roles, { graceMs, poll }: EndOpt
     } catch {
       break;
     }
-    left = await openWrites(db);
+    left = await openWrites(db, since);
   }
   // Before PostgreSQL 16, a session can still be the write role by SET ROLE; pools open new ones by themselves.
   const stale = await lingering(db);

@@ -6,7 +6,7 @@ import type { Db } from './connect';
 import { flushWal, inRecovery } from './lsn';
 import { migrationsAllowed, type Roles } from './roles';
 import { ownSession, rdsRoles } from './server';
-import { definerFunctions, lingering, openWrites, possibleWriters } from './writers';
+import { definerFunctions, lingering, openWrites, possibleWriters, serverTime } from './writers';
 
 export interface ProofOptions {
   /** SECURITY DEFINER functions that somebody has looked at and that are no way around the fence, as `schema.name(arguments)`. */
@@ -27,11 +27,14 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   }
   const blind = await canSee(db);
   if (blind.length > 0) return { proven: false, reasons: blind, lsn: '0/0' };
+  const could = await whoCouldBegin(db, roles);
+  // From here on nobody can begin, if the look above found nobody: what is in the middle began before.
+  const since = await serverTime(db);
   const reasons = [
-    ...(await whoCouldBegin(db, roles)),
+    ...could,
     ...(await waysAround(db, acknowledgedFunctions)),
     ...(await sessionsAboveRights(db)),
-    ...(await whoIsInTheMiddle(db)),
+    ...(await whoIsInTheMiddle(db, could.length === 0 ? since : undefined)),
   ];
   return { proven: reasons.length === 0, reasons, lsn: await flushWal(db) };
 }
@@ -85,16 +88,18 @@ async function sessionsAboveRights(db: Db): Promise<string[]> {
   );
 }
 
-async function whoIsInTheMiddle(db: Db): Promise<string[]> {
+async function whoIsInTheMiddle(db: Db, since: string | undefined): Promise<string[]> {
   const prepared = await db.query<{ gid: string; owner: string; prepared: Date }>(
     'SELECT gid, owner, prepared FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared',
   );
-  const open = await openWrites(db);
+  const open = await openWrites(db, since);
   // A transaction number in progress that no session and no prepared transaction accounts for is one that began between the looks.
   const [unexplained] = await db.query<{ count: number }>(
     `SELECT count(*)::int AS count FROM pg_catalog.pg_snapshot_xip(pg_catalog.pg_current_snapshot()) AS x(xid)
-      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity s WHERE s.backend_xid = x.xid::xid AND (s.datname IS DISTINCT FROM current_database() OR s.backend_type LIKE 'autovacuum%' OR ${ownSession}))
+      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity s WHERE s.backend_xid = x.xid::xid
+              AND (s.datname IS DISTINCT FROM current_database() OR s.backend_type LIKE 'autovacuum%' OR ${ownSession} OR s.xact_start > $1::timestamptz))
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts p WHERE p.transaction = x.xid::xid)`,
+    [since ?? null],
   );
   const reasons = [
     ...prepared.map(

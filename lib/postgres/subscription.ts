@@ -27,7 +27,11 @@ export async function ensureFeedUser(
   const [rds] = await db.query<{ there: boolean }>(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication') AS there",
   );
-  await db.query(rds!.there ? `GRANT rds_replication TO ${ident(user)}` : `ALTER ROLE ${ident(user)} REPLICATION`);
+  if (rds!.there) await db.query(`GRANT rds_replication TO ${ident(user)}`);
+  // on RDS the membership is what counts and the attribute is refused; elsewhere the attribute is what counts.
+  await db.query(`ALTER ROLE ${ident(user)} REPLICATION`).catch((error: unknown) => {
+    if (!rds!.there || !(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+  });
   // A dead network is noticed in seconds and not after a minute; times are sent in one zone whatever the server's is.
   await db.query(`ALTER ROLE ${ident(user)} SET wal_sender_timeout = '5s'`);
   await db.query(`ALTER ROLE ${ident(user)} SET TimeZone = 'UTC'`);

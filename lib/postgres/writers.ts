@@ -69,21 +69,29 @@ export interface OpenWrite {
 /**
  * A statement is checked for its rights after it has locked its tables. So someone who passed that check before a fence was up
  * shows here by the lock, even when no row has been written yet.
+ * @param since a moment (`serverTime`) at which nobody had the right to begin any more: what began later is going to be refused, and left out.
  */
-export async function openWrites(db: Db): Promise<OpenWrite[]> {
+export async function openWrites(db: Db, since?: string): Promise<OpenWrite[]> {
   const rows = await db.query<OpenWrite>(
     `SELECT s.pid, coalesce(s.usename, s.backend_type) AS "user", s.application_name AS application, s.xact_start AS since,
             extract(epoch FROM clock_timestamp() - s.xact_start)::float8 AS seconds, coalesce(s.state, s.backend_type) AS state, s.query
        FROM pg_catalog.pg_stat_activity s
       WHERE s.datname = current_database() AND s.pid <> pg_catalog.pg_backend_pid() AND s.backend_type NOT LIKE 'autovacuum%' AND s.backend_type <> 'walsender' AND NOT ${ownSession}
-        AND (s.backend_xid IS NOT NULL OR EXISTS (
+        AND ($1::timestamptz IS NULL OR s.xact_start IS NULL OR s.xact_start <= $1)
+        AND (s.backend_xid IS NOT NULL OR (($1::timestamptz IS NULL OR s.query_start IS NULL OR s.query_start <= $1) AND EXISTS (
           SELECT FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
            WHERE l.pid = s.pid AND l.locktype = 'relation' AND l.database = s.datid AND l.relation >= 16384
              AND l.mode IN ('RowExclusiveLock','ShareRowExclusiveLock','ExclusiveLock','AccessExclusiveLock')
-             AND c.relpersistence IS DISTINCT FROM 't' AND c.relkind IS DISTINCT FROM 'i'))
+             AND c.relpersistence IS DISTINCT FROM 't' AND c.relkind IS DISTINCT FROM 'i')))
       ORDER BY s.xact_start NULLS LAST`,
+    [since ?? null],
   );
   return rows.map((row) => ({ ...row, query: shapeOf(row.query) }));
+}
+
+/** The server's clock. */
+export async function serverTime(db: Db): Promise<string> {
+  return (await db.query<{ at: string }>('SELECT clock_timestamp()::text AS at'))[0]!.at;
 }
 
 /** A statement without its values, shortened. */

@@ -62,8 +62,18 @@ export async function startLoad(
       } catch (error) {
         if (committing) load.unknown.add(id);
         load.errors.push((error as Error).message);
-        await client?.end().catch(() => undefined);
-        client = undefined;
+        // As a pool does it: a refused statement keeps its connection, unless the database has moved.
+        const refused =
+          (error as { code?: string }).code === '42501' &&
+          client?.port === where().port &&
+          (await client?.query('ROLLBACK').then(
+            () => true,
+            () => false,
+          ));
+        if (!refused) {
+          await client?.end().catch(() => undefined);
+          client = undefined;
+        }
       }
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }

@@ -95,16 +95,15 @@ test('running it all again changes nothing, but a new password', async () => {
 });
 
 test('a password is nowhere in the log of the server, not even where every statement is logged', async () => {
-  const admin = await server.superuser();
-  await admin.query("ALTER SYSTEM SET log_statement = 'all'");
-  await admin.query('SELECT pg_reload_conf()');
-  const db = await server.master();
+  const logging = await startServer({ settings: { logging_collector: 'on', log_directory: 'log', log_statement: 'all' } });
+  const db = await logging.master();
+  await prepareRoles(db, { database, roles });
   await ensureUser(db, { user: 'logged', password: 'do-not-log-me', kind: 'color', roles, database });
-  const [log] = await admin.query<{ text: string }>("SELECT coalesce(string_agg(query, ' '), '') AS text FROM pg_stat_activity");
+  await failure(logging.as({ username: 'logged', password: 'do-not-log-me-either' }));
+  await (await logging.as({ username: 'logged', password: 'do-not-log-me' })).query('SELECT 1');
+  const [log] = await (await logging.superuser()).query<{ text: string }>('SELECT pg_read_file(pg_current_logfile()) AS text');
+  expect(log!.text).toContain('CREATE ROLE "logged"');
   expect(log!.text).not.toContain('do-not-log-me');
-  await (await server.as({ username: 'logged', password: 'do-not-log-me' })).query('SELECT 1');
-  await admin.query('ALTER SYSTEM RESET log_statement');
-  await admin.query('SELECT pg_reload_conf()');
 });
 
 test('the user an application used so far hands its tables over, and keeps reading', async () => {
