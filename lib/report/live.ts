@@ -23,16 +23,16 @@ function timesLine({ plan }: Series, { paint, columns }: Style): string[] {
 }
 
 /** The hour, and how long there is to decide. */
-function decisionLine({ upBy, current, answers }: WindowView, now: number, style: Style): string[] {
-  if (!upBy || current?.verb !== 'cutover' || current.steps.has('traffic.open')) return [];
+function decisionLine({ upBy, current, answers, begun }: WindowView, now: number, style: Style): string[] {
+  if (!upBy || current?.verb !== 'cutover' || begun('cutover', 'traffic.open')) return [];
   const hour = `must be up by ${clockTime(upBy.upBy, style)}`;
   const { decision } = upBy;
   if (!decision) return [cut(`${hour}; the decision time is worked out before the next step`, style.columns)];
   if (answers.get(decisionStep)?.answer === 'go') return [cut(`${hour}; at the decision time it was decided to go on`, style.columns)];
-  const left = (Date.parse(decision.at) - now) / 1000;
+  const left = (Date.parse(decision.decideBy) - now) / 1000;
   const when = left > 0 ? `decide in ${duration(left)}` : 'the decision time is over';
   const text = cut(
-    `${hour}: ${when} (${clockTime(decision.at, style)}); a rollback takes ${duration(decision.rollbackSeconds)}`,
+    `${hour}: ${when} (${clockTime(decision.decideBy, style)}); a rollback takes ${duration(decision.rollbackSeconds)}`,
     style.columns,
   );
   return [left > 600 ? text : style.paint(left > 120 ? 'yellow' : 'red', text)];

@@ -40,7 +40,7 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
     case 'up-by.set':
       return `must be up by ${event.upBy}, says ${event.by.who}; without an answer at the decision time: ${event.atDecision}`;
     case 'decision.time': {
-      const text = `decide by ${event.at}: a rollback from here takes ${duration(event.rollbackSeconds)}`;
+      const text = `decide by ${event.decideBy}: a rollback from here takes ${duration(event.rollbackSeconds)}`;
       return event.warning === undefined ? text : paint('yellow', `${event.warning} min to the decision time; ${text}`);
     }
     case 'run.stopped':

@@ -52,7 +52,7 @@ const runsText = ({ measured }: PlannedStep): string =>
 function decisionLines({ decision, steps, now }: PlanScreen, style: Style): string[] {
   if (!decision) return [];
   const { paint, columns } = style;
-  const row = (name: string, { at, rollbackSeconds, steps: count, measuredSteps }: Decision) => {
+  const row = (name: string, { decideBy: at, rollbackSeconds, steps: count, measuredSteps }: Decision) => {
     const left = (Date.parse(at) - now) / 1000;
     const when = left > 0 ? `${clockTime(at, style)}, in ${duration(left)}` : paint('red', `${clockTime(at, style)}: over`);
     const how = measuredSteps === count ? 'measured' : `${measuredSteps} of its ${count} steps measured, the others estimated`;

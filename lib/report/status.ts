@@ -57,10 +57,10 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const series = window.series[verb];
     if (series) lines.push([`  ${verb}`, seriesText(series, window, status, style)]);
   }
-  if (window.upBy && !window.current?.steps.has('traffic.open')) {
+  if (window.upBy && !window.begun('cutover', 'traffic.open')) {
     const { upBy, decision } = window.upBy;
-    const left = decision ? seconds(now, decision.at) : 0;
-    const when = decision ? `; decide by ${dateTime(decision.at, style)}${left > 0 ? `, in ${duration(left)}` : ': over'}` : '';
+    const left = decision ? seconds(now, decision.decideBy) : 0;
+    const when = decision ? `; decide by ${dateTime(decision.decideBy, style)}${left > 0 ? `, in ${duration(left)}` : ': over'}` : '';
     lines.push(['must be up', `by ${dateTime(upBy, style)}${when}`]);
   }
   if (status.holdEndsAt) {

@@ -15,7 +15,7 @@ export const answerSeconds = 60;
 export function decide(upBy: string, rollback: readonly Pick<PlannedStep, 'estimateSeconds' | 'measured'>[]): Decision {
   const rollbackSeconds = rollback.reduce((sum, { estimateSeconds, measured }) => sum + (measured?.p90Seconds ?? estimateSeconds), 0);
   return {
-    at: new Date(Date.parse(upBy) - rollbackSeconds * 1000).toISOString(),
+    decideBy: new Date(Date.parse(upBy) - rollbackSeconds * 1000).toISOString(),
     rollbackSeconds,
     steps: rollback.length,
     measuredSteps: rollback.filter(({ measured }) => measured !== undefined).length,
@@ -23,14 +23,14 @@ export function decide(upBy: string, rollback: readonly Pick<PlannedStep, 'estim
 }
 
 /** The warning that is due now: the nearest one, once. */
-export function warningDue({ at }: Pick<Decision, 'at'>, { warned }: Pick<UpBy, 'warned'>, now: number): number | undefined {
-  const nearest = warnings.findLast((minutes) => now >= Date.parse(at) - minutes * 60_000);
-  return nearest !== undefined && now < Date.parse(at) && !warned.some((given) => given <= nearest) ? nearest : undefined;
+export function warningDue({ decideBy }: Pick<Decision, 'decideBy'>, { warned }: Pick<UpBy, 'warned'>, now: number): number | undefined {
+  const nearest = warnings.findLast((minutes) => now >= Date.parse(decideBy) - minutes * 60_000);
+  return nearest !== undefined && now < Date.parse(decideBy) && !warned.some((given) => given <= nearest) ? nearest : undefined;
 }
 
 /** Whether the time said last is too far off to be left standing. */
 export const hasMoved = (before: Decision | undefined, now: Decision): boolean =>
-  before === undefined || Math.abs(Date.parse(before.at) - Date.parse(now.at)) > 10_000;
+  before === undefined || Math.abs(Date.parse(before.decideBy) - Date.parse(now.decideBy)) > 10_000;
 
 /**
  * `--up-by`: `04:30` is the next time a clock here shows it; anything else is an ISO time.

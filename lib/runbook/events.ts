@@ -96,7 +96,7 @@ export type EventBody =
   /** The last moment at which a rollback from here is done in time; written when it moves, and when it comes near. */
   | {
       readonly type: 'decision.time';
-      readonly at: string;
+      readonly decideBy: string;
       readonly upBy: string;
       readonly rollbackSeconds: number;
       readonly steps: number;

@@ -50,7 +50,7 @@ export class Heed {
     this.stopIfAsked(step, finishMs);
     if (now - this.trafficAt >= trafficMs) await this.traffic();
     const { upBy } = viewOf(this.options.journal);
-    const due = upBy?.decision !== undefined && now >= Date.parse(upBy.decision.at);
+    const due = upBy?.decision !== undefined && now >= Date.parse(upBy.decision.decideBy);
     return due || now - this.decisionAt >= decisionMs ? this.decision(step) : undefined;
   }
 
@@ -121,7 +121,7 @@ export class Heed {
     const view = viewOf(journal);
     const { upBy } = view;
     // once customers are on the new color, the hour has been met or missed.
-    if (!upBy || !outside || verb !== 'cutover' || !view.window.from || seriesOf(journal).steps.has('traffic.open')) return undefined;
+    if (!upBy || !outside || verb !== 'cutover' || !view.window.from || view.begun('cutover', 'traffic.open')) return undefined;
     const answer = view.answers.get(decisionStep);
     if (answer?.answer === 'go') return undefined;
     if (answer) {
@@ -136,14 +136,14 @@ export class Heed {
     if (!decision) return undefined;
     const warning = warningDue(decision, upBy, clock.now());
     if (warning !== undefined || hasMoved(upBy.decision, decision)) {
-      const { at, rollbackSeconds, steps, measuredSteps } = decision;
+      const { decideBy, rollbackSeconds, steps, measuredSteps } = decision;
       await journal.append(run, by, {
         type: 'decision.time',
-        ...{ at, upBy: upBy.upBy, rollbackSeconds, steps, measuredSteps },
+        ...{ decideBy, upBy: upBy.upBy, rollbackSeconds, steps, measuredSteps },
         ...(warning === undefined ? {} : { warning }),
       });
     }
-    return clock.now() < Date.parse(decision.at) ? undefined : this.ask(upBy, decision);
+    return clock.now() < Date.parse(decision.decideBy) ? undefined : this.ask(upBy, decision);
   }
 
   private async ask({ upBy, atDecision }: UpBy, { rollbackSeconds }: Decision): Promise<RunAnswer> {

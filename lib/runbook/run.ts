@@ -350,8 +350,13 @@ function begunBy(journal: Journal, step: string, run: string): boolean {
   return begun;
 }
 
+const views = new WeakMap<Journal, { readonly events: number; readonly view: WindowView | undefined }>();
+
+/** Folded once for each event, not for each look: a night has thousands of both. */
 export function viewOf(journal: Journal): WindowView {
-  const view = fold(journal.events);
+  const known = views.get(journal);
+  const view = known?.events === journal.events.length ? known.view : fold(journal.events);
+  views.set(journal, { events: journal.events.length, view });
   if (!view) throw new Stop('journal.empty', `the journal of ${journal.window} has no first event`, { next: ['npm run status'] });
   return view;
 }

@@ -54,7 +54,7 @@ export interface UpBy {
 
 export interface Decision {
   /** ISO time. */
-  readonly at: string;
+  readonly decideBy: string;
   readonly rollbackSeconds: number;
   readonly steps: number;
   readonly measuredSteps: number;

@@ -171,7 +171,7 @@ async function atGate(
 }
 
 function minutesLeft(view: WindowView | undefined, now: number): number | undefined {
-  const at = view?.upBy?.decision?.at;
+  const at = view?.upBy?.decision?.decideBy;
   return at === undefined || view?.answers.has(decisionStep) ? undefined : (Date.parse(at) - now) / 60_000;
 }
 

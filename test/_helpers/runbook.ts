@@ -155,7 +155,7 @@ export class Rig {
   }
 
   /** One invocation of a fresh process: it knows only what the journal says. */
-  async advance(plan: readonly Step[], options: Partial<Pick<RunOptions, 'run' | 'verb' | 'by' | 'deadline'>> = {}): Promise<RunAnswer> {
+  async advance(plan: readonly Step[], options: Partial<Omit<RunOptions, 'journal' | 'plan'>> = {}): Promise<RunAnswer> {
     return advance({
       aws: {} as Aws,
       clock: this.clock,

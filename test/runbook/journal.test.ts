@@ -1,0 +1,65 @@
+import { operator, Rig } from '../_helpers/runbook';
+
+const bob = { who: 'bob', where: 'bob@phone' };
+const opened = async () => {
+  const rig = new Rig();
+  await rig.open();
+  const journal = rig.journal();
+  await journal.refresh();
+  return { rig, journal };
+};
+const note = { type: 'stop.asked', of: 'run-1', why: 'Ctrl-C' } as const;
+
+test('a writer who finds a note at its number writes at the next, and knows the note', async () => {
+  const { rig, journal } = await opened();
+  await rig.journal().note('terminal', bob, note);
+  await rig.journal().note('terminal', bob, note);
+  expect(await journal.append('run-1', operator, { type: 'run.alive' })).toMatchObject({ number: 4, type: 'run.alive' });
+  expect(journal.events.map(({ type }) => type)).toEqual(['window.opened', 'stop.asked', 'stop.asked', 'run.alive']);
+});
+
+test('a writer who finds the event of another writer behind a note stops', async () => {
+  const { rig, journal } = await opened();
+  await rig.journal().note('terminal', bob, note);
+  const other = rig.journal();
+  await other.refresh();
+  await other.append('run-2', bob, { type: 'run.alive' });
+  await expect(journal.append('run-1', operator, { type: 'run.alive' })).rejects.toMatchObject({
+    code: 'journal.other-writer',
+    message: 'event 3 of w1 was written by bob on bob@phone',
+  });
+});
+
+test('a note is written however fast others write', async () => {
+  const { rig, journal } = await opened();
+  const writer = rig.journal();
+  await writer.refresh();
+  // the writer takes each number just before the note would.
+  let races = 3;
+  rig.store.beforeCreate = (window, number, event) => {
+    if (races > 0 && event.includes('stop.asked')) {
+      races -= 1;
+      rig.store.objects.set(`${window}/${number}`, JSON.stringify({ ...JSON.parse(event), type: 'run.alive', nonce: `other-${number}` }));
+    }
+  };
+  expect(await journal.note('terminal', bob, note)).toMatchObject({ number: 5 });
+});
+
+test('a write of our own that was accepted although its answer was lost counts once', async () => {
+  const { rig, journal } = await opened();
+  rig.store.beforeCreate = (window, number, event) => void rig.store.objects.set(`${window}/${number}`, event);
+  expect(await journal.append('run-1', operator, { type: 'run.alive' })).toMatchObject({ number: 2 });
+  expect(await rig.events()).toHaveLength(2);
+});
+
+test('when it is found out only after somebody took over, it is too late', async () => {
+  const { rig, journal } = await opened();
+  rig.store.beforeCreate = (window, number, event) => {
+    rig.store.objects.set(`${window}/${number}`, event);
+    rig.store.objects.set(
+      `${window}/${number + 1}`,
+      JSON.stringify({ ...JSON.parse(event), number: number + 1, run: 'run-2', by: bob, nonce: 'x' }),
+    );
+  };
+  await expect(journal.append('run-1', operator, { type: 'run.alive' })).rejects.toMatchObject({ code: 'journal.other-writer' });
+});

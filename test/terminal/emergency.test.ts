@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type CountingProxy, countingProxy } from '../../lib/bench/counting-proxy';
+import { type RulesWorld, rulesWorld } from '../../lib/bench/rules-world';
+import { emergencyParameter } from '../../lib/manifest/emergency';
+import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
+
+const root = join(__dirname, '../..');
+let sandbox: TestSandbox;
+let proxy: CountingProxy;
+let world: RulesWorld;
+beforeAll(async () => {
+  sandbox = await sandboxForTest();
+  world = await rulesWorld(sandbox, 'video', 4);
+  proxy = await countingProxy(sandbox.endpoint);
+});
+afterAll(async () => {
+  await proxy?.stop();
+  await sandbox?.stop();
+});
+beforeEach(async () => {
+  await world.greenInFront();
+  proxy.take();
+});
+
+const parameter = async () =>
+  JSON.parse((await sandbox.call('ssm', 'GetParameter', { Name: emergencyParameter('video') })).Parameter.Value) as typeof world.emergency;
+
+/** The command as people type it. */
+async function rollback(...flags: string[]) {
+  const args = ['--import', 'tsx', join(root, 'scripts/rollback.ts'), '--traffic-only', '--json', '--by', 'ada', ...flags];
+  const env = { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint };
+  const ran = await promisify(execFile)(process.execPath, args, { cwd: root, env }).then(
+    ({ stdout }) => ({ code: 0, stdout }),
+    (error: { code: number; stdout: string }) => ({ code: error.code, stdout: error.stdout }),
+  );
+  const events = ran.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { code: ran.code, events, calls: proxy.take().map(({ operation }) => operation) };
+}
+
+test('the old color is in front after three calls, and the run that may be under way is told afterwards', async () => {
+  const { code, events, calls } = await rollback('--yes', '--system', 'video');
+  expect(events[0]).toMatchObject({ event: 'rollback.traffic-only', system: 'video', window: 'w1', live: 'blue', rules: 4 });
+  expect(code).toBe(0);
+  expect(await world.isBack()).toBe(true);
+  // no identity, no journal, no runner, no database.
+  expect(calls).toEqual(['GetParameter', 'DescribeRules', 'SetRulePriorities', 'PutParameter', 'DescribeRules']);
+  expect((await parameter()).used).toMatchObject({ by: 'ada' });
+});
+
+test('maintenance that is in front is parked in the same call', async () => {
+  await world.greenInFront(true);
+  const { events, calls } = await rollback('--yes', '--system', 'video');
+  expect(events[0]).toMatchObject({ rules: 8 });
+  expect(calls.filter((call) => call === 'SetRulePriorities')).toHaveLength(1);
+  expect(await world.isBack()).toBe(true);
+});
+
+test('without a name the only system with an open window is meant; done twice it moves nothing', async () => {
+  await rollback('--yes');
+  const { code, events, calls } = await rollback('--yes');
+  expect({ code, rules: events[0]?.['rules'] }).toEqual({ code: 0, rules: 0 });
+  expect(calls.slice(0, 2)).toEqual(['GetParametersByPath', 'DescribeRules']);
+});
+
+test('it asks before it moves anything, and refuses where nobody can be asked', async () => {
+  const { code, events, calls } = await rollback('--system', 'video');
+  expect({ code, event: events[0]?.['code'] }).toEqual({ code: 2, event: 'confirm.no-terminal' });
+  expect(calls).toEqual(['GetParameter']);
+  expect(await world.isBack()).toBe(false);
+});
+
+test('without an open window there is nothing to go back to', async () => {
+  const { code, events } = await rollback('--yes', '--system', 'other');
+  expect({ code, event: events[0]?.['code'] }).toEqual({ code: 2, event: 'emergency.no-window' });
+});
