@@ -2,14 +2,17 @@
  * The fork ahead: the fallback database is promoted while production serves, and fed from exactly there on. Where things stand is told
  * by the two servers only, so it can be taken up again after any crash, by anyone.
  */
-import { connect, DatabaseError, type Db, type Login } from './connect';
+import { connect, DatabaseError, type Db, ident, type Login } from './connect';
 import { endWriters, fence } from './fence';
 import { compareLsn, inRecovery, lsnToNumber, type Poll, pollEvery, waitForReplay } from './lsn';
-import { ensureMarker, markerRoundTrip } from './marker';
+import { ensureMarker, markerRoundTrip, markerTable } from './marker';
 import { createPublication, dropPublication, publicationExists, publishable } from './publication';
 import { quietTriggers } from './quiet';
 import type { Roles } from './roles';
 import {
+  createSubscription,
+  dropSlot,
+  dropSubscription,
   ensureSlot,
   type FeedName,
   type FeedSource,
@@ -18,6 +21,7 @@ import {
   removeFeed,
   silentTables,
   startFeed,
+  stopFeed,
 } from './subscription';
 
 /** Where a fork stands, as the servers tell it. */
@@ -67,17 +71,8 @@ export interface Fork {
 
 /** The first half: publication and slot on production, and a fallback that has replayed past them. May be called again at any time before the promotion. */
 export async function prepareFork(options: Omit<ForkOptions, 'promote'>): Promise<void> {
-  const { production, name, source } = options;
   const poll = options.poll ?? pollEvery(50, 3_600_000, 'the replica');
-  const say = async (what: string): Promise<void> => options.onProgress?.(what);
-  await ensureMarker(production);
-  await production.query(`GRANT SELECT ON switchback.marker TO "${source.login.username.replaceAll('"', '""')}"`);
-  if (!(await publicationExists(production, name))) {
-    await say('publication');
-    await createPublication(production, name, await publishable(production));
-  }
-  await say('slot');
-  const consistent = await ensureSlot(production, name, pollEvery(50, 600_000, 'the slot of an earlier run'));
+  const consistent = await preparePublisher(options);
   // The fork must lie behind the place from which the slot can send.
   await waitForReplay(await options.fallback(), consistent, poll);
 }
@@ -127,6 +122,57 @@ export async function forkAhead(options: ForkOptions): Promise<Fork> {
       undefined,
     );
   return { lsn, sources, placed, markerMs: milliseconds };
+}
+
+/** Marker, publication and slot; answers the position from which the slot can send. */
+async function preparePublisher({ production, name, source, onProgress }: Omit<ForkOptions, 'promote'>): Promise<string> {
+  await ensureMarker(production);
+  await production.query(`GRANT SELECT ON switchback.marker TO ${ident(source.login.username)}`);
+  if (!(await publicationExists(production, name))) {
+    await onProgress?.('publication');
+    await createPublication(production, name, await publishable(production));
+  }
+  await onProgress?.('slot');
+  return ensureSlot(production, name, pollEvery(50, 600_000, 'the slot of an earlier run'));
+}
+
+/**
+ * The other way to a fed fallback, where the position of the fork cannot be read, or the slot was lost: it is emptied and every row is
+ * copied again. It needs no right but to subscribe, and takes as long as the data is big; until it is done the fallback is no way back.
+ * Not with a bridge up.
+ */
+export async function copyAhead(options: ForkOptions): Promise<void> {
+  const { production, name, roles, source } = options;
+  const poll = options.poll ?? pollEvery(50, 24 * 3_600_000, 'the copy of every table');
+  let fallback = await options.fallback();
+  const before = await forkState(production, fallback, name);
+  if (before.slot === 'lost') await dropSlot(production, name);
+  if (!before.feeding || before.slot !== 'there') {
+    await preparePublisher(options);
+    if (!before.promoted) {
+      await options.onProgress?.('promotion');
+      await options.promote();
+    }
+    fallback = await promoted(options.fallback, poll);
+    await options.onProgress?.('fence of the fallback');
+    await fence(fallback, roles);
+    await endWriters(fallback, roles, { graceMs: 0 });
+    await dropPublication(fallback, name);
+    await ensureMarker(fallback);
+    await quietTriggers(fallback);
+    await stopFeed(fallback, name);
+    const tables = await publishable(production);
+    await options.onProgress?.(`copy of ${tables.length} tables`);
+    await fallback.transaction(async (inside) => {
+      await inside.query("SET LOCAL lock_timeout = '5s'");
+      await dropSubscription(inside, name);
+      await inside.query(`TRUNCATE ${[...tables, markerTable].map(({ schema, table }) => `${ident(schema)}.${ident(table)}`).join(', ')}`);
+      await createSubscription(inside, name, source, true);
+      await inside.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
+    });
+  }
+  while ((await silentTables(production, fallback, name)).length > 0) await poll();
+  await markerRoundTrip(production, fallback);
 }
 
 async function promoted(fallback: () => Promise<Db>, poll: Poll): Promise<Db> {

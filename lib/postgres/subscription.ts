@@ -162,7 +162,6 @@ export async function startFeed(
   source: FeedSource,
   from: string,
 ): Promise<'origin' | 'slot'> {
-  const version = await majorVersion(fallback);
   const byOrigin = await mayAdvanceOrigin(fallback);
   await stopFeed(fallback, name);
   // Without the right to place the origin, the slot itself is moved. It remembers that only from the next checkpoint on.
@@ -172,10 +171,7 @@ export async function startFeed(
   }
   await fallback.transaction(async (inside) => {
     await dropSubscription(inside, name);
-    await inside.query(
-      `CREATE SUBSCRIPTION ${ident(name)} CONNECTION ${literal(conninfo(source, name))} PUBLICATION ${ident(name)}
-         WITH (copy_data = false, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
-    );
+    await createSubscription(inside, name, source, false);
     if (byOrigin) {
       await inside.query(
         `SELECT pg_catalog.pg_replication_origin_advance('pg_' || oid, $2::pg_lsn) FROM pg_catalog.pg_subscription WHERE subname = $1`,
@@ -185,6 +181,15 @@ export async function startFeed(
     await inside.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
   });
   return byOrigin ? 'origin' : 'slot';
+}
+
+/** Makes a disabled subscription to an existing slot. May run inside a transaction. */
+export async function createSubscription(fallback: Db, name: FeedName, source: FeedSource, copy: boolean): Promise<void> {
+  const version = await majorVersion(fallback);
+  await fallback.query(
+    `CREATE SUBSCRIPTION ${ident(name)} CONNECTION ${literal(conninfo(source, name))} PUBLICATION ${ident(name)}
+       WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
+  );
 }
 
 async function checkpoint(db: Db): Promise<void> {

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { compareTables } from '../../lib/postgres/compare';
 import type { Db } from '../../lib/postgres/connect';
 import { openTo, proveFenced } from '../../lib/postgres/fence';
-import { type ForkOptions, forkAhead, forkLsn, forkState, undoFork } from '../../lib/postgres/fork';
+import { copyAhead, type ForkOptions, forkAhead, forkLsn, forkState, undoFork } from '../../lib/postgres/fork';
 import { markerRoundTrip } from '../../lib/postgres/marker';
 import { majorVersion } from '../../lib/postgres/server';
 import { ensureFeedUser, feedName, readSlot } from '../../lib/postgres/subscription';
@@ -177,6 +177,18 @@ test('the fallback and production crash while feeding, and nothing is lost or do
   await markerRoundTrip(production, fallback);
   expect(await audit(auditor(b!), load)).toMatchObject({ missing: [], duplicated: [], unknown: 0 });
   expect((await compareTables(production, fallback)).equal).toBe(true);
+});
+
+test('without any position to start from, the fallback is emptied and copied under load, and is as equal', async () => {
+  load = await startLoad(customers);
+  await b!.test.promote();
+  const steps: string[] = [];
+  await copyAhead(options({ onProgress: (what) => void steps.push(what) }));
+  expect(steps.at(-1)).toBe('copy of 3 tables');
+  const before = load.acknowledged.size;
+  await until(() => load!.acknowledged.size > before + 30);
+  await expectEqual();
+  await copyAhead(options());
 });
 
 test('a fallback promoted before there was a slot cannot be fed, and that is said', async () => {
