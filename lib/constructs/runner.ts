@@ -7,6 +7,7 @@ import * as scheduler from 'aws-cdk-lib/aws-scheduler';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { ArnFormat, Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { emergencyParameter } from '../manifest/emergency';
 import { parameterName } from '../manifest/schema';
 import { looking, ruleArns } from './custom-resources';
 import { HandlerFunction, runnerEntry } from './functions';
@@ -136,7 +137,10 @@ export class Runner extends Construct {
         resources: [arn('ssm', `parameter/switchback/${system}`), arn('ssm', `parameter/switchback/${system}/*`)],
         because: 'the manifest of one system, of which each stack writes a part',
       },
-      { actions: ['ssm:PutParameter'], resources: [arn('ssm', `parameter${parameterName.state(system)}`)] },
+      {
+        actions: ['ssm:PutParameter'],
+        resources: [parameterName.state(system), emergencyParameter(system)].map((name) => arn('ssm', `parameter${name}`)),
+      },
       { actions: ['s3:ListBucket'], resources: [journal.bucketArn] },
       {
         actions: ['s3:GetObject', 's3:PutObject'],

@@ -32,7 +32,7 @@ function decisionLine({ upBy, current, answers, begun }: WindowView, now: number
   const left = (Date.parse(decision.decideBy) - now) / 1000;
   const when = left > 0 ? `decide in ${duration(left)}` : 'the decision time is over';
   const text = cut(
-    `${hour}: ${when} (${clockTime(decision.decideBy, style)}); a rollback takes ${duration(decision.rollbackSeconds)}`,
+    `${hour}: ${when} (${clockTime(decision.decideBy, style)}), rollback ${duration(decision.rollbackSeconds)}`,
     style.columns,
   );
   return [left > 600 ? text : style.paint(left > 120 ? 'yellow' : 'red', text)];

@@ -132,3 +132,29 @@ test('a run that goes on where another stopped shows its own clock and what was 
   expect(lines[6]).toMatch(/^✔ Promote .* 3:40 min$/);
   expect(lines[7]).toMatch(/^▶ Run the migrations of 2.0.0 .* 10 s$/);
 });
+
+test('a run says how its times are known, and marks what is only an estimate', () => {
+  const plan = cutover.map((step) => (step.id === 'migrations' ? { ...step, measured: { runs: 3, p90Seconds: 140 } } : step));
+  const night = new Night().start(0, 'cutover', plan).add(0, { type: 'step.started', step: 'stage.ready' });
+  const lines = draw(night, 1);
+  expect(lines[2]).toBe('times: 1 of 8 measured, in up to 3 earlier runs; ~ is an estimate');
+  expect(lines.find((line) => line.includes('Run the migrations'))).toMatch(/ {2}2:00 min$/);
+  expect(lines.find((line) => line.includes('Promote'))).toMatch(/ ~4:00 min$/);
+});
+
+test('the decision time is counted down: yellow ten minutes before, red two minutes before', () => {
+  const at = (second: number) => new Date(began + second * 1000).toISOString();
+  const night = migrating()
+    .add(261, { type: 'up-by.set', upBy: at(5000), atDecision: 'hold' }, 'run-2')
+    .add(262, { type: 'decision.time', ...{ decideBy: at(2000), upBy: at(5000), rollbackSeconds: 3000, steps: 9, measuredSteps: 4 } });
+  const line = (second: number, style = plain) => draw(night, second, style).find((each) => each.includes('must be up'));
+  expect(line(300)).toBe('must be up by 03:23:20: decide in 28:20 min (02:33:20), rollback 50:00 min');
+  expect(line(1500, colored)).toMatch(/^<yellow>must be up by 03:23:20: decide in 8:20 min/);
+  expect(line(1900, colored)).toMatch(/^<red>must be up by 03:23:20: decide in 1:40 min/);
+  expect(line(2001)).toMatch(/the decision time is over/);
+  night.add(2002, { type: 'gate.answered', step: 'decision.time', answer: 'go', reason: 'almost there' });
+  expect(line(2003)).toBe('must be up by 03:23:20; at the decision time it was decided to go on');
+  // customers are on the new color: the hour has been met.
+  night.add(2100, { type: 'step.started', step: 'traffic.open' });
+  expect(line(2101)).toBeUndefined();
+});

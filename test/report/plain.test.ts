@@ -58,3 +58,37 @@ test('silence before the runner has said anything is broken, too', () => {
   expect(log.tick(began)).toEqual([]);
   expect(log.tick(began + 30_000)).toEqual(['02:00:30  … waiting for the runner']);
 });
+
+test('notes of other people and the decision time are lines of their own', () => {
+  const night = new Night()
+    .add(0, { type: 'up-by.set', upBy: '2026-03-01T04:00:00.000Z', atDecision: 'rollback' })
+    .add(1, {
+      type: 'run.started',
+      ...{
+        verb: 'cutover',
+        plan: cutover.slice(0, 1).map((step) => ({ ...step, measured: { runs: 2, p90Seconds: 5 } })),
+        runner: 'terminal',
+      },
+      takeOver: { who: 'Bob', where: 'bob@phone', run: 'run-0' },
+    })
+    .add(2, {
+      type: 'decision.time',
+      ...{
+        decideBy: '2026-03-01T03:30:00.000Z',
+        upBy: '2026-03-01T04:00:00.000Z',
+        rollbackSeconds: 1800,
+        steps: 2,
+        measuredSteps: 1,
+        warning: 10,
+      },
+    })
+    .add(3, { type: 'stop.asked', of: 'run-1', why: 'Ctrl-C' });
+  expect(new PlainLog(plain).events(night.view, night.events).slice(1)).toEqual(
+    screen(`
+02:00:00  must be up by 2026-03-01T04:00:00.000Z, says Ana; without an answer at the decision time: rollback
+02:00:01  cutover by Ana on ana@laptop; 1 steps in terminal, about 5 s (1 of them measured in earlier windows); taken over from Bob on bob@phone
+02:00:02  10 min to the decision time; decide by 2026-03-01T03:30:00.000Z: a rollback from here takes 30:00 min
+02:00:03  ■ Ana on ana@laptop asks the run to stop after this step: Ctrl-C
+`),
+  );
+});

@@ -70,3 +70,43 @@ test('no line is wider than the screen', () => {
     }
   }
 });
+
+test('times that earlier windows have measured say of how many runs; the others are called estimates', () => {
+  const measured = steps(0).map((step) =>
+    step.id === 'migrations' ? { ...step, estimateSeconds: 95, measured: { runs: 3, p90Seconds: 140 } } : step,
+  );
+  const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: measured }, plain);
+  expect(lines[3]).toMatch(/ takes +from +begins at$/);
+  expect(lines.find((line) => line.includes('migrations'))).toMatch(/ 1:35 min +3 runs +\+4:47 min$/);
+  expect(lines.find((line) => line.includes('Stop blue'))).toMatch(/ 40 s +estimate +\+7 s$/);
+});
+
+test('with an hour the plan says by when to decide, now and once the migrations have begun, and whether it is too late', () => {
+  const decision = {
+    upBy: new Date(began + 7200_000).toISOString(),
+    now: { decideBy: new Date(began + 7080_000).toISOString(), rollbackSeconds: 120, steps: 9, measuredSteps: 9 },
+    migrated: { decideBy: new Date(began + 4800_000).toISOString(), rollbackSeconds: 2400, steps: 14, measuredSteps: 12 },
+  };
+  const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(0), decision }, plain);
+  expect(lines.slice(-6)).toEqual(
+    screen(`
+
+Must be up by 2026-03-01 04:00 UTC. Decide to go on or back by
+  from here: 03:58:00, in 1:58 h
+    a rollback takes 2:00 min (90th percentile; measured)
+  once the migrations have begun: 03:20:00, in 1:20 h
+    a rollback takes 40:00 min (90th percentile; 12 of its 14 steps measured, the others estimated)
+`).slice(0),
+  );
+  const late = planScreen(
+    {
+      now: began,
+      verb: 'cutover',
+      window: w3,
+      steps: [...steps(0), { id: 'traffic.open', title: 'x', estimateSeconds: 7000, done: false }],
+      decision,
+    },
+    colored,
+  );
+  expect(late.at(-1)).toBe('<red>Begun now, the new release is open after 3:13 h: too late for that hour.</>');
+});

@@ -1,0 +1,21 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { measureTrafficOnly } from '../../lib/bench/traffic-only';
+import { bundleCommand } from '../../scripts/bundle';
+
+const folder = mkdtempSync(join(tmpdir(), 'switchback-bundle-'));
+const command = join(folder, 'switchback.js');
+beforeAll(() => bundleCommand(command));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the shipped command makes three calls, and a missing AWS CLI is said, not guessed', async () => {
+  const result = await measureTrafficOnly({ command, aws: '/nowhere/aws', runs: 1, applications: 30 });
+  expect(result).toMatchObject({
+    applications: 30,
+    runs: 1,
+    switchback: { calls: ['GetParameter', 'DescribeRules', 'SetRulePriorities'], samplesMs: [expect.any(Number)] },
+    goal: { calls: true },
+  });
+  expect(result).toMatchObject({ script: undefined, share: undefined });
+});

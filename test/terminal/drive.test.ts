@@ -1,0 +1,255 @@
+import type { Aws } from '../../lib/aws';
+import type { JournalEvent } from '../../lib/runbook/events';
+import { advance, type RunOptions } from '../../lib/runbook/run';
+import type { Step } from '../../lib/runbook/step';
+import type { Reply, Request } from '../../lib/runbook/verbs';
+import { type DriveOptions, drive } from '../../lib/terminal/drive';
+import { watch } from '../../lib/terminal/watch';
+import { flag, manifest, operator, Rig, TestClock } from '../_helpers/runbook';
+
+const bob = { who: 'bob', where: 'bob@phone' };
+const gate: Step = {
+  id: 'gate.go',
+  title: 'go?',
+  estimateSeconds: 1,
+  patienceSeconds: 1,
+  gate: 'Go?',
+  observe: async () => ({ is: 'pending' }),
+};
+
+/** Lets everything else of the process have its turn, too. */
+class SharedClock extends TestClock {
+  override async pause(ms: number): Promise<void> {
+    await super.pause(ms);
+    await new Promise((turn) => setImmediate(turn));
+  }
+}
+
+/** A window, a runner function that executes `plan`, and terminals that ask it. */
+class Theatre {
+  readonly rig = new Rig();
+  readonly clock = new SharedClock();
+  readonly world = new Set<string>();
+  readonly notes: string[] = [];
+  readonly shown: JournalEvent[] = [];
+  outside: RunOptions['outside'];
+  plan: Step[] = [];
+
+  private readonly aws = {
+    settings: { manifest: async () => ({ manifest, state: { production: 'video-db', opened: true } }) },
+    journal: () => this.rig.store,
+    invokeRunner: (_name: string, request: Request) => this.invoke(request),
+  } as unknown as Aws;
+
+  async invoke(request: Request): Promise<Reply> {
+    const journal = this.rig.journal();
+    await journal.refresh();
+    const asked = journal.events.findLast((event) => event.type === 'gate.asked');
+    if (request.answer && asked?.type === 'gate.asked')
+      await journal.note(request.run, request.by, { type: 'gate.answered', step: asked.step, ...request.answer });
+    const { verb, run, by, takeOver, unanswered } = request;
+    const answer = await advance({
+      aws: {} as Aws,
+      ...{ clock: this.clock, journal, verb, run, by, runner: 'video-runner', deadline: Number.POSITIVE_INFINITY },
+      ...(takeOver ? { takeOver } : {}),
+      ...(unanswered ? { unanswered } : {}),
+      ...(this.outside ? { outside: this.outside } : {}),
+      plan: async () => this.plan,
+    });
+    return { ...answer, window: 'w1' };
+  }
+
+  terminal(run: string, request: Partial<Request> = {}, options: Partial<DriveOptions> = {}): Promise<Reply> {
+    return drive(
+      { system: 'video', verb: 'cutover', run, by: operator, ...request },
+      {
+        aws: this.aws,
+        clock: this.clock,
+        screen: () => ({ events: (_view, added) => void this.shown.push(...added), tick() {}, close() {} }),
+        here: false,
+        ask: async () => undefined,
+        note: (text) => void this.notes.push(text),
+        signal: new AbortController().signal,
+        ...options,
+      },
+    );
+  }
+}
+
+let theatre: Theatre;
+beforeEach(async () => {
+  theatre = new Theatre();
+  await theatre.rig.open();
+});
+
+/** A person who never answers; resolves when the question is taken away. */
+const nobody: DriveOptions['ask'] = (_gate, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined)));
+
+test('a gate that is answered in another terminal ends the question in the first, which then follows the other', async () => {
+  theatre.plan = [gate, flag(theatre.world, 'switch')];
+  let asked: (() => void) | undefined;
+  const waiting = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const first = theatre.terminal(
+    'run-1',
+    {},
+    {
+      ask: (its, signal) => {
+        asked?.();
+        return nobody(its, signal);
+      },
+    },
+  );
+  await waiting;
+  const second = theatre.terminal('run-2', { by: bob, answer: { answer: 'go', reason: 'all landed' } });
+  expect(await second).toMatchObject({ state: 'finished' });
+  expect(await first).toMatchObject({ state: 'finished', window: 'w1' });
+  expect(theatre.notes).toContain('go by bob on bob@phone: all landed');
+  expect([...theatre.world]).toEqual(['switch']);
+  const started = (await theatre.rig.events()).filter(({ type }) => type === 'run.started') as unknown as { run: string }[];
+  expect(started.map(({ run }) => run)).toEqual(['run-1', 'run-2']);
+});
+
+test('when whoever answered elsewhere never goes on, the first terminal does', async () => {
+  theatre.plan = [gate, flag(theatre.world, 'switch')];
+  const first = theatre.terminal(
+    'run-1',
+    {},
+    {
+      ask: (its, signal) => {
+        void theatre.rig
+          .journal()
+          .note('run-2', bob, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'then my phone died' });
+        return nobody(its, signal);
+      },
+    },
+  );
+  expect(await first).toMatchObject({ state: 'finished' });
+  expect(theatre.world.has('switch')).toBe(true);
+});
+
+test('Ctrl-C reaches the runner through the journal: it stops after its step, and the terminal says so', async () => {
+  const interrupt = new AbortController();
+  const slow = flag(theatre.world, 'a', {
+    act: async () => {
+      interrupt.abort();
+      // the terminal has its turn while AWS works.
+      for (let i = 0; i < 5; i += 1) await theatre.clock.pause(100);
+      theatre.world.add('a');
+    },
+  });
+  theatre.plan = [slow, flag(theatre.world, 'b')];
+  expect(await theatre.terminal('run-1', {}, { signal: interrupt.signal })).toMatchObject({
+    state: 'stopped',
+    code: 'run.stop-asked',
+    exit: 130,
+  });
+  expect([...theatre.world]).toEqual(['a']);
+});
+
+test('a take-over asks the living holder to stop, waits, and goes on', async () => {
+  let over: Promise<Reply> | undefined;
+  const slow = flag(theatre.world, 'a', {
+    act: async () => {
+      over = theatre.terminal('run-2', { by: bob, takeOver: true });
+      for (let i = 0; i < 5; i += 1) await theatre.clock.pause(1000);
+      theatre.world.add('a');
+    },
+  });
+  theatre.plan = [slow, flag(theatre.world, 'b')];
+  expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'run.stop-asked' });
+  expect(await over).toMatchObject({ state: 'finished' });
+  expect([...theatre.world]).toEqual(['a', 'b']);
+  expect(theatre.notes[0]).toMatch(/^ada on ada@laptop has the window \(cutover since .*\); asked to stop after its step$/);
+});
+
+test('a take-over of a dead holder counts its lease down, and the journal says whose it was', async () => {
+  theatre.plan = [flag(theatre.world, 'a')];
+  theatre.rig.store.beforeCreate = (_window, number) => {
+    if (number > 3) throw new Error('killed');
+  };
+  await theatre.terminal('run-1').catch(() => undefined);
+  theatre.rig.store.beforeCreate = undefined;
+  expect(await theatre.terminal('run-2', { by: bob, takeOver: true })).toMatchObject({ state: 'finished' });
+  const countdown = theatre.notes.slice(1).map((text) => Number(/^taking over in (\d+) s, unless it writes again$/.exec(text)?.[1]));
+  expect(countdown).toEqual([60, 50, 40, 30, 20, 10]);
+  expect((await theatre.rig.events()).findLast(({ type }) => type === 'run.started')).toMatchObject({
+    takeOver: { ...operator, run: 'run-1' },
+  });
+});
+
+describe('at the decision time', () => {
+  const hour = async (atDecision: 'hold' | 'rollback') => {
+    const upBy = new Date(theatre.clock.time + 600_000).toISOString();
+    await theatre.rig.journal().note('run-0', operator, { type: 'up-by.set', upBy, atDecision });
+    theatre.outside = { emergencySince: async () => undefined, rollback: async () => [{ id: 'a', title: 'a', estimateSeconds: 300 }] };
+  };
+
+  test('a question about the landing tests gives way to the other question; unanswered, the policy is applied', async () => {
+    await hour('hold');
+    theatre.plan = [gate];
+    const asked: string[] = [];
+    const reply = await theatre.terminal(
+      'run-1',
+      {},
+      {
+        ask: (its, signal) => {
+          asked.push(its.step);
+          return nobody(its, signal);
+        },
+      },
+    );
+    expect(asked).toEqual(['gate.go', 'decision.time']);
+    expect(reply).toMatchObject({ state: 'stopped', code: 'decision.hold', exit: 6 });
+    expect(theatre.notes).toContain('the decision time is in 2 min');
+  });
+
+  test('where nobody can be asked the policy is applied at once', async () => {
+    await hour('rollback');
+    theatre.clock.time += 400_000;
+    theatre.plan = [flag(theatre.world, 'migrations')];
+    expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'decision.roll-back' });
+    expect(theatre.world.size).toBe(0);
+  });
+});
+
+describe('watching', () => {
+  const options = (signal = new AbortController().signal) => ({
+    clock: theatre.clock,
+    screen: () => ({
+      events: (_view: unknown, added: readonly JournalEvent[]) => void theatre.shown.push(...added),
+      tick() {},
+      close() {},
+    }),
+    signal,
+  });
+
+  test('shows a run of somebody else until it ends, and how it ended', async () => {
+    theatre.plan = [
+      flag(theatre.world, 'a'),
+      flag(theatre.world, 'b', { observe: async () => ({ is: 'failed', code: 'b.failed', message: 'no' }) }),
+    ];
+    const watching = watch(theatre.rig.journal(), options());
+    await theatre.invoke({ system: 'video', verb: 'cutover', run: 'run-1', by: bob });
+    expect(await watching).toMatchObject({ verb: 'cutover', reply: { state: 'stopped', code: 'b.failed', window: 'w1' } });
+    expect(theatre.shown.map(({ type }) => type)).toEqual(['run.started', 'step.started', 'step.done', 'step.started', 'run.stopped']);
+  });
+
+  test('says so when nothing has been heard since the lease ended', async () => {
+    theatre.plan = [flag(theatre.world, 'a')];
+    theatre.rig.store.beforeCreate = (_window, number) => {
+      if (number > 3) throw new Error('killed');
+    };
+    await theatre.invoke({ system: 'video', verb: 'cutover', run: 'run-1', by: bob }).catch(() => undefined);
+    expect(await watch(theatre.rig.journal(), options())).toMatchObject({
+      reply: { code: 'run.silent', next: ['npm run cutover', 'npm run status'] },
+    });
+  });
+
+  test('ends with Ctrl-C, and the run goes on', async () => {
+    const leave = new AbortController();
+    leave.abort();
+    expect(await watch(theatre.rig.journal(), options(leave.signal))).toBeUndefined();
+  });
+});
