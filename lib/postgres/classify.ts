@@ -4,7 +4,7 @@
  */
 import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from './catalog';
 import { literal } from './connect';
-import { typeChange } from './types';
+import { neutral, typeChange } from './types';
 
 /**
  * `carried`: rows fit as they are. `bridged`: Switchback makes them fit by itself, or with what was declared. `declare`: only the team knows
@@ -419,16 +419,3 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 /** Definitions of a table that was made anew differ in the names of constraint and table only. */
 const sameShape = (a: string, b: string): boolean => shape(a) === shape(b);
 const shape = (definition: string): string => definition.replace(/INDEX \S+ ON (ONLY )?\S+/, 'INDEX ON');
-
-function neutral(type: string): string | undefined {
-  const base = type.replace(/\(.*\)/, '');
-  if (/\[\]$/.test(type)) return "'{}'";
-  if (/^(smallint|integer|bigint|numeric|real|double precision|money)$/.test(base)) return '0';
-  if (/^(text|character varying|character|citext|public\.citext|bytea)$/.test(base)) return "''";
-  if (base === 'boolean') return 'false';
-  if (/^(date|timestamp with)/.test(base)) return "'epoch'";
-  if (base === 'interval') return "'0'";
-  if (/^jsonb?$/.test(base)) return "'null'";
-  if (base === 'uuid') return "'00000000-0000-0000-0000-000000000000'";
-  return undefined;
-}

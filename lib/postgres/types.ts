@@ -84,3 +84,17 @@ function textChange(old: Type, now: Type): TypeChange | undefined {
   if (now.length !== undefined && old.length !== undefined && now.length <= old.length) return fits;
   return widen;
 }
+
+/** A value of a type that says nothing, for a column that must have one; undefined where none is known. */
+export function neutral(type: string): string | undefined {
+  const base = type.replace(/\(.*\)/, '');
+  if (/\[\]$/.test(type)) return "'{}'";
+  if (/^(smallint|integer|bigint|numeric|real|double precision|money)$/.test(base)) return '0';
+  if (/^(text|character varying|character|citext|public\.citext|bytea)$/.test(base)) return "''";
+  if (base === 'boolean') return 'false';
+  if (/^(date|timestamp with)/.test(base)) return "'epoch'";
+  if (base === 'interval') return "'0'";
+  if (/^jsonb?$/.test(base)) return "'null'";
+  if (base === 'uuid') return "'00000000-0000-0000-0000-000000000000'";
+  return undefined;
+}
