@@ -8,8 +8,12 @@ export function explain(error: unknown): unknown {
   const code = (error as { code?: string } | undefined)?.code ?? (error as { cause?: { code?: string } } | undefined)?.cause?.code;
   const endpoint = process.env['AWS_ENDPOINT_URL'];
   if (name === 'CredentialsProviderError') {
-    return new Stop('credentials.missing', 'no AWS credentials were found', {
-      next: ['aws sso login', 'or for the sandbox: eval "$(npm run --silent sandbox -- env)"'],
+    const profile = process.env['AWS_PROFILE'];
+    return new Stop('credentials.missing', `no AWS credentials were found${profile ? ` for the profile ${profile}` : ''}`, {
+      next: [
+        profile ? `aws sso login --profile ${profile}` : 'aws sso login',
+        'or for the sandbox: eval "$(npm run --silent sandbox -- env)"',
+      ],
       exit: exit.usage,
       cause: error,
     });
@@ -21,7 +25,8 @@ export function explain(error: unknown): unknown {
       cause: error,
     });
   }
-  if (code === 'ECONNREFUSED' && endpoint) {
+  // only an SDK client's own: a database that restarts refuses connections too.
+  if (code === 'ECONNREFUSED' && endpoint && (error as { $metadata?: unknown }).$metadata !== undefined) {
     return new Stop('sandbox.unreachable', `nothing answers at AWS_ENDPOINT_URL ${endpoint}`, {
       next: ['npm run sandbox -- --detach', 'or unset AWS_ENDPOINT_URL to reach AWS itself'],
       exit: exit.usage,
@@ -44,5 +49,35 @@ export function explain(error: unknown): unknown {
       cause: error,
     });
   }
+  return error;
+}
+
+/** The first call of a command says where it goes: a Stop for an endpoint that is no address, or behind which there is no AWS. */
+export function explainFirst(error: unknown): unknown {
+  const explained = explain(error);
+  const endpoint = process.env['AWS_ENDPOINT_URL'];
+  if (explained instanceof Stop || !(error instanceof Error)) return explained;
+  const next = ['eval "$(npm run --silent sandbox -- env)"', 'or unset AWS_ENDPOINT_URL to reach AWS itself'];
+  if (endpoint && !/^https?:\/\/./.test(endpoint))
+    return new Stop('endpoint.invalid', `AWS_ENDPOINT_URL ${endpoint} is no address: it begins with http:// or https://`, {
+      next,
+      exit: exit.usage,
+      cause: error,
+    });
+  const code = (error as { code?: string }).code ?? (error.cause as { code?: string } | undefined)?.code;
+  if (code !== undefined && /^(E[A-Z_]+|UND_ERR_[A-Z_]+)$/.test(code))
+    return new Stop('aws.unreachable', `${endpoint ? `AWS_ENDPOINT_URL ${endpoint}` : 'AWS'} cannot be reached: ${error.message}`, {
+      next: endpoint ? next : ['look at the network, the proxy and AWS_REGION, then the same command again'],
+      exit: exit.usage,
+      cause: error,
+    });
+  // every answer of AWS has a request id.
+  const { $metadata: met } = error as { $metadata?: { httpStatusCode?: number; requestId?: string } };
+  if (endpoint && met?.httpStatusCode !== undefined && met.requestId === undefined)
+    return new Stop('endpoint.not-aws', `what answers at AWS_ENDPOINT_URL ${endpoint} is not AWS`, {
+      next,
+      exit: exit.usage,
+      cause: error,
+    });
   return error;
 }

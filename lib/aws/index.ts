@@ -5,7 +5,7 @@ import { exit, Stop } from '../runbook/errors';
 import { type BeforeChange, type Clients, makeClients } from './clients';
 import { Databases } from './databases';
 import { EmergencyParameter } from './emergency';
-import { explain } from './explain';
+import { explainFirst } from './explain';
 import { S3JournalStore } from './journal-store';
 import { Logs } from './logs';
 import { isAws, isThrottle } from './outcome';
@@ -50,14 +50,15 @@ export class Aws {
 
   /**
    * The principal that signs our calls.
-   * @throws Stop `credentials.missing`, `aws.unreachable`
+   * @throws Stop `credentials.missing`, `region.missing`, `sandbox.unreachable`, `aws.unreachable`, `endpoint.invalid`, `endpoint.not-aws`
    */
   async whoAmI(): Promise<string> {
     try {
-      const { Arn: arn } = await this.clients.sts.send(new GetCallerIdentityCommand({}));
-      return arn ?? 'unknown';
+      const { Arn: arn, $metadata } = await this.clients.sts.send(new GetCallerIdentityCommand({}));
+      if (arn === undefined) throw Object.assign(new Error('the answer names no principal'), { $metadata });
+      return arn;
     } catch (cause) {
-      throw explain(cause);
+      throw explainFirst(cause);
     }
   }
 

@@ -129,7 +129,7 @@ function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Stop('manifest.invalid', `the parameter ${name} is not JSON`, { exit: exit.usage, cause });
+    throw new Stop('manifest.invalid', `the parameter ${name} is not JSON`, { next: deployAgain(name), exit: exit.usage, cause });
   }
   const version = (value as { manifest?: unknown } | null)?.manifest;
   if (version !== undefined && version !== manifestVersion) {
@@ -137,7 +137,7 @@ function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
       'manifest.version',
       `the parameter ${name} has manifest version ${String(version)}, this Switchback reads ${manifestVersion}`,
       {
-        next: ['npx cdk deploy shared', 'npm install cdk-switchback@<the version that deployed it>'],
+        next: [...deployAgain(name), 'or: npm install cdk-switchback@<the version that deployed it>'],
         exit: exit.usage,
       },
     );
@@ -146,8 +146,15 @@ function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Stop('manifest.invalid', `the parameter ${name} cannot be read: ${issue?.path.join('.')}: ${issue?.message}`, {
+      next: deployAgain(name),
       exit: exit.usage,
     });
   }
   return parsed.data;
+}
+
+/** A stack's own part is written by its deploy; the state is not. */
+function deployAgain(name: string): string[] {
+  const part = name.split('/').at(-1) ?? '';
+  return part === 'state' ? [`aws ssm get-parameter-history --name ${name}`] : [`npx cdk deploy ${part}`];
 }

@@ -100,7 +100,9 @@ function validateWorker({ name: worker, once = false, count = 1, scaling, stopTi
 
 function validateMaintenance({ body = '', contentType = 'text/plain', status = 503 }: MaintenanceProps): void {
   if (!Token.isUnresolved(body) && body.length > 1024) {
-    throw new Error(`the maintenance body has ${body.length} characters, the load balancer answers with 1,024 at most`);
+    throw new Error(
+      `the maintenance body has ${body.length} characters, the load balancer answers with 1,024 at most: shorten it, or link to a page elsewhere`,
+    );
   }
   if (!contentTypes.includes(contentType))
     throw new Error(`the maintenance contentType is one of ${contentTypes.join(', ')}, got '${contentType}'`);

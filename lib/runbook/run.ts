@@ -35,6 +35,8 @@ export interface RunOptions {
   readonly acceptedLosses?: readonly string[];
   /** Take the window over from a writer whose lease has not ended, once it has. */
   readonly takeOver?: boolean;
+  /** No step may take longer than this, whatever its own patience. */
+  readonly patienceSeconds?: number;
   /** When this invocation ends (milliseconds since the epoch). */
   readonly deadline: number;
   /** Nobody answered at the decision time: what the window's policy says is done. */
@@ -205,8 +207,9 @@ async function take(options: RunOptions, step: Step, connections: Connections, h
         break;
     }
     const detail = seen.is === 'todo' || seen.is === 'pending' ? seen.detail : undefined;
-    if (clock.now() - startedAt > step.patienceSeconds * 1000) {
-      throw new Stop('step.too-slow', `"${step.title}" is not done after ${step.patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
+    const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
+    if (clock.now() - startedAt > patienceSeconds * 1000) {
+      throw new Stop('step.too-slow', `"${step.title}" is not done after ${patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
         next: nextAfterFailure(options.verb),
       });
     }

@@ -36,6 +36,8 @@ export interface Request {
   readonly keepStandby?: boolean;
   /** Take the window over from a run that has not ended, once its lease has. */
   readonly takeOver?: boolean;
+  /** No step may take longer than this; each has its own patience otherwise. */
+  readonly patienceSeconds?: number;
   /** The hour by which something must be up, and what happens at the decision time when nobody answers. */
   readonly upBy?: { readonly upBy: string; readonly atDecision: AtDecision };
   /** Nobody answered at the decision time. */
@@ -81,6 +83,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       ...(request.acceptLoss === undefined ? {} : { acceptLoss: request.acceptLoss }),
       ...(request.acceptedLosses === undefined ? {} : { acceptedLosses: request.acceptedLosses }),
       ...(request.takeOver ? { takeOver: true } : {}),
+      ...(request.patienceSeconds === undefined ? {} : { patienceSeconds: request.patienceSeconds }),
       ...(request.unanswered ? { unanswered: true } : {}),
       plan: async (now) => withEstimates(planOf(request, await observeWorld(hands.aws, now)), now.durations),
       outside: {

@@ -1,6 +1,6 @@
 /** Verbs, options and exit codes of the command (docs/commands.md). */
 import { randomUUID } from 'node:crypto';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Aws, explain, makeAws } from '../aws';
 import { makeOutput, type Output } from '../report';
 import { wallClock } from '../runbook/clock';
@@ -28,6 +28,7 @@ interface Flags {
   readonly answer?: 'go' | 'no-go';
   readonly reason?: string;
   readonly takeOver?: boolean;
+  readonly patience?: number;
   readonly upBy?: string;
   readonly atDecision?: AtDecision;
   readonly watch?: boolean;
@@ -78,6 +79,7 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
       .option('--yes', 'answer every question with yes; needed where there is no terminal')
       .option('--here', 'run the steps in this process instead of the runner function')
       .option('--take-over', 'take the window over from a run that has not ended, once its lease has')
+      .option('--patience <seconds>', 'stop at a step that takes longer (default: each step has its own patience)', positive)
       .option('--by <name>', 'who you are, for the journal (default: your AWS principal)');
 
   running('stage', 'days or hours before: check everything the night needs; nothing is down').action(
@@ -154,6 +156,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     run,
     by,
     ...(flags.takeOver ? { takeOver: true } : {}),
+    ...(flags.patience === undefined ? {} : { patienceSeconds: flags.patience }),
     ...(upBy ? { upBy } : {}),
     ...(flags.acceptLoss === true ? { acceptLoss: true } : {}),
     ...(Array.isArray(flags.acceptLoss) ? { acceptedLosses: flags.acceptLoss } : {}),
@@ -235,4 +238,10 @@ function atGate({ answer, reason, yes }: Flags, interactive: boolean): DriveOpti
     if (gate.step !== decisionStep && yes) return { answer: 'go', reason: reason ?? 'answered by --yes' };
     return interactive ? askGate(gate, signal) : undefined;
   };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('it is a number of seconds above 0.');
+  return value;
 }
