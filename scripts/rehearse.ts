@@ -1,10 +1,10 @@
 /** `npm run rehearse`: whole windows on a sandbox of its own, measured. */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { RehearsalFailed, rehearse } from '../lib/rehearsal/rehearse';
 import { rehearsalTable } from '../lib/rehearsal/table';
 import { exit } from '../lib/runbook/errors';
@@ -16,17 +16,28 @@ const positive = (text: string): number => {
 };
 
 const program = new Command('rehearse')
-  .description('v1 live with customers, w1 up to the gate and back, w2 through to the teardown, on a sandbox of its own')
+  .description(
+    'v1 live with customers, w1 up to the gate and back, w2 opened and taken back, w3 through to the teardown, on a sandbox of its own',
+  )
   .option('--json', 'one object on standard output at the end')
   .option('--speed <n>', 'AWS seconds per second', positive, 60)
   .option('--rate <n>', "customers' requests per second", positive, 30)
   .option('--hold <seconds>', 'of the hold after the last cutover', positive, 20)
+  .option('--open <seconds>', 'that customers use the new release before everything is taken back', positive, 30)
   .option('--verbose', 'every line of every process')
   .option('--keep', 'leave the folder with the sandbox behind')
-  .parse();
-const flags = program.opts<{ json?: boolean; speed: number; rate: number; hold: number; verbose?: boolean; keep?: boolean }>();
+  .exitOverride();
+interface Flags {
+  json?: boolean;
+  speed: number;
+  rate: number;
+  hold: number;
+  open: number;
+  verbose?: boolean;
+  keep?: boolean;
+}
 
-async function main(): Promise<number> {
+async function main(flags: Flags): Promise<number> {
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
   const from = performance.now();
@@ -41,6 +52,7 @@ async function main(): Promise<number> {
       speed: flags.speed,
       rate: flags.rate,
       holdSeconds: flags.hold,
+      openSeconds: flags.open,
       keep: flags.keep ?? false,
       onPhase: (phase) => say(`${seconds()}  ${phase}`),
       onLine: (source, line) => {
@@ -51,6 +63,8 @@ async function main(): Promise<number> {
     });
     say(rehearsalTable(result));
     if (flags.json) process.stdout.write(`${JSON.stringify({ event: 'rehearsal.finished', ...result })}\n`);
+    if (result.ok) rmSync(log, { force: true });
+    else say(`every line of every process: ${log}`);
     return result.ok ? exit.done : exit.failed;
   } catch (error) {
     say(
@@ -69,6 +83,13 @@ async function main(): Promise<number> {
   }
 }
 
-void main().then((code) => {
-  process.exitCode = code;
-});
+try {
+  program.parse();
+  void main(program.opts<Flags>()).then((code) => {
+    process.exitCode = code;
+  });
+} catch (error) {
+  // commander has said what is wrong with the words; help is no error.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? exit.done : exit.usage;
+}

@@ -5,7 +5,7 @@ import type { Construct } from 'constructs';
 import { type FallbackPart, manifestVersion } from '../manifest/schema';
 import { Guard } from './guard';
 import { fallbackInstance } from './names';
-import { databaseVersion, defaultPort, parameters } from './production-database';
+import { databaseVersion, defaultPort, parametersFor } from './production-database';
 import type { SourceProperties } from './properties';
 import type { SwitchbackProps } from './props';
 import { acknowledge } from './rights';
@@ -35,7 +35,7 @@ export class FallbackStack extends SystemStack {
     const group = new rds.ParameterGroup(this, 'Parameters', {
       engine: rds.DatabaseInstanceEngine.postgres({ version: databaseVersion(database) }),
       description: `${system}: fallback of window w${window}`,
-      parameters,
+      parameters: parametersFor(database),
     });
     const type = database.instanceType ?? ec2.InstanceType.of(ec2.InstanceClass.T4G, ec2.InstanceSize.MEDIUM);
     // not the library's construct for replicas: it refuses backups on them by a rule of 2021. With backups on from the

@@ -12,8 +12,16 @@ import { UserSecret } from './user-secret';
 /** Why databases answer at the port everybody knows. */
 export const defaultPort = 'only tasks and the runner reach it, by security groups; tools expect PostgreSQL at 5432';
 
-/** What logical replication needs; static, so set before the instance has ever run. */
-export const parameters = { 'rds.logical_replication': '1' };
+const defaultStorage = 100;
+
+/**
+ * What the feed needs. Logical replication is static, so it is set before the instance has ever run. A slot whose reader
+ * hangs keeps WAL: at most 30 % of the storage (in MB), so that it can never fill production's disk.
+ */
+export const parametersFor = ({ allocatedStorage = defaultStorage }: DatabaseProps): Record<string, string> => ({
+  'rds.logical_replication': '1',
+  max_slot_wal_keep_size: String(Math.floor(allocatedStorage * 1024 * 0.3)),
+});
 
 export const databaseVersion = (props: DatabaseProps): rds.PostgresEngineVersion => props.version ?? rds.PostgresEngineVersion.VER_17;
 
@@ -60,8 +68,12 @@ export class ProductionDatabase extends Construct {
       vpc: props.network.vpc,
       vpcSubnets: props.network.isolated,
       securityGroups: [props.network.database],
-      parameterGroup: new rds.ParameterGroup(this, 'Parameters', { engine, description: `${props.system}: production`, parameters }),
-      allocatedStorage: props.allocatedStorage ?? 100,
+      parameterGroup: new rds.ParameterGroup(this, 'Parameters', {
+        engine,
+        description: `${props.system}: production`,
+        parameters: parametersFor(props),
+      }),
+      allocatedStorage: props.allocatedStorage ?? defaultStorage,
       storageType: rds.StorageType.GP3,
       storageEncrypted: true,
       multiAz: props.multiAz ?? true,

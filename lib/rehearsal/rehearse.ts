@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { type Audit, audit, isClean } from '../../examples/video/audit';
 import type { Summary } from '../../examples/video/summary';
 import { makeAws } from '../aws';
+import { removeDatabaseFiles } from '../sandbox/services/rds';
 import { Processes, type Ran } from './processes';
 
 export interface RehearsalOptions {
@@ -22,6 +23,8 @@ export interface RehearsalOptions {
   readonly rate: number;
   /** Seconds of the hold after the last cutover. */
   readonly holdSeconds: number;
+  /** Seconds that customers use the new release before everything is taken back. */
+  readonly openSeconds: number;
   /** Leaves the folder with its logs behind. */
   readonly keep: boolean;
   readonly onPhase: (phase: string) => void;
@@ -50,6 +53,10 @@ export interface RehearsalResult {
   readonly maintenanceSeconds: number;
   readonly cutoverSeconds: number;
   readonly rollbackSeconds: number;
+  /** Of each switch, what customers saw: last acknowledged write before it to first after it. */
+  readonly writeGapMs: readonly { readonly window: string; readonly verb: string; readonly ms: number }[];
+  /** What the old form could not hold, as the rollback of w2 said it. */
+  readonly lossManifest: readonly unknown[];
   readonly seconds: number;
   readonly deploys: readonly { readonly what: string; readonly seconds: number }[];
   readonly steps: readonly StepSeconds[];
@@ -73,7 +80,10 @@ export async function rehearse(options: RehearsalOptions): Promise<RehearsalResu
   } finally {
     options.signal.removeEventListener('abort', end);
     await processes.end();
-    if (!options.keep) await rm(folder, { recursive: true, force: true });
+    if (!options.keep) {
+      await removeDatabaseFiles(join(folder, 'sandbox'));
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 }
 
@@ -81,6 +91,8 @@ class Stage {
   private readonly deploys: { what: string; seconds: number }[] = [];
   private readonly steps: StepSeconds[] = [];
   private readonly problems: string[] = [];
+  private readonly switches: { window: string; verb: string; from: number; to: number }[] = [];
+  private lossManifest: unknown[] = [];
   private env: NodeJS.ProcessEnv = {};
 
   constructor(
@@ -110,21 +122,32 @@ class Stage {
 
     onPhase('window w1: cutover up to the gate, no-go, rollback');
     await this.verb('w1', 'cutover', ['--yes', '--answer', 'no-go', '--reason', 'rehearsal of the way back'], 6);
-    const rollback = await this.verb('w1', 'rollback', ['--yes']);
+    await this.verb('w1', 'rollback', ['--yes']);
     await this.verb('w1', 'teardown', ['--yes', '--now', '--keep-standby']);
     await this.checkRows('after the rollback of w1', acknowledgements);
 
-    onPhase('window w2: cutover, open');
+    onPhase('window w2: cutover, open, customers write in the new form');
     await this.cdk('deploy fallback-w2', ['deploy', 'fallback-w2'], { window: '2' });
     await this.verb('w2', 'stage', []);
     const cutover = await this.verb('w2', 'cutover', ['--yes', '--reason', 'rehearsal']);
-
-    onPhase('the hold: a deploy of every stack must not move traffic');
     const before = await this.liveColor();
     await this.cdk('deploy --all', ['deploy', '--all'], { window: '2' });
     const after = await this.liveColor();
     if (before !== 'green' || after !== 'green')
       this.problems.push(`a deploy of every stack moved traffic: ${before} was live before it, ${after} after it`);
+    await this.seconds(this.options.openSeconds, 'customers use the new release');
+    await this.checkRows('while w2 is open', acknowledgements);
+
+    onPhase('window w2: everything back, without losing a write');
+    const rollback = await this.verb('w2', 'rollback', ['--yes']);
+    await this.checkRows('after the rollback of w2', acknowledgements);
+    await this.verb('w2', 'teardown', ['--yes', '--now', '--keep-standby']);
+
+    onPhase('window w3: cutover, through to the end');
+    await this.cdk('deploy fallback-w3', ['deploy', 'fallback-w3'], { window: '3' });
+    await this.verb('w3', 'stage', []);
+    await this.verb('w3', 'cutover', ['--yes', '--reason', 'rehearsal']);
+    await this.checkRows('while w3 is open', acknowledgements);
 
     onPhase('the hold ends: the schedule tears down');
     await this.windowClosedBySchedule();
@@ -132,7 +155,7 @@ class Stage {
     const summary = await customers.summary;
     onPhase('every acknowledged write is looked up');
     const found = await this.checkRows('at the end', acknowledgements);
-    return this.result(from, summary, found, cutover.seconds, rollback.seconds);
+    return this.result(from, summary, found, cutover.seconds, rollback.seconds, await readFile(acknowledgements, 'utf8'));
   }
 
   private async startSandbox(): Promise<void> {
@@ -213,6 +236,7 @@ class Stage {
 
   /** Runs a verb as a person would, reads its JSON lines, notes what each step took. */
   private async verb(window: string, verb: string, args: readonly string[], expected = 0): Promise<Ran> {
+    const from = Date.now();
     const ran = await this.processes.run(
       verb,
       [...tsx, `scripts/${verb}.ts`, '--json', '--system', system, '--by', 'rehearsal', ...args],
@@ -221,11 +245,19 @@ class Stage {
     const titles = new Map<string, string>();
     for (const line of ran.stdout.split('\n')) {
       if (!line.startsWith('{')) continue;
-      const event = JSON.parse(line) as { event: string; step?: string; seconds?: number; plan?: { id: string; title: string }[] };
+      const event = JSON.parse(line) as {
+        event: string;
+        step?: string;
+        seconds?: number;
+        plan?: { id: string; title: string }[];
+        facts?: { losses?: unknown[] };
+      };
+      if (event.event === 'step.done' && event.step === 'loss.manifest') this.lossManifest = event.facts?.losses ?? [];
       for (const { id, title } of event.plan ?? []) titles.set(id, title);
       if (event.event === 'step.done' && event.step !== undefined)
         this.steps.push({ window, verb, id: event.step, title: titles.get(event.step) ?? event.step, seconds: event.seconds ?? 0 });
     }
+    if (window !== 'w0' && (verb === 'cutover' || verb === 'rollback')) this.switches.push({ window, verb, from, to: Date.now() });
     this.must(ran, `${verb} of ${window}`, expected);
     return ran;
   }
@@ -233,7 +265,11 @@ class Stage {
   private must(ran: Ran, what: string, expected: number): void {
     if (this.options.signal.aborted) throw new RehearsalFailed('interrupted');
     if (ran.code === expected) return;
-    const last = `${ran.stdout}\n${ran.stderr}`.trim().split('\n').slice(-15).join('\n');
+    // a verb's own last word where there is one; the last lines otherwise.
+    const word = ran.stdout.split('\n').findLast((line) => line.startsWith('{"event"'));
+    const last = word
+      ? (JSON.parse(word) as { message?: string }).message
+      : `${ran.stdout}\n${ran.stderr}`.trim().split('\n').slice(-15).join('\n');
     throw new RehearsalFailed(`${what} ended with exit code ${ran.code}, not ${expected}:\n${last}`);
   }
 
@@ -285,6 +321,12 @@ class Stage {
     return String((JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '{}') as { live?: string }).live);
   }
 
+  /** Time that customers have with a release. */
+  private async seconds(count: number, what: string): Promise<void> {
+    const from = performance.now();
+    await this.until(what, count + 5, async () => performance.now() - from >= count * 1000);
+  }
+
   private async windowClosedBySchedule(): Promise<void> {
     const aws = makeAws();
     await this.until(
@@ -303,7 +345,14 @@ class Stage {
     }
   }
 
-  private result(from: number, summary: Summary, found: Audit, cutoverSeconds: number, rollbackSeconds: number): RehearsalResult {
+  private result(
+    from: number,
+    summary: Summary,
+    found: Audit,
+    cutoverSeconds: number,
+    rollbackSeconds: number,
+    acknowledgements: string,
+  ): RehearsalResult {
     if (summary.openPath.failures > 0)
       this.problems.push(
         `${summary.openPath.failures} of ${summary.openPath.requests} requests on open paths failed: ${JSON.stringify(summary.openPath.examples[0])}`,
@@ -319,6 +368,8 @@ class Stage {
       maintenanceSeconds: summary.maintenance.at(-1)?.seconds ?? 0,
       cutoverSeconds,
       rollbackSeconds,
+      writeGapMs: writeGaps(acknowledgements, this.switches),
+      lossManifest: this.lossManifest,
       seconds: (performance.now() - from) / 1000,
       deploys: this.deploys,
       steps: this.steps,
@@ -356,5 +407,25 @@ function freePort(): Promise<number> {
       const address = server.address();
       server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
     });
+  });
+}
+
+/** Of each switch, the longest time around it without an acknowledged write: what customers who write saw of it. */
+function writeGaps(acknowledgements: string, switches: readonly { window: string; verb: string; from: number; to: number }[]) {
+  const times = acknowledgements
+    .split('\n')
+    .filter((line) => line.includes('"acknowledged"'))
+    .map((line) => {
+      const { at, ms } = JSON.parse(line) as { at: string; ms: number };
+      return Date.parse(at) + ms;
+    })
+    .sort((a, b) => a - b);
+  return switches.map(({ window, verb, from, to }) => {
+    let longest = 0;
+    for (let i = 1; i < times.length; i += 1) {
+      const [before = 0, after = 0] = [times[i - 1], times[i]];
+      if (after >= from && before <= to) longest = Math.max(longest, after - before);
+    }
+    return { window, verb, ms: Math.round(longest) };
   });
 }

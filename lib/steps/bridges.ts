@@ -1,12 +1,11 @@
 /** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
-import { type BridgeScript, bridge, bridgeScript, runStatements, type Statement, unbridge } from '../postgres/bridge';
+import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runStatements, unbridge } from '../postgres/bridge';
 import { type Catalog, readCatalog } from '../postgres/catalog';
 import { type Classification, classify, type Difference } from '../postgres/classify';
-import type { Db } from '../postgres/connect';
 import { copyTables, resumeFeed } from '../postgres/feed';
 import { footprint, shipFootprint } from '../postgres/footprint';
 import { mapping } from '../postgres/mapping';
-import { readMarker } from '../postgres/marker';
+import { readPublication } from '../postgres/publication';
 import { feedName, readSubscription, silentTables } from '../postgres/subscription';
 import { type Context, colorPart } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
@@ -62,15 +61,13 @@ export function bridged(production: string, fallback: string): Step {
     patienceSeconds: 120,
     async observe(context) {
       const { script } = planned(context);
-      if (!(await isUp(await context.database(fallback)))) return todo();
       // production's part leaves no mark, and may be run again.
-      return up || script.production.length === 0 ? done(`${script.fallback.length + script.production.length} statements`) : todo();
+      const complete = (up || script.production.length === 0) && (await bridgeIsUp(await context.database(fallback)));
+      return complete ? done(`${script.fallback.length + script.production.length} statements`) : todo();
     },
     async act(context) {
-      const { script } = planned(context);
       const { roles } = context.manifest.shared.database;
-      const [from, to] = [await context.database(production), await context.database(fallback)];
-      await bridge(from, to, roles, (await isUp(to)) ? { ...script, fallback: [] } : script);
+      await bridge(await context.database(production), await context.database(fallback), roles, planned(context).script);
       up = true;
     },
   };
@@ -125,13 +122,11 @@ export function feedResumed(production: string, fallback: string): Step {
       const subscription = await readSubscription(to, name);
       if (!subscription?.enabled) return todo();
       const { script } = planned(context);
-      const published = await from.query<{ tables: number }>(
-        'SELECT count(*)::int AS tables FROM pg_catalog.pg_publication_tables WHERE pubname = $1',
-        [name],
-      );
-      if (published[0]?.tables !== script.publication.length + script.copied.length) return todo('the new tables are not published yet');
+      const known = new Set((await readPublication(from, name)).map(({ schema, table }) => `${schema}.${table}`));
+      const unpublished = [...script.publication, ...script.copied].filter(({ schema, table }) => !known.has(`${schema}.${table}`));
+      if (unpublished.length > 0) return todo(`not published yet: ${unpublished.map(({ table }) => table).join(', ')}`);
       const silent = await silentTables(from, to, name);
-      return silent.length === 0 ? done(`${published[0]?.tables} tables`) : { is: 'pending', detail: `being copied: ${silent.join(', ')}` };
+      return silent.length === 0 ? done(`${known.size} tables`) : { is: 'pending', detail: `being copied: ${silent.join(', ')}` };
     },
     async act(context) {
       const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];
@@ -147,34 +142,27 @@ export function unbridged(fallback: string): Step {
   let notPutBack: string[] | undefined;
   return {
     id: 'feed.unbridge',
-    title: `Take the bridge off ${fallback}`,
+    title: `Take the bridge off ${fallback} and put the old form's rules back`,
     estimateSeconds: 1,
-    patienceSeconds: 60,
+    patienceSeconds: 600,
     async observe(context) {
-      if (await isUp(await context.database(fallback))) return todo();
-      return done(notPutBack && notPutBack.length > 0 ? `not put back: ${notPutBack.join('; ')}` : undefined, {
-        notPutBack: notPutBack ?? [],
-      });
+      if (await bridgeIsUp(await context.database(fallback))) return todo();
+      if (notPutBack) return done(notPutBack.length === 0 ? undefined : `not put back: ${notPutBack.join('; ')}`, { notPutBack });
+      // never put up: the migrations may have stopped before it. Taken off by a run that died: its rules are put back again.
+      return context.view.begun('cutover', 'feed.bridge') ? todo() : done('there was none', { notPutBack: [] });
     },
     async act(context) {
-      notPutBack = await unbridge(await context.database(fallback), context.manifest.shared.database.roles, planned(context).script);
+      const [to, { roles }, { script }] = [await context.database(fallback), context.manifest.shared.database, planned(context)];
+      await unbridge(to, roles, script);
+      notPutBack = await restoreRules(to, roles, script);
     },
   };
 }
 
-/** The bridge carries its own mark, in the transaction that puts it up or takes it down. */
-const isUp = async (fallback: Db): Promise<boolean> => (await readMarker(fallback, 'bridge')) === 'up';
-
-const mark = (value: 'up' | 'down'): Statement => ({
-  sql: `INSERT INTO switchback.marker (id, value) VALUES ('bridge', '${value}') ON CONFLICT (id) DO UPDATE SET value = excluded.value`,
-  as: 'master',
-});
-
 /** What the classifier and the bridge made of the two forms; the same on every invocation. */
 export function planned(context: Pick<Context, 'facts' | 'manifest' | 'window'>): { classification: Classification; script: BridgeScript } {
   const classification = classify(catalogBefore(context), context.facts('form.classified')['now'] as Catalog, declaredBy(context));
-  const script = bridgeScript(classification.plan);
-  return { classification, script: { ...script, fallback: [...script.fallback, mark('up')], revert: [...script.revert, mark('down')] } };
+  return { classification, script: bridgeScript(classification.plan) };
 }
 
 export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => context.facts('form.before')['catalog'] as Catalog;
