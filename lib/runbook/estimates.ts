@@ -39,6 +39,13 @@ export function withEstimates<S extends { readonly id: string; readonly estimate
     // one that found it so already did not do the work; only where nobody ever acts, looking is the work.
     const values = known && known.acted.length > 0 ? known.acted : (known?.seen ?? []);
     if (values.length === 0) return step;
-    return { ...step, estimateSeconds: percentile(values, 0.5), measured: { runs: values.length, p90Seconds: percentile(values, 0.9) } };
+    return {
+      ...step,
+      estimateSeconds: tenths(percentile(values, 0.5)),
+      measured: { runs: values.length, p90Seconds: tenths(percentile(values, 0.9)) },
+    };
   });
 }
+
+/** No finer than it is shown, and never nothing: every step asks somebody over a network. */
+const tenths = (seconds: number): number => Math.max(0.1, Math.round(seconds * 10) / 10);

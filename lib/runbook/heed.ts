@@ -37,9 +37,9 @@ export class Heed {
 
   /** @throws Stop when the run must not go on; answers a question for people at the decision time */
   async before(step: Step): Promise<RunAnswer | undefined> {
-    await this.news();
+    // at once: while the site is down, every call between two steps is felt.
+    await Promise.all([this.news(), this.traffic()]);
     this.stopIfAsked(step, 0);
-    await this.traffic();
     return this.decision(step);
   }
 
@@ -105,6 +105,9 @@ export class Heed {
     const { clock, journal, outside, run } = this.options;
     this.trafficAt = clock.now();
     const started = journal.events.find((event) => event.type === 'run.started' && event.run === run);
+    const holds = passing(() => this.whatMustHold(({ id }) => id.startsWith('traffic.')));
+    // awaited below, unless the emergency explains it.
+    holds.catch(() => undefined);
     const emergency = await passing(async () => outside?.emergencySince(Date.parse(started?.at ?? '')));
     if (emergency) {
       throw new Stop('traffic.emergency', emergency, {
@@ -112,7 +115,7 @@ export class Heed {
         next: ['npm run status', 'npm run rollback'],
       });
     }
-    await passing(() => this.whatMustHold(({ id }) => id.startsWith('traffic.')));
+    await holds;
   }
 
   private async decision(step: Step): Promise<RunAnswer | undefined> {

@@ -28,6 +28,7 @@ interface Flags {
   readonly answer?: 'go' | 'no-go';
   readonly reason?: string;
   readonly takeOver?: boolean;
+  readonly trafficOnly?: boolean;
   readonly patience?: number;
   readonly upBy?: string;
   readonly atDecision?: AtDecision;
@@ -131,6 +132,12 @@ async function plan(flags: Flags, output: Output): Promise<number> {
 }
 
 async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
+  // lib/terminal/start.ts has taken it elsewhere; a full rollback is not what was asked for.
+  if (flags.trafficOnly)
+    throw new Stop('usage', '--traffic-only stands right after rollback', {
+      next: ['npm run rollback -- --traffic-only'],
+      exit: exit.usage,
+    });
   const aws = makeAws();
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
