@@ -16,7 +16,8 @@ export interface RulesWorld {
 
 const first = 1000;
 
-export async function rulesWorld({ call }: RunningSandbox, system: string, applications: number): Promise<RulesWorld> {
+export async function rulesWorld(sandbox: RunningSandbox, system: string, applications: number): Promise<RulesWorld> {
+  const call: RunningSandbox['call'] = (service, operation, input) => sandbox.call(service, operation, input);
   const { Vpc: vpc } = await call('ec2', 'CreateVpc', { CidrBlock: '10.0.0.0/16' });
   const subnets = await Promise.all(
     ['a', 'b'].map(async (zone, index) => {

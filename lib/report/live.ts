@@ -23,8 +23,9 @@ function timesLine({ plan }: Series, { paint, columns }: Style): string[] {
 }
 
 /** The hour, and how long there is to decide. */
-function decisionLine({ upBy, current, answers, begun }: WindowView, now: number, style: Style): string[] {
-  if (!upBy || current?.verb !== 'cutover' || begun('cutover', 'traffic.open')) return [];
+function decisionLine(view: WindowView, now: number, style: Style): string[] {
+  const { upBy, current, answers } = view;
+  if (!upBy || current?.verb !== 'cutover' || view.begun('cutover', 'traffic.open')) return [];
   const hour = `must be up by ${clockTime(upBy.upBy, style)}`;
   const { decision } = upBy;
   if (!decision) return [cut(`${hour}; the decision time is worked out before the next step`, style.columns)];
