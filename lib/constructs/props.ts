@@ -379,6 +379,13 @@ export interface MigrationProps {
   readonly contract?: readonly string[];
 
   /**
+   * Tables in which your migration tool notes what it has applied, `schema.table` each. They are not fed to the
+   * fallback: after a rollback it must know that it was never migrated.
+   * @default - the names that well-known tools use (lib/postgres/bookkeeping.ts)
+   */
+  readonly bookkeeping?: readonly string[];
+
+  /**
    * What Switchback cannot guess about bringing rows of the new form back into the old one: renames it does not see,
    * splits, merges, changed meaning. `npm run plan` says which differences need one.
    * @default - none

@@ -163,6 +163,8 @@ export const colorPartSchema = z.object({
     /** Replaces the container's command for each part; a release without a contract part has none. */
     expand: z.array(z.string()),
     contract: z.array(z.string()).optional(),
+    /** Tables of the migration tool's own notes, `schema.table` each, beside the well-known ones. */
+    bookkeeping: z.array(z.string()).optional(),
     /** What cannot be guessed about bringing rows back into the old form (lib/postgres/classify.ts, `Declared`). */
     bridges: z
       .object({

@@ -1,7 +1,10 @@
 /** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
+
+import { withoutBookkeeping } from '../postgres/bookkeeping';
 import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runStatements, unbridge } from '../postgres/bridge';
 import { type Catalog, readCatalog } from '../postgres/catalog';
 import { type Classification, classify, type Difference } from '../postgres/classify';
+import { DatabaseError, ident } from '../postgres/connect';
 import { copyTables, resumeFeed } from '../postgres/feed';
 import { footprint, shipFootprint } from '../postgres/footprint';
 import { mapping } from '../postgres/mapping';
@@ -18,10 +21,10 @@ export function formNoted(fallback: string): Step {
     title: `Note the form of ${fallback}'s tables: the one a rollback goes back to`,
     estimateSeconds: 1,
     patienceSeconds: 60,
-    async observe({ view, database }) {
-      const known = view.facts('form.before');
+    async observe(context) {
+      const known = context.view.facts('form.before');
       if (known) return done('noted before', known);
-      const catalog = await readCatalog(await database(fallback));
+      const catalog = formOf(context, await readCatalog(await context.database(fallback)));
       return done(`${catalog.tables.length} tables`, { catalog });
     },
   };
@@ -35,7 +38,7 @@ export function formClassified(production: string): Step {
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
-      const now = await readCatalog(await context.database(production));
+      const now = formOf(context, await readCatalog(await context.database(production)));
       const { differences } = classify(catalogBefore(context), now, declaredBy(context));
       const open = differences.filter(({ id, loses }) => loses !== undefined && !context.acceptedLosses.includes(id));
       if (open.length > 0) {
@@ -159,11 +162,72 @@ export function unbridged(fallback: string): Step {
   };
 }
 
+/**
+ * After a rollback the next try migrates this database again: what the bridge kept for the new form must not be in its
+ * way. Nothing is deleted: tables move to a schema named after the window, columns get its name in front.
+ */
+export function putAside(fallback: string): Step {
+  return {
+    id: 'form.aside',
+    title: `Put aside on ${fallback} what only the new form knows, so that the next window can migrate it`,
+    estimateSeconds: 1,
+    patienceSeconds: 300,
+    async observe(context) {
+      if (!context.view.begun('cutover', 'feed.bridge')) return done('there is nothing');
+      const left = await inTheWay(context, fallback);
+      return left.length === 0 ? done() : todo(left.map(({ what }) => what).join(', '));
+    },
+    async act(context) {
+      const [db, { roles }] = [await context.database(fallback), context.manifest.shared.database];
+      await db.query(`CREATE SCHEMA IF NOT EXISTS ${asideSchema(context)}`);
+      await db.query(`GRANT USAGE, CREATE ON SCHEMA ${asideSchema(context)} TO ${ident(roles.owner)}`);
+      for (const { sql } of await inTheWay(context, fallback))
+        await insistently(context, () => runStatements(db, roles, [{ sql, as: 'owner' }]));
+    },
+  };
+}
+
+const asideSchema = ({ window }: Pick<Context, 'window'>): string => ident(`switchback_${window.name}`);
+
+/** Tables and columns of the new form that the fallback has kept, each with the statement that puts it aside. */
+async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string }[]> {
+  const { plan } = planned(context).classification;
+  const there = await readCatalog(await context.database(fallback));
+  const tables = plan.inert
+    .filter(({ name }) => there.tables.some((table) => table.name === name))
+    .map(({ name }) => ({ what: name, sql: `ALTER TABLE ${name} SET SCHEMA ${asideSchema(context)}` }));
+  const columns = plan.tables.flatMap(({ old, shadows }) =>
+    shadows
+      .filter(({ name }) => there.tables.find((table) => table.name === old.name)?.columns.some((column) => column.name === name))
+      .map(({ name }) => ({
+        what: `${old.name}.${name}`,
+        sql: `ALTER TABLE ${old.name} RENAME COLUMN ${ident(name)} TO ${ident(`switchback_${context.window.name}_${name}`.slice(0, 63))}`,
+      })),
+  );
+  return [...tables, ...columns];
+}
+
+/** Customers are being served: a lock that is not to be had at once is asked for again, never waited for with them in the queue. */
+async function insistently(context: Context, action: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.sqlstate !== '55P03' || tries === 30) throw error;
+      await context.clock.pause(200 * tries);
+    }
+  }
+}
+
 /** What the classifier and the bridge made of the two forms; the same on every invocation. */
 export function planned(context: Pick<Context, 'facts' | 'manifest' | 'window'>): { classification: Classification; script: BridgeScript } {
   const classification = classify(catalogBefore(context), context.facts('form.classified')['now'] as Catalog, declaredBy(context));
   return { classification, script: bridgeScript(classification.plan) };
 }
+
+/** What counts as form: everything but the migration tool's own notes. */
+const formOf = (context: Pick<Context, 'manifest' | 'window'>, catalog: Catalog): Catalog =>
+  withoutBookkeeping(catalog, colorPart(context.manifest, context.window.to).migration.bookkeeping);
 
 export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => context.facts('form.before')['catalog'] as Catalog;
 

@@ -1,7 +1,7 @@
 /** Everything back, from wherever the world is. Nothing is ever deleted here. */
 import { exit, Stop } from '../runbook/errors';
 import type { Step } from '../runbook/step';
-import { unbridged } from './bridges';
+import { putAside, unbridged } from './bridges';
 import { feedLevel, feedStopped, sequencesAhead } from './feed';
 import { drained, fenced, opened } from './fence';
 import { inFront } from './in-front';
@@ -68,10 +68,11 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       ...toFallback,
       equalityProven(production, fallback, moment),
       lossTold(fallback),
+      putAside(fallback),
       schedule,
     ];
   }
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
-  const left = fed ? [feedStopped(fallback), unbridged(fallback)] : [promoted(fallback)];
+  const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
   return [...down, ...closed, lossAccepted(production), ...left, ...toFallback, schedule];
 }

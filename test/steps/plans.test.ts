@@ -214,7 +214,7 @@ describe('with a feed', () => {
       'Fence video-db: nobody but Switchback can write, and prove it',
       'Send a marker through the feed: once it arrives, video-fallback-w1 has everything',
       'Make everything applied durable on video-fallback-w1 and stop the feed',
-      'Take the bridge off video-fallback-w1',
+      "Take the bridge off video-fallback-w1 and put the old form's rules back",
       'Keep this moment of video-fallback-w1, to compare it once customers are served again',
       'Point blue at video-fallback-w1',
       'Record video-fallback-w1 as the production database',
@@ -225,6 +225,7 @@ describe('with a feed', () => {
       "Prove that every address answers with blue's release, 10 times in a row",
       'Compare video-db with the kept moment of video-fallback-w1: every row of the old form',
       'Say what the old form could not hold: the loss manifest',
+      'Put aside on video-fallback-w1 what only the new form knows, so that the next window can migrate it',
       'Schedule the teardown for the end of the hold, in 24 h',
     ]);
   });
