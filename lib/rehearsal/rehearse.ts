@@ -144,7 +144,8 @@ class Stage {
     await this.verb('w2', 'teardown', ['--yes', '--now', '--keep-standby']);
 
     onPhase('window w3: cutover, through to the end');
-    await this.cdk('deploy fallback-w3', ['deploy', 'fallback-w3'], { window: '3' });
+    // the last window's hold is short, so that its end can be seen.
+    await this.cdk('deploy fallback-w3', ['deploy', 'fallback-w3'], { window: '3', hold: this.options.holdSeconds });
     await this.verb('w3', 'stage', []);
     await this.verb('w3', 'cutover', ['--yes', '--reason', 'rehearsal']);
     await this.checkRows('while w3 is open', acknowledgements);
@@ -206,10 +207,10 @@ class Stage {
     if (account) this.env['CDK_DEFAULT_ACCOUNT'] = account;
   }
 
-  private async cdk(what: string, args: readonly string[], context: { window: string; green?: string }): Promise<void> {
+  private async cdk(what: string, args: readonly string[], context: { window: string; green?: string; hold?: number }): Promise<void> {
     const hold = [
       '-c',
-      `hold=${this.options.holdSeconds}`,
+      `hold=${context.hold ?? 3600}`,
       '-c',
       'watch=5',
       '-c',
