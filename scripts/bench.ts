@@ -1,10 +1,11 @@
-/** `npm run bench -- traffic-only`: numbers that the README quotes, measured anew on this machine. */
+/** `npm run bench -- traffic-only` or `-- database`: numbers that the README quotes, measured anew on this machine. */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type DatabaseBench, measureDatabase, type Part, parts, quick, usual } from '../lib/bench/database';
 import { measureTrafficOnly } from '../lib/bench/traffic-only';
 import { exit } from '../lib/runbook/errors';
 import { bundleCommand } from './bundle';
@@ -46,5 +47,51 @@ program
       rmSync(folder, { recursive: true, force: true });
     }
   });
+
+program
+  .command('database')
+  .description('write gap at cutover and rollback, feed lag and catch-up, comparison, stage: on two PostgreSQL servers of its own')
+  .option('--quick', 'fewer runs, smaller databases: under a minute')
+  .option('--runs <n>', 'windows, each with a cutover and a rollback', whole)
+  .option('--rate <n>', 'transactions per second during the switches', whole)
+  .option('--writers <n>', 'at once', whole)
+  .addOption(new Option('--only <parts...>', 'only these parts').choices([...parts]))
+  .option('--json', 'one object on standard output')
+  .action(async (flags: { quick?: boolean; runs?: number; rate?: number; writers?: number; only?: Part[]; json?: boolean }) => {
+    const say = (text: string) => void process.stderr.write(`${text}\n`);
+    const { runs, rate, writers, only } = flags;
+    const given = { ...(runs ? { runs } : {}), ...(rate ? { rate } : {}), ...(writers ? { writers } : {}), ...(only ? { only } : {}) };
+    const result = await measureDatabase({ ...(flags.quick ? quick : usual), ...given, onProgress: say });
+    for (const line of databaseLines(result)) say(line);
+    if (flags.json) process.stdout.write(`${JSON.stringify({ event: 'bench.database', ...result })}\n`);
+    const lossless = result.lostWrites === 0 && result.duplicatedWrites === 0 && result.gap?.proven !== false;
+    process.exitCode =
+      lossless && result.gap?.cutover.goalMet !== false && result.gap?.rollback.goalMet !== false ? exit.done : exit.failed;
+  });
+
+function databaseLines({ gap, lag, catchUp, compare, stage, ...of }: DatabaseBench): string[] {
+  const load = of.loadAverage;
+  const lines = ['', `PostgreSQL ${of.postgres}, ${of.cpus} cores, load average ${load.before[0]} before, ${load.after[0]} after`];
+  for (const verb of ['cutover', 'rollback'] as const) {
+    const one = gap?.[verb];
+    if (!gap || !one) continue;
+    const each = Object.entries(one.partsMs).map(([part, ms]) => `${part} ${ms}`);
+    lines.push(
+      `${verb.padEnd(9)} ${one.medianMs} ms median, ${one.maxMs} ms at most, ${gap.runs} runs, ${of.writers} writers, ${one.ratePerSecond} tx/s; goal ${gap.goalMs} ms: ${one.goalMet ? 'met' : 'missed'}`,
+      `          with everything between: ${one.wholeMedianMs} ms (${each.join(', ')})`,
+    );
+  }
+  for (const one of lag ?? [])
+    lines.push(
+      `feed lag  p95 ${one.p95Ms} ms, median ${one.medianMs} ms, at most ${one.maxMs} ms, at ${one.ratePerSecond} of ${one.rateWanted} tx/s`,
+    );
+  if (catchUp)
+    lines.push(`catch-up  ${catchUp.seconds} s after ${catchUp.stoppedSeconds} s without the feed, at ${catchUp.ratePerSecond} tx/s`);
+  if (compare) lines.push(`compare   ${compare.rowsPerSecond} rows/s (${compare.rows} rows, both databases on this machine)`);
+  for (const one of stage ?? [])
+    lines.push(`stage     ${one.megabytes} MB: replica ${one.replicaSeconds} s, fork ahead ${one.forkSeconds} s`);
+  lines.push(`lost writes ${of.lostWrites}, duplicated ${of.duplicatedWrites}`);
+  return lines;
+}
 
 void program.parseAsync();
