@@ -1,4 +1,5 @@
 /** AWS in our words. The only folder that imports SDK clients. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { exit, Stop } from '../runbook/errors';
@@ -16,6 +17,9 @@ import { Tasks } from './tasks';
 import { Traffic } from './traffic';
 
 export { explain } from './explain';
+
+/** How long a runner at work for somebody else is asked again. */
+const busyMs = 10_000;
 
 export class Aws {
   readonly traffic: Traffic;
@@ -67,8 +71,12 @@ export class Aws {
    * @throws Stop `runner.busy` when another invocation is under way, `runner.failed` with what the function said
    */
   async invokeRunner<T>(name: string, event: unknown): Promise<T> {
+    // a look at the feed (runbook/hold.ts) takes the one runner for a few seconds; a rollback must not be refused for that.
+    const deadline = Date.now() + busyMs;
     try {
-      const answer = await this.clients.lambda.send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }));
+      const answer = await this.whenFree(deadline, () =>
+        this.clients.lambda.send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) })),
+      );
       const text = answer.Payload ? Buffer.from(answer.Payload).toString() : 'null';
       if (answer.FunctionError) {
         const { errorMessage } = JSON.parse(text) as { errorMessage?: string };
@@ -95,6 +103,17 @@ export class Aws {
         });
       }
       throw error;
+    }
+  }
+
+  private async whenFree<T>(deadline: number, call: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!isAws(error, 'TooManyRequestsException') || Date.now() > deadline) throw error;
+        await pause(250);
+      }
     }
   }
 }

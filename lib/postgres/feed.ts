@@ -121,7 +121,11 @@ async function counters(fallback: Db, name: FeedName): Promise<Pick<FeedHealth, 
 }
 
 /** How long production can still keep changes for a fallback that does not take them, at the rate between two looks; undefined: no end in sight. */
-export function secondsLeft(earlier: FeedHealth, later: FeedHealth, seconds: number): number | undefined {
+export function secondsLeft(
+  earlier: Pick<FeedHealth, 'bytesLeft'>,
+  later: Pick<FeedHealth, 'bytesLeft'>,
+  seconds: number,
+): number | undefined {
   if (later.bytesLeft === undefined || earlier.bytesLeft === undefined) return undefined;
   const rate = (earlier.bytesLeft - later.bytesLeft) / seconds;
   return rate > 0 ? later.bytesLeft / rate : undefined;

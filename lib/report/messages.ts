@@ -47,6 +47,10 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
       return `${paint('red', '✖')} ${event.verb} stopped${title ? ` at "${title}"` : ''} (${event.code})`;
     case 'run.finished':
       return `${paint('green', '✔')} ${event.verb} finished in ${duration(event.seconds)}`;
+    case 'hold.seen': {
+      const text = [`the feed is ${event.state}`, ...event.reasons, ...event.drift].join('; ');
+      return event.state === 'dead' || event.state === 'stuck' ? paint('red', text) : text;
+    }
     case 'window.closed':
       return `window closed: ${event.outcome}`;
   }

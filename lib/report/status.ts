@@ -68,6 +68,26 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const when = left > 0 ? `in ${duration(left)}; then the teardown runs by itself` : 'now; the schedule runs the teardown';
     lines.push(['hold ends', `${dateTime(status.holdEndsAt, style)}, ${when}`]);
   }
+  if (status.feed) lines.push(...feedLines(status.feed, style));
+  return lines;
+}
+
+/** The feed as it was last seen, and until when it can be gone back on. */
+function feedLines(feed: NonNullable<StatusScreen['feed']>, style: Style): [string, string][] {
+  const { paint } = style;
+  const dead = feed.state === 'dead';
+  const color = dead || feed.state === 'stuck' ? 'red' : feed.state === 'alive' && feed.drift.length === 0 ? 'green' : 'yellow';
+  const lines: [string, string][] = [
+    ['feed', paint(color, [`${feed.state}, seen ${dateTime(feed.at, style)}`, ...feed.reasons].join(': '))],
+    ...feed.drift.map((what): [string, string] => ['', paint('yellow', `changed under the feed: ${what}`)]),
+  ];
+  if (dead) {
+    const { heartbeatSeconds } = feed;
+    const since = heartbeatSeconds === undefined ? 'the fork' : dateTime(Date.parse(feed.at) - heartbeatSeconds * 1000, style);
+    lines.push(['', paint('red', `a rollback would leave what was written since ${since} behind (--accept-loss); production goes on`)]);
+  } else if (feed.rollbackPossibleUntil) {
+    lines.push(['', paint(color, `rollback possible until ${dateTime(feed.rollbackPossibleUntil, style)}`)]);
+  }
   return lines;
 }
 

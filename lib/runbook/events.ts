@@ -53,6 +53,24 @@ export interface Window {
 /** JSON that a step leaves for later steps and readers. */
 export type Facts = Readonly<Record<string, unknown>>;
 
+/** One look at the feed while nobody works on the window. */
+export interface HoldSeen {
+  readonly type: 'hold.seen';
+  /** As lib/postgres/feed.ts says it. `unreachable`: one of the databases did not answer. */
+  readonly state: 'alive' | 'behind' | 'paused' | 'stuck' | 'dead' | 'unreachable';
+  readonly reasons: readonly string[];
+  /** What somebody changed about the form. */
+  readonly drift: readonly string[];
+  readonly heartbeatSeconds?: number;
+  /** WAL that production keeps for the fallback, and how much more it would. */
+  readonly retainedBytes?: number;
+  readonly bytesLeft?: number;
+  readonly applyErrors: number;
+  readonly conflicts?: Readonly<Record<string, number>>;
+  /** The earlier of the hold's end and of production's limit; left out when the feed is dead or no end is in sight. */
+  readonly rollbackPossibleUntil?: string;
+}
+
 export type EventBody =
   | {
       readonly type: 'window.opened';
@@ -116,13 +134,15 @@ export type EventBody =
       readonly exit: number;
     }
   | { readonly type: 'run.finished'; readonly verb: Verb; readonly seconds: number }
+  | HoldSeen
   | { readonly type: 'window.closed'; readonly outcome: string };
 
 /**
  * Notes are written beside a run by whoever has something to say to it. They neither take the window nor keep its
  * lease, and a writer who finds one at its number writes at the next.
  */
-export const isNote = ({ type }: EventBody): boolean => type === 'stop.asked' || type === 'up-by.set' || type === 'gate.answered';
+export const isNote = ({ type }: EventBody): boolean =>
+  type === 'stop.asked' || type === 'up-by.set' || type === 'gate.answered' || type === 'hold.seen';
 
 /** An event as it stands in the journal. */
 export type JournalEvent = EventBody & {

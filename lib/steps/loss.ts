@@ -1,4 +1,6 @@
 /** What a rollback without a feed would lose: counted from PostgreSQL's own statistics since the database was opened. */
+
+import { readCatalog } from '../postgres/catalog';
 import { type Baseline, changesSince, takeBaseline } from '../postgres/changes';
 import type { Context } from '../runbook/context';
 import { done, pending, type Step } from '../runbook/step';
@@ -13,7 +15,9 @@ export function changesCounted(instance: string): Step {
     async observe(context) {
       const known = context.view.facts('loss.baseline');
       if (known) return done('noted before', known);
-      return done(undefined, { baseline: await takeBaseline(await context.database(instance)) });
+      const db = await context.database(instance);
+      // the form too, bridge and all: what differs from it later, somebody changed in the hold.
+      return done(undefined, { baseline: await takeBaseline(db), form: await readCatalog(db) });
     },
   };
 }

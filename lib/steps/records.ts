@@ -3,7 +3,7 @@ import { type Emergency, emergencyOf, noEmergency, sameEmergency } from '../mani
 import type { SystemState } from '../manifest/schema';
 import type { Context } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
-import { scheduleName } from './schedule';
+import { scheduleName, watchName } from './schedule';
 
 function stateIs(
   id: string,
@@ -73,6 +73,7 @@ export function windowClosed(outcome: string, production: string): Step {
     async act(context) {
       const { shared } = context.manifest;
       await context.aws.schedules.remove(shared.schedule.group, scheduleName(context.window));
+      await context.aws.schedules.remove(shared.schedule.group, watchName(context.window));
       await context.aws.settings.writeState(context.window.system, { production, opened: true });
       await context.closeWindow(outcome);
     },

@@ -1,8 +1,41 @@
-/** The unattended teardown: a schedule asks the runner every few minutes from the end of the hold on. */
+/** Schedules that ask the runner every few minutes: to look at the feed, and from the end of the hold on to tear down. */
 import type { Window } from '../runbook/events';
 import { done, type Step, todo } from '../runbook/step';
 
 export const scheduleName = (window: Window): string => `${window.system}-${window.name}-teardown`;
+
+export const watchName = ({ system, name }: Pick<Window, 'system' | 'name'>): string => `${system}-${name}-watch`;
+
+/** From stage to teardown: lib/runbook/hold.ts looks, and takes the schedule away when nothing is left to watch. */
+export function feedWatched(): Step {
+  return {
+    id: 'watch.schedule',
+    title: 'Have the feed looked at every 5 minutes for as long as the window is open',
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe({ aws, manifest, window }) {
+      return (await aws.schedules.startsAt(manifest.shared.schedule.group, watchName(window))) ? done() : todo();
+    },
+    async act({ aws, manifest, window, clock }) {
+      const { schedule, runner } = manifest.shared;
+      await aws.schedules.put({
+        group: schedule.group,
+        name: watchName(window),
+        role: schedule.role,
+        runner,
+        input: {
+          system: window.system,
+          verb: 'teardown',
+          watch: true,
+          window: window.name,
+          run: `watch-${window.name}`,
+          by: { who: 'EventBridge Scheduler', where: watchName(window) },
+        },
+        from: new Date(clock.now()),
+      });
+    },
+  };
+}
 
 export function teardownScheduled(holdSeconds: number): Step {
   return {

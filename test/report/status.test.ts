@@ -90,6 +90,30 @@ Next
   );
 });
 
+test('the feed as it was last seen: until when a rollback is possible, and loudly when it is dead', () => {
+  const night = new Night().start(0, 'cutover', cutover.slice(0, 1)).add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 });
+  const hold = { ...quiet, window: night.view, holdEndsAt: '2026-03-02T02:00:05Z' };
+  const seen = { type: 'hold.seen' as const, at: '2026-03-01T03:00:00Z', reasons: [], drift: [], applyErrors: 0 };
+  const about = (feed: StatusScreen['feed']) => {
+    const lines = statusScreen({ ...hold, ...(feed ? { feed } : {}) }, colored);
+    const from = lines.findIndex((line) => line.startsWith('  feed'));
+    return from < 0 ? [] : lines.slice(from, lines.indexOf('', from)).map((line) => line.trim());
+  };
+  expect(about(undefined)).toEqual([]);
+  expect(about({ ...seen, state: 'alive', rollbackPossibleUntil: '2026-03-02T02:00:05Z' })).toEqual([
+    'feed         <green>alive, seen 2026-03-01 03:00 UTC</>',
+    '<green>rollback possible until 2026-03-02 02:00 UTC</>',
+  ]);
+  expect(about({ ...seen, state: 'alive', drift: ['the column public.users.nickname is new'] })).toEqual([
+    'feed         <yellow>alive, seen 2026-03-01 03:00 UTC</>',
+    '<yellow>changed under the feed: the column public.users.nickname is new</>',
+  ]);
+  expect(about({ ...seen, state: 'dead', heartbeatSeconds: 600, reasons: ['the slot is gone'] })).toEqual([
+    'feed         <red>dead, seen 2026-03-01 03:00 UTC: the slot is gone</>',
+    '<red>a rollback would leave what was written since 2026-03-01 02:50 UTC behind (--accept-loss); production goes on</>',
+  ]);
+});
+
 test('a cutover that stopped: customers see maintenance, and the way back comes first', () => {
   const night = new Night()
     .start(0)

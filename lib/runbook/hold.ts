@@ -1,0 +1,103 @@
+/**
+ * The feed is watched while nobody works on the window: between stage and cutover, and in the hold. A schedule asks every few
+ * minutes; what is seen becomes a note in the journal, so it never takes the window from anybody.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Catalog } from '../postgres/catalog';
+import { feedName } from '../postgres/subscription';
+import { lookAtFeed, possibleUntil } from '../postgres/watch';
+import { watchName } from '../steps/schedule';
+import { Connections } from './connections';
+import { messageOf } from './errors';
+import type { HoldSeen, JournalEvent } from './events';
+import { Journal } from './journal';
+import { type Hands, holdEndsAt, type Reply, type Request } from './verbs';
+import { fold, type WindowView } from './window';
+
+/** A feed that lives is noted this often; one that does not, at every look. Every note is read by every run of the window. */
+const quietMs = 3_600_000;
+const noisyMs = 240_000;
+
+/** `staged`, `open`: the feed should live. `none`: a verb has it stopped, or is about to. `over`: nobody needs it any more. */
+export function watchPhase({ closed, series, begun }: WindowView): 'staged' | 'open' | 'none' | 'over' {
+  if (closed !== undefined || series.teardown || series.rollback?.ended === 'finished') return 'over';
+  // taken back or being undone: the feed stops on purpose.
+  if (series.rollback || begun('stage', 'undo.trial')) return 'none';
+  if (series.cutover) return begun('cutover', 'database.open') ? 'open' : 'none';
+  return begun('stage', 'watch.schedule') ? 'staged' : 'none';
+}
+
+/** One look; answers as a verb does. A watch with nothing left to watch takes itself away. */
+export async function watchHold(request: Request, { aws, clock }: Hands): Promise<Reply> {
+  const { manifest } = await aws.settings.manifest(request.system);
+  const store = aws.journal(manifest.shared.journalBucket, request.system);
+  const journal = new Journal(store, request.window ?? '', clock, randomUUID);
+  await journal.refresh();
+  const view = fold(journal.events);
+  const phase = view ? watchPhase(view) : 'over';
+  if (!view || phase === 'over') {
+    const { schedule, system } = manifest.shared;
+    await aws.schedules.remove(schedule.group, watchName({ system, name: request.window ?? '' }));
+    return { state: 'finished' };
+  }
+  if (phase === 'none') return { state: 'finished', window: view.name };
+  const last = lastSeen(journal.events);
+  const connections = new Connections(aws, view.manifest);
+  try {
+    const seen = await look(view, phase, connections, last, clock.now());
+    if (isNews(seen, last, clock.now())) await journal.note(request.run, request.by, seen);
+  } finally {
+    await connections.end();
+  }
+  return { state: 'finished', window: view.name };
+}
+
+/** The newest note of a window. */
+export const lastSeen = (events: readonly JournalEvent[]): (HoldSeen & { readonly at: string }) | undefined =>
+  events.findLast((event) => event.type === 'hold.seen');
+
+async function look(
+  view: WindowView,
+  phase: 'staged' | 'open',
+  connections: Pick<Connections, 'to'>,
+  last: ReturnType<typeof lastSeen>,
+  now: number,
+): Promise<HoldSeen> {
+  const { production, fallback, name } = view.window;
+  const ends = holdEndsAt(view)?.getTime();
+  const form =
+    phase === 'open' ? ((view.facts('loss.baseline')?.['form'] ?? view.facts('form.classified')?.['now']) as Catalog) : undefined;
+  try {
+    const seen = await lookAtFeed(await connections.to(production), await connections.to(fallback ?? ''), feedName(name), {
+      knownErrors: last?.applyErrors ?? 0,
+      ...(form ? { form } : {}),
+    });
+    const { state, reasons, drift, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
+    const until = possibleUntil({ at: now, health: seen }, last && { at: Date.parse(last.at), bytesLeft: last.bytesLeft }, ends);
+    return {
+      type: 'hold.seen',
+      ...{ state, reasons, drift, retainedBytes, applyErrors },
+      ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
+      ...(bytesLeft === undefined ? {} : { bytesLeft }),
+      ...(conflicts === undefined ? {} : { conflicts }),
+      ...(until === undefined ? {} : { rollbackPossibleUntil: new Date(until).toISOString() }),
+    };
+  } catch (error) {
+    return {
+      type: 'hold.seen',
+      state: 'unreachable',
+      reasons: [`the feed could not be looked at: ${messageOf(error)}`],
+      drift: last?.drift ?? [],
+      applyErrors: last?.applyErrors ?? 0,
+      ...(ends === undefined ? {} : { rollbackPossibleUntil: new Date(ends).toISOString() }),
+    };
+  }
+}
+
+/** Whether it is worth a note: something has changed, or the last one is old. */
+export function isNews(seen: HoldSeen, last: (HoldSeen & { readonly at: string }) | undefined, now: number): boolean {
+  if (!last) return true;
+  const sum = ({ state, drift, conflicts }: HoldSeen): string => JSON.stringify([state, drift, conflicts]);
+  const quiet = seen.state === 'alive' || seen.state === 'dead';
+  return sum(seen) !== sum(last) || now - Date.parse(last.at) >= (quiet ? quietMs : noisyMs);
+}
