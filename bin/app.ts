@@ -1,6 +1,6 @@
 /**
  * The example: a video host. Releases and the window are plain values here, so that git shows what each color runs.
- * A rehearsal sets them from outside: `-c blue=1.0.0 -c green=none -c window=2`, and `tasks`, `hold`, `watch` (seconds), `destroyable`.
+ * A rehearsal sets them from outside: `-c blue=1.0.0 -c green=none -c window=2`, and `tasks`, `hold`, `watch` (seconds), `trial`, `destroyable`.
  */
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
 import { App, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
@@ -73,6 +73,7 @@ new Switchback(app, 'video', {
   landingTests: ['Sign in as an admin and see the last charge', 'Play a video'],
   hold: seconds('hold') ?? Duration.hours(24),
   watch: seconds('watch') ?? Duration.hours(1),
+  trial: context('trial') !== 'false',
   removalPolicy: context('destroyable') === 'true' ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
 });
 

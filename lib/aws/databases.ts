@@ -2,10 +2,13 @@
 import {
   CreateDBSnapshotCommand,
   type DBInstance,
+  DeleteDBInstanceCommand,
+  DeleteDBSnapshotCommand,
   DescribeDBInstancesCommand,
   DescribeDBSnapshotsCommand,
   ModifyDBInstanceCommand,
   PromoteReadReplicaCommand,
+  RestoreDBInstanceFromDBSnapshotCommand,
 } from '@aws-sdk/client-rds';
 import type { Clients } from './clients';
 import { isAws, mutate } from './outcome';
@@ -63,6 +66,44 @@ export class Databases {
       if (isAws(error, 'DBSnapshotNotFoundFault', 'DBSnapshotNotFound')) return undefined;
       throw error;
     }
+  }
+
+  async deleteSnapshot(name: string): Promise<void> {
+    await mutate(`rds DeleteDBSnapshot ${name}`, () => this.clients.rds.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: name })));
+  }
+
+  /** A new instance with a snapshot's data. The parameter group does not come with the snapshot. */
+  async restore(
+    snapshot: string,
+    id: string,
+    where: { readonly subnetGroup: string; readonly securityGroups: readonly string[]; readonly parameterGroup?: string | undefined },
+  ): Promise<void> {
+    await mutate(`rds RestoreDBInstanceFromDBSnapshot ${id}`, () =>
+      this.clients.rds.send(
+        new RestoreDBInstanceFromDBSnapshotCommand({
+          DBInstanceIdentifier: id,
+          DBSnapshotIdentifier: snapshot,
+          DBSubnetGroupName: where.subnetGroup,
+          VpcSecurityGroupIds: [...where.securityGroups],
+          ...(where.parameterGroup ? { DBParameterGroupName: where.parameterGroup } : {}),
+          BackupRetentionPeriod: 0,
+          MultiAZ: false,
+          PubliclyAccessible: false,
+          DeletionProtection: false,
+          AutoMinorVersionUpgrade: false,
+          CopyTagsToSnapshot: false,
+        }),
+      ),
+    );
+  }
+
+  /** Nothing of it stays: no final snapshot, no automated backups. */
+  async delete(id: string): Promise<void> {
+    await mutate(`rds DeleteDBInstance ${id}`, () =>
+      this.clients.rds.send(
+        new DeleteDBInstanceCommand({ DBInstanceIdentifier: id, SkipFinalSnapshot: true, DeleteAutomatedBackups: true }),
+      ),
+    );
   }
 
   /** Switches deletion protection off; no outage. */

@@ -5,6 +5,7 @@ import {
   DescribeTasksCommand,
   ListTasksCommand,
   RunTaskCommand,
+  StopTaskCommand,
   type Task,
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
@@ -27,6 +28,8 @@ export interface OneOff {
   readonly status: string;
   readonly exitCode: number | undefined;
   readonly reason: string | undefined;
+  /** From its start to its end; undefined while it runs, or when it never did. */
+  readonly seconds: number | undefined;
 }
 
 export class Tasks {
@@ -141,6 +144,10 @@ export class Tasks {
     return task && oneOff(task);
   }
 
+  async stopOnce(cluster: string, arn: string, reason: string): Promise<void> {
+    await mutate(`ecs StopTask ${arn}`, () => this.clients.ecs.send(new StopTaskCommand({ cluster, task: arn, reason })));
+  }
+
   /** Whether scaling of a service is registered and not suspended. */
   async scalingActive(cluster: string, service: string): Promise<boolean> {
     const [target] = await this.scalableTargets(cluster, service);
@@ -186,5 +193,6 @@ function oneOff(task: Task): OneOff {
     status: task.lastStatus ?? 'UNKNOWN',
     exitCode: task.containers?.[0]?.exitCode,
     reason: task.stoppedReason,
+    seconds: task.startedAt && task.stoppedAt ? (task.stoppedAt.getTime() - task.startedAt.getTime()) / 1000 : undefined,
   };
 }

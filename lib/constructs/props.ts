@@ -32,6 +32,13 @@ export interface SwitchbackProps {
   readonly feed?: boolean;
 
   /**
+   * Try the migrations on a copy of production at `npm run stage`, days before the window. The copy is an instance of
+   * its own for that time, which nothing can get out of; it is made from a snapshot that is deleted with it.
+   * @default true
+   */
+  readonly trial?: boolean;
+
+  /**
    * The release blue runs.
    * @default - there is no blue stack
    */

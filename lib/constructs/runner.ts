@@ -13,6 +13,7 @@ import { looking, ruleArns } from './custom-resources';
 import { HandlerFunction, runnerEntry } from './functions';
 import type { Network } from './network';
 import { give, type Right } from './rights';
+import type { Trial } from './trial';
 
 export interface RunnerProps {
   readonly system: string;
@@ -25,6 +26,7 @@ export interface RunnerProps {
   readonly database: string;
   readonly scheduleGroup: string;
   readonly listenerArn: string;
+  readonly trial?: Trial;
 }
 
 /** The function inside the VPC that executes the steps of runbooks, and what asks it to go on when nobody is there. */
@@ -122,16 +124,11 @@ export class Runner extends Construct {
         because: 'a scalable target has a random name; which service it scales is not part of its ARN',
       },
       {
-        actions: [
-          'rds:PromoteReadReplica',
-          'rds:ModifyDBInstance',
-          'rds:DeleteDBInstance',
-          'rds:CreateDBSnapshot',
-          'rds:AddTagsToResource',
-        ],
+        actions: ['rds:PromoteReadReplica', 'rds:ModifyDBInstance', 'rds:CreateDBSnapshot', 'rds:AddTagsToResource'],
         resources: [rds('db', `${system}-fallback-*`), rds('db', props.database), rds('snapshot', `${system}-*`)],
         because: 'the fallback databases of one system, one for each window, and the snapshots of them',
       },
+      ...(props.trial ? this.trialRights(system, props.trial, rds) : []),
       {
         actions: ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:GetParametersByPath'],
         resources: [arn('ssm', `parameter/switchback/${system}`), arn('ssm', `parameter/switchback/${system}/*`)],
@@ -179,6 +176,25 @@ export class Runner extends Construct {
           }),
         ],
         because: 'the functions of the shared stack: a function cannot be named in its own rights',
+      },
+    ];
+  }
+
+  /** A copy of production comes and goes with its snapshot. */
+  private trialRights(system: string, { subnets }: Trial, rds: (kind: string, name: string) => string): Right[] {
+    const copies = [rds('db', `${system}-*-trial`), rds('snapshot', `${system}-*-trial`)];
+    return [
+      {
+        actions: ['rds:DeleteDBInstance', 'rds:DeleteDBSnapshot'],
+        resources: copies,
+        because: 'the copies of production of one system, one for each window, and the snapshots they are made from',
+      },
+      {
+        // to create a thing, RDS asks for the right to each thing it uses.
+        actions: ['rds:RestoreDBInstanceFromDBSnapshot'],
+        resources: [...copies, rds('subgrp', subnets.subnetGroupName), rds('pg', '*'), rds('og', '*')],
+        because:
+          'the copy has whatever parameter group production has, which may be the fallback of an earlier window, and the default option group',
       },
     ];
   }

@@ -19,6 +19,7 @@ import { acknowledge } from './rights';
 import { Rules } from './rules';
 import { Runner } from './runner';
 import { SystemStack } from './system-stack';
+import { Trial } from './trial';
 import { UserSecret } from './user-secret';
 
 /** What both colors share: network, balancer, maintenance rules, production database, journal, runner. */
@@ -33,6 +34,8 @@ export class SharedStack extends SystemStack {
   readonly feedSecret: UserSecret;
   readonly handlers: Handlers;
   readonly runner: Runner;
+  /** Undefined where migrations are not tried on a copy of production. */
+  readonly trial: Trial | undefined;
   /** Here, not in the colors' stacks: what a release has logged outlives its teardown. */
   readonly logs: Readonly<Record<Color, logs.LogGroup>>;
   readonly routingKey: RoutingKeyProps;
@@ -96,6 +99,7 @@ export class SharedStack extends SystemStack {
       cluster: this.cluster,
       listenerArn: this.frontDoor.listener.listenerArn,
     });
+    this.trial = (props.trial ?? true) ? new Trial(this, 'Trial', this.network) : undefined;
     this.runner = new Runner(this, 'Runner', {
       system,
       network: this.network,
@@ -106,6 +110,7 @@ export class SharedStack extends SystemStack {
       database: this.database.identifier,
       scheduleGroup: system,
       listenerArn: this.frontDoor.listener.listenerArn,
+      ...(this.trial ? { trial: this.trial } : {}),
     });
 
     const {
@@ -172,6 +177,7 @@ export class SharedStack extends SystemStack {
         ...((props.feed ?? true) ? { feedSecret: this.feedSecret.secretArn } : {}),
         roles,
       },
+      ...(this.trial ? { trial: this.trial.manifest } : {}),
       journalBucket: this.journal.bucketName,
       runner: this.runner.function.functionName,
       schedule: { group: system, role: this.runner.scheduleRole.roleArn },

@@ -101,6 +101,8 @@ export const sharedSchema = z.object({
       reader: z.string(),
     }),
   }),
+  /** Where copies of production may be made to try migrations on; without it none is made. */
+  trial: z.object({ securityGroups: z.array(z.string()), subnetGroup: z.string() }).optional(),
   journalBucket: z.string(),
   /** Name of the runner function. */
   runner: z.string(),

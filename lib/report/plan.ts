@@ -1,5 +1,6 @@
 /** The plan on the wall: every step in order, how long it takes, when it begins, and from where on a rollback loses writes. */
 
+import type { Difference } from '../postgres/classify';
 import type { PlannedStep } from '../runbook/events';
 import type { Decision } from '../runbook/window';
 import { totalOf } from './messages';
@@ -43,11 +44,33 @@ export function planScreen(plan: PlanScreen, style: Style): string[] {
   const left = steps.length - done;
   const count = done === 0 ? `${left} steps` : `${left} of ${steps.length} steps left`;
   lines.push('', left === 0 ? 'Everything is done.' : `${count}, about ${duration(begins)}. Start with: npm run ${verb}`);
-  return [...lines, ...decisionLines(plan, style)];
+  return [...lines, ...trialLines(plan, style), ...decisionLines(plan, style)];
 }
 
 const runsText = ({ measured }: PlannedStep): string =>
   measured ? `${measured.runs} ${measured.runs === 1 ? 'run' : 'runs'}` : 'estimate';
+
+/** What a rollback after opening would have to carry back, as the trial found it; what may be lost stands out. */
+function trialLines({ trial }: PlanScreen, { paint, columns }: Style): string[] {
+  if (!trial) return [];
+  const took = trial.seconds === undefined ? '' : `, in ${duration(trial.seconds)}`;
+  const width = Math.max(0, ...trial.differences.map(({ id }) => id.length));
+  const row = ({ id, verdict, what, loses }: Difference) => {
+    const text = `${id.padEnd(width)}  ${verdict.padEnd(7)}  ${what}${loses ? `; would lose ${loses}` : ''}`;
+    return wrap(text, columns - 4).map((line, i) => (loses ? paint('red', `${i ? '    ' : '  '}${line}`) : `${i ? '    ' : '  '}${line}`));
+  };
+  const locks = trial.locks.map(({ table, seconds }) => `${table} for ${duration(seconds)}`).join(', ');
+  return [
+    '',
+    paint('bold', `The migrations passed their trial on a copy of production${took}. They change:`),
+    ...trial.differences.flatMap(row),
+    ...(trial.differences.length === 0 ? ['  nothing that a rollback would have to carry back'] : []),
+    ...(trial.rewritten.length > 0
+      ? wrap(`rewritten: ${trial.rewritten.map(({ table }) => table).join(', ')}`, columns - 2).map((line) => `  ${line}`)
+      : []),
+    ...(locks ? wrap(`locked against readers: ${locks}`, columns - 2).map((line) => `  ${line}`) : []),
+  ];
+}
 
 function decisionLines({ decision, steps, now }: PlanScreen, style: Style): string[] {
   if (!decision) return [];

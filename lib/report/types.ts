@@ -1,6 +1,7 @@
 /** What the screens are drawn from. */
 import type { Color, Release } from '../manifest/schema';
-import type { HoldSeen, JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
+import type { Difference } from '../postgres/classify';
+import type { JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
 import type { Decision, WindowView } from '../runbook/window';
 
 export interface PlanScreen {
@@ -9,6 +10,13 @@ export interface PlanScreen {
   readonly steps: readonly (PlannedStep & { readonly done: boolean })[];
   /** The decision time for an hour that was given: from where the world is, and once the migrations have begun. */
   readonly decision?: { readonly upBy: string; readonly now: Decision; readonly migrated: Decision };
+  /** What the trial of the migrations found; undefined while none has passed. */
+  readonly trial?: {
+    readonly seconds: number | undefined;
+    readonly differences: readonly Difference[];
+    readonly rewritten: readonly { readonly table: string; readonly bytes: number }[];
+    readonly locks: readonly { readonly table: string; readonly seconds: number }[];
+  };
   readonly now: number;
 }
 
@@ -27,8 +35,6 @@ export interface StatusScreen {
   readonly window: WindowView | undefined;
   /** ISO time. */
   readonly holdEndsAt: string | undefined;
-  /** The last look at the feed, while a rollback would use it. */
-  readonly feed?: HoldSeen & { readonly at: string };
   readonly lastWindow: string | undefined;
   readonly now: number;
 }

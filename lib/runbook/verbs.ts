@@ -8,12 +8,12 @@ import { planCutover } from '../steps/cutover';
 import { planRollback } from '../steps/rollback';
 import { planStage } from '../steps/stage';
 import { planTeardown } from '../steps/teardown';
+import { planUndo, undoBegun } from '../steps/undo';
 import type { World } from '../steps/world';
 import type { Clock } from './clock';
 import { exit, Stop } from './errors';
 import { learn, withEstimates } from './estimates';
 import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
-import { watchHold } from './hold';
 import { Journal } from './journal';
 import { advance, type RunAnswer } from './run';
 import { planned, type Step } from './step';
@@ -33,10 +33,10 @@ export interface Request {
   readonly acceptedLosses?: readonly string[];
   /** Teardown before the hold has ended. */
   readonly now?: boolean;
-  /** From a schedule: only looks at the feed (hold.ts); the verb is not begun. */
-  readonly watch?: boolean;
   /** Teardown leaves the standby color's stack. */
   readonly keepStandby?: boolean;
+  /** Stage: take it back. */
+  readonly undo?: boolean;
   /** Take the window over from a run that has not ended, once its lease has. */
   readonly takeOver?: boolean;
   /** No step may take longer than this; each has its own patience otherwise. */
@@ -65,7 +65,6 @@ export interface Hands {
 export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
   let name: string | undefined;
   try {
-    if (request.watch) return await watchHold(request, hands);
     const opened = await findOrOpen(request, hands);
     const { journal, view } = opened;
     name = view.name;
@@ -116,7 +115,13 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
 }
 
 /** The plan of a verb for a world: a pure function. */
-export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLoss'>, world: World): Step[] {
+export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLoss' | 'undo'>, world: World): Step[] {
+  if (request.verb === 'stage' && request.undo) return planUndo(world);
+  if (undoBegun(world))
+    throw new Stop('window.undoing', `the stage of ${world.window.name} is being undone`, {
+      next: ['npm run stage -- --undo'],
+      exit: exit.refused,
+    });
   switch (request.verb) {
     case 'stage':
       return planStage(world);
@@ -160,12 +165,12 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
     }
     durations = learn(found.events);
   }
-  if (request.verb === 'rollback' || request.verb === 'teardown') {
-    throw new Stop(
-      'window.none',
-      `no window of ${request.system} is open: there is nothing to ${request.verb === 'rollback' ? 'roll back' : 'tear down'}`,
-      { next: ['npm run status'], exit: exit.usage },
-    );
+  if (request.verb === 'rollback' || request.verb === 'teardown' || request.undo) {
+    const what = request.undo ? 'undo' : request.verb === 'rollback' ? 'roll back' : 'tear down';
+    throw new Stop('window.none', `no window of ${request.system} is open: there is nothing to ${what}`, {
+      next: ['npm run status'],
+      exit: exit.usage,
+    });
   }
   const window = await nextWindow(request.system, manifest, state, names, hands.aws);
   const made = journal(window.name);

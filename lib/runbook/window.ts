@@ -80,6 +80,8 @@ export interface WindowView {
   readonly answers: ReadonlyMap<string, { readonly answer: 'go' | 'no-go'; readonly reason: string; readonly by: Operator }>;
   /** Facts of the newest confirmation of a step, whatever verb it was in. */
   facts(step: string): Facts | undefined;
+  /** Codes of the runs that stopped, in order. */
+  readonly stops: readonly string[];
   /** Whether a step was ever begun: written ahead of its first change. */
   begun(verb: Verb, step: string): boolean;
   readonly closed: string | undefined;
@@ -94,6 +96,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
   const answers = new Map<string, { answer: 'go' | 'no-go'; reason: string; by: Operator }>();
   const facts = new Map<string, Facts>();
   const begun = new Set<string>();
+  const stops: string[] = [];
   let current: (Mutable<Series> & { steps: Map<string, StepRecord> }) | undefined;
   const asked = new Map<string, string>();
   let upBy: Mutable<UpBy> | undefined;
@@ -170,6 +173,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
         answers.set(event.step, { answer: event.answer, reason: event.reason, by: event.by });
         break;
       case 'run.stopped':
+        stops.push(event.code);
         if (current) current.ended = 'stopped';
         break;
       case 'run.finished':
@@ -193,6 +197,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
     upBy,
     asked: [...asked].map(([step, question]) => ({ step, question })).at(-1),
     facts: (step) => facts.get(step),
+    stops,
     begun: (verb, step) => begun.has(`${verb} ${step}`),
     closed,
   };

@@ -234,7 +234,7 @@ export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => conte
 export const declaredBy = ({ manifest, window }: Pick<Context, 'manifest' | 'window'>) =>
   colorPart(manifest, window.to).migration.bridges ?? {};
 
-function count(differences: readonly Difference[]): string {
+export function count(differences: readonly Difference[]): string {
   const of = (verdict: Difference['verdict']) => differences.filter((difference) => difference.verdict === verdict).length;
   return `${of('carried')} carried as they are, ${of('bridged')} bridged, ${of('declare')} to be declared, ${of('lossy')} not lossless`;
 }

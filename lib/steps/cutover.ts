@@ -13,7 +13,7 @@ import { readsFrom } from './reads-from';
 import { windowClosed } from './records';
 import { promoted, replicaLevel } from './replica';
 import { teardownScheduled } from './schedule';
-import { planStage } from './stage';
+import { planStaged } from './stage';
 import { workersStarted, workersStopped } from './workers';
 import { forkOf, type World } from './world';
 
@@ -33,7 +33,7 @@ interface Names {
 function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
   const { production } = world.window;
   return [
-    ...planStage(world),
+    ...planStaged(world),
     readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
     maintenanceInFront(),
     workersStopped(from, { holdsUntil: 'end' }),
@@ -65,7 +65,7 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
 function planCutoverWithFork(world: World, { from, to, fallback }: Names): Step[] {
   const { production } = world.window;
   return [
-    ...planStage(world),
+    ...planStaged(world),
     maintenanceInFront(),
     workersStopped(from, { holdsUntil: 'end' }),
     drained(production),
@@ -105,7 +105,7 @@ function toCustomers({ window: { to }, manifest: { shared } }: World): Step[] {
 function planFirstOpening(world: World): Step[] {
   const { to, production } = world.window;
   return [
-    ...planStage(world),
+    ...planStaged(world),
     migrationsRun(production, to),
     opened(production, to),
     smokeTested(to),

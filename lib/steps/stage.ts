@@ -7,11 +7,20 @@ import { releaseReady } from './proof';
 import { readsFrom } from './reads-from';
 import { windowRecorded } from './records';
 import { promoted, replicaReady } from './replica';
-import { feedWatched } from './schedule';
+import { planTrial, trialPassed } from './trial';
 import { workersStopped } from './workers';
 import { forkOf, type World } from './world';
 
 export function planStage(world: World): Step[] {
+  return plan(world, planTrial(world));
+}
+
+/** What the night does of it: all that is left, but no trial, which would make everybody wait. */
+export function planStaged(world: World): Step[] {
+  return plan(world, world.manifest.shared.trial && world.window.from ? [trialPassed()] : []);
+}
+
+function plan(world: World, trial: readonly Step[]): Step[] {
   const { from, to, production, fallback } = world.window;
   const standby = [
     windowRecorded(),
@@ -22,7 +31,7 @@ export function planStage(world: World): Step[] {
   // the first opening of a system has nothing to fall back to, and nobody to lose.
   if (!from || !fallback) return standby;
   const fork = forkOf(world);
-  const checked = [...standby, replicaReady(fallback), preflightPassed(production, fallback, fork)];
+  const checked = [...standby, replicaReady(fallback), preflightPassed(production, fallback, fork), ...trial];
   if (fork === 'window') return checked;
   return [
     ...checked,
@@ -30,6 +39,5 @@ export function planStage(world: World): Step[] {
     promoted(fallback),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
-    feedWatched(),
   ];
 }

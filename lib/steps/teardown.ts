@@ -9,6 +9,7 @@ import { fenced } from './fence';
 import { migrationsRun } from './migrations';
 import { stacksReleased, windowClosed } from './records';
 import { finalSnapshot, stackDeleted, standbyIdle } from './remove';
+import { trialRemoved } from './trial';
 import { forkOf, progressOf, type World } from './world';
 
 export interface TeardownOptions {
@@ -39,7 +40,11 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
   const promotedOrOld = retired !== fallback || progress.forked;
   const retiredStack = Object.values(manifest.fallbacks).find(({ instance }) => instance === retired)?.stack;
 
+  // a trial that passed, and whose end nobody waited for.
+  const copyLeft = view.begun('stage', 'trial.snapshot') && view.series.stage?.steps.get('trial.remove')?.doneAt === undefined;
+
   return [
+    ...(copyLeft ? [trialRemoved()] : []),
     standbyIdle(standby, production),
     // a replica that was never promoted holds nothing of its own: nothing to prove, nothing to keep.
     ...(forkOf(world) === 'ahead' ? [feedRemoved(window.production, fallback)] : []),

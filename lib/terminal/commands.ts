@@ -25,6 +25,7 @@ interface Flags {
   readonly acceptLoss?: boolean | readonly string[];
   readonly now?: boolean;
   readonly keepStandby?: boolean;
+  readonly undo?: boolean;
   readonly answer?: 'go' | 'no-go';
   readonly reason?: string;
   readonly takeOver?: boolean;
@@ -83,9 +84,9 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
       .option('--patience <seconds>', 'stop at a step that takes longer (default: each step has its own patience)', positive)
       .option('--by <name>', 'who you are, for the journal (default: your AWS principal)');
 
-  running('stage', 'days or hours before: check everything the night needs; nothing is down').action(
-    run((flags, output) => take('stage', flags, output)),
-  );
+  running('stage', 'days or hours before: check everything the night needs; nothing is down')
+    .option('--undo', 'take it back: the trial, the feed and the fallback go, and the window is closed')
+    .action(run((flags, output) => take('stage', flags, output)));
   verb('plan', 'the plan on the wall: every step, who does it, how long it takes')
     .addOption(new Option('--verb <verb>', 'which runbook').choices(['stage', 'cutover', 'rollback', 'teardown']).default('cutover'))
     .option('--up-by <time>', 'show the decision time for this hour: HH:MM or ISO 8601')
@@ -146,14 +147,19 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
   const run = randomUUID();
   if (upBy && !flags.takeOver && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
-  if (verb !== 'stage' && !flags.yes && flags.answer === undefined) {
+  if ((verb !== 'stage' || flags.undo) && !flags.yes && flags.answer === undefined) {
     if (!interactive)
-      throw new Stop('confirm.no-terminal', `${verb} changes what customers see, and there is no terminal to ask`, {
-        next: [`npm run ${verb} -- --yes`],
-        exit: exit.usage,
-      });
-    await showPlan(aws, system, verb, output, wallClock, upBy?.upBy);
-    if (!(await confirm(`Start the ${verb} of ${system}? Type ${system} to go on: `, system))) {
+      throw new Stop(
+        'confirm.no-terminal',
+        `${flags.undo ? 'stage --undo deletes the fallback database' : `${verb} changes what customers see`}, and there is no terminal to ask`,
+        {
+          next: [`npm run ${verb} -- ${flags.undo ? '--undo ' : ''}--yes`],
+          exit: exit.usage,
+        },
+      );
+    if (!flags.undo) await showPlan(aws, system, verb, output, wallClock, upBy?.upBy);
+    const what = flags.undo ? 'Undo the stage of' : `Start the ${verb} of`;
+    if (!(await confirm(`${what} ${system}? Type ${system} to go on: `, system))) {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
     }
   }
@@ -169,6 +175,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     ...(Array.isArray(flags.acceptLoss) ? { acceptedLosses: flags.acceptLoss } : {}),
     ...(flags.now ? { now: true } : {}),
     ...(flags.keepStandby ? { keepStandby: true } : {}),
+    ...(flags.undo ? { undo: true } : {}),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
   };
   const interrupt = onInterrupt(output, request);

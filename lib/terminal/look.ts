@@ -7,7 +7,6 @@ import { decide } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
 import { learn, withEstimates } from '../runbook/estimates';
 import type { Durations, Verb } from '../runbook/events';
-import { lastSeen, watchPhase } from '../runbook/hold';
 import { Journal, type JournalStore } from '../runbook/journal';
 import { planned } from '../runbook/step';
 import { holdEndsAt, nextWindow, observeWorld, planOf, rollbackFrom } from '../runbook/verbs';
@@ -44,10 +43,21 @@ export async function showPlan(
     verb,
     window: view.window,
     steps: steps.map((step) => ({ ...planned(step), done: !left.includes(step) })),
-    ...(verb === 'cutover' ? decisionsFor(world, upBy ?? view.upBy?.upBy) : {}),
+    ...(verb === 'cutover' ? { ...decisionsFor(world, upBy ?? view.upBy?.upBy), ...trialOf(view) } : {}),
     now: clock.now(),
   });
   return left.length;
+}
+
+/** What the trial found, once it has passed. */
+function trialOf(view: WindowView): Pick<PlanScreen, 'trial'> {
+  const [run, found] = [view.facts('trial.migrate'), view.facts('trial.classified')] as unknown as Partial<
+    NonNullable<PlanScreen['trial']>
+  >[];
+  if (!run || !found) return {};
+  return {
+    trial: { seconds: run.seconds, locks: run.locks ?? [], differences: found.differences ?? [], rewritten: found.rewritten ?? [] },
+  };
 }
 
 /** The decision time from where the world is, and the one that counts once the migrations have begun: the longer way back. */
@@ -97,9 +107,7 @@ function preview(
 export async function showStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
   const { manifest, state } = await aws.settings.manifest(system);
   const names = await aws.journal(manifest.shared.journalBucket, system).windows();
-  const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
-  const view = open?.view;
-  const feed = open && watchPhase(open.view) !== 'over' ? lastSeen(open.journal.events) : undefined;
+  const view = (await openWindow(aws, system, manifest.shared.journalBucket, names, clock))?.view;
   const { live, maintenance } = whereNow(manifest, await aws.traffic.order(manifest));
   const production = state?.production ?? manifest.shared.database.instance;
   const instance = await aws.databases.describe(production);
@@ -115,7 +123,6 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
     productionStatus: instance?.status ?? 'missing',
     window: view,
     holdEndsAt: ends?.toISOString(),
-    ...(feed ? { feed } : {}),
     lastWindow: names.at(-1),
     now: clock.now(),
   };

@@ -84,6 +84,7 @@ export const snapshotHandlers = (context: Context) => ({
       class: instanceClass(input.DBInstanceClass ?? of.class),
       storageType: input.StorageType ?? of.storageType,
       storage: input.AllocatedStorage ?? of.storage,
+      retention: input.BackupRetentionPeriod ?? of.retention,
       multiAZ: input.MultiAZ ?? false,
       // unlike the rest, the parameter group does not come with the snapshot.
       parameterGroup: groupFor(context, input.DBParameterGroupName, of.version).name,

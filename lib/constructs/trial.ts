@@ -1,0 +1,34 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as rds from 'aws-cdk-lib/aws-rds';
+import { RemovalPolicy } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import type { SharedPart } from '../manifest/schema';
+import type { Network } from './network';
+
+/** Where a copy of production lives while migrations are tried on it: reached by migrations and the runner, and nothing gets out. */
+export class Trial extends Construct {
+  readonly subnets: rds.SubnetGroup;
+  readonly securityGroup: ec2.SecurityGroup;
+
+  constructor(scope: Construct, id: string, network: Network) {
+    super(scope, id);
+    this.subnets = new rds.SubnetGroup(this, 'Subnets', {
+      vpc: network.vpc,
+      vpcSubnets: network.isolated,
+      description: 'Copies of production, to try migrations on',
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    // what a copy would do by itself (foreign tables, subscriptions, mail from a function) reaches nobody.
+    this.securityGroup = new ec2.SecurityGroup(this, 'Group', {
+      vpc: network.vpc,
+      description: 'Copies of production: no way out',
+      allowAllOutbound: false,
+    });
+    for (const from of [network.tasks, network.functions])
+      this.securityGroup.addIngressRule(from, ec2.Port.tcp(5432), 'migrations and the runner');
+  }
+
+  get manifest(): NonNullable<SharedPart['trial']> {
+    return { securityGroups: [this.securityGroup.securityGroupId], subnetGroup: this.subnets.subnetGroupName };
+  }
+}

@@ -1,0 +1,145 @@
+import type { EventBody, JournalEvent } from '../../lib/runbook/events';
+import { fold } from '../../lib/runbook/window';
+import { planCutover } from '../../lib/steps/cutover';
+import { planStage } from '../../lib/steps/stage';
+import { planTeardown } from '../../lib/steps/teardown';
+import { planUndo } from '../../lib/steps/undo';
+import type { World } from '../../lib/steps/world';
+import { manifest, operator, window } from '../_helpers/runbook';
+
+const shared = {
+  ...manifest.shared,
+  database: { ...manifest.shared.database, feedSecret: 'feed' },
+  trial: { securityGroups: ['sg-trial'], subnetGroup: 'trial' },
+};
+const described = { ...manifest, shared };
+
+/** The world after the given events of a run of each verb: `stage trial.migrate`, `stage trial.classified!`, `stage stop:<code>`. */
+function worldAfter(events: readonly string[], about = window, of: World['manifest'] = described): World {
+  const bodies: EventBody[] = [{ type: 'window.opened', window: about, manifest: of, state: { production: 'video-db', opened: true } }];
+  let running = '';
+  for (const text of events) {
+    const [verb = '', what = ''] = text.split(' ');
+    if (verb !== running) bodies.push({ type: 'run.started', verb: verb as 'stage', plan: [], runner: 'test' });
+    running = verb;
+    if (what.startsWith('stop:')) {
+      bodies.push({ type: 'run.stopped', verb: verb as 'stage', code: what.slice(5), message: '', next: [], exit: 1 });
+      running = '';
+    } else {
+      bodies.push({ type: 'step.started', step: what.replace('!', '') });
+      if (what.endsWith('!')) bodies.push({ type: 'step.done', step: what.slice(0, -1), seconds: 1, acted: true, facts: {} });
+    }
+  }
+  const view = fold(
+    bodies.map(
+      (body, i): JournalEvent => ({ ...body, number: i + 1, at: '2026-11-21T02:00:00.000Z', run: 'run', by: operator, nonce: `${i}` }),
+    ),
+  );
+  if (!view) throw new Error('no window');
+  return { window: about, manifest: of, view, live: 'blue', maintenance: false, production: 'video-db' };
+}
+
+const ids = (plan: readonly { id: string }[]) => plan.map(({ id }) => id);
+const ofTrial = (plan: readonly { id: string }[]) => ids(plan).filter((id) => id.startsWith('trial.'));
+
+describe('the trial', () => {
+  test('is made in the stage, after the preflight and before the fork', () => {
+    expect(
+      planStage(worldAfter([]))
+        .map(({ title }) => title)
+        .slice(5, 14),
+    ).toEqual([
+      'Preflight of both databases: settings, rights, owners, what a copy would not carry',
+      'Take a snapshot of video-db for a trial of the migrations',
+      'Restore it as video-w1-trial, from which nothing can get out',
+      'Fence video-w1-trial: only the migrations may write to it',
+      "Note the form of video-w1-trial's tables, and where their rows are",
+      "Run green's migrations on video-w1-trial",
+      'Sort what the migrations changed: carried, bridged, to be declared, not lossless',
+      'Delete the copy with its snapshot',
+      'Make a publication and a slot on video-db: what it commits is kept for video-fallback-w1',
+    ]);
+  });
+
+  test('is made only where the stacks have a place for it, and there is something to go back to', () => {
+    expect(ofTrial(planStage(worldAfter([], window, manifest)))).toEqual([]);
+    expect(ofTrial(planStage(worldAfter([], { ...window, from: undefined, fallback: undefined })))).toEqual([]);
+  });
+
+  test('is made before the night also where the fork is made inside the window', () => {
+    const { feedSecret: _, ...database } = shared.database;
+    const plan = planStage(worldAfter([], window, { ...described, shared: { ...shared, database } }));
+    expect(ids(plan).at(-1)).toBe('trial.remove');
+  });
+
+  test('that failed is begun anew from a new snapshot, after the old copy is gone', () => {
+    const plan = planStage(worldAfter(['stage trial.migrate', 'stage stop:trial.migrations.failed']));
+    expect(ofTrial(plan)).toEqual([
+      'trial.clear.2',
+      'trial.snapshot.2',
+      'trial.restore.2',
+      'trial.fence.2',
+      'trial.form.2',
+      'trial.migrate',
+      'trial.classified',
+      'trial.remove',
+    ]);
+  });
+
+  test('that was interrupted is gone on with', () => {
+    const plan = planStage(worldAfter(['stage trial.migrate', 'stage stop:run.stop-asked']));
+    expect(ofTrial(plan)).toContain('trial.snapshot');
+  });
+
+  test('makes nobody wait in the night, which only checks that it has passed', () => {
+    expect(ofTrial(planCutover(worldAfter([])))).toEqual(['trial.passed']);
+    expect(ofTrial(planCutover(worldAfter([], window, manifest)))).toEqual([]);
+  });
+
+  test.each([
+    [[], 'done'],
+    [['stage trial.migrate', 'stage stop:trial.migrations.failed'], 'failed'],
+    [['stage trial.migrate', 'stage trial.classified!'], 'done'],
+  ])('after %j the night finds it %s', async (events, expected) => {
+    const world = worldAfter(events);
+    const step = planCutover(world).find(({ id }) => id === 'trial.passed');
+    expect(await step?.observe({ view: world.view } as never)).toMatchObject({ is: expected });
+  });
+
+  test('whose copy was left behind is ended by the teardown', () => {
+    const opened = ['cutover migrations', 'cutover database.open', 'cutover traffic.proof!'];
+    expect(ids(planTeardown(worldAfter(['stage trial.snapshot', ...opened])))[0]).toBe('trial.remove');
+    expect(ids(planTeardown(worldAfter(['stage trial.snapshot', 'stage trial.remove!', ...opened])))[0]).toBe('standby.idle');
+  });
+});
+
+describe('undoing a stage', () => {
+  test('takes away the trial, the feed and the fallback, and closes the window', () => {
+    expect(planUndo(worldAfter(['stage fallback.promote'])).map(({ title }) => title)).toEqual([
+      'Delete the copy with its snapshot',
+      'Remove the feed from video-db to video-fallback-w1: subscription, slot, publication',
+      'Release the stacks: they may be deployed and deleted again',
+      'Delete video-fallback-w1 with video-fallback-w1: it has never been anything but a copy',
+      'Close the window and remove its schedule',
+    ]);
+  });
+
+  test('has no step that a stage or a cutover could take for done', () => {
+    const others = new Set([...ids(planStage(worldAfter([]))), ...ids(planCutover(worldAfter([])))]);
+    expect(ids(planUndo(worldAfter([]))).filter((id) => others.has(id))).toEqual([]);
+  });
+
+  test('is possible after a cutover that was refused before it had begun', () => {
+    expect(() => planUndo(worldAfter(['cutover trial.passed', 'cutover stop:migrations.untried']))).not.toThrow();
+  });
+
+  test.each(['cutover open-paths.fallback', 'cutover traffic.maintenance'])('is too late after %s', (step) => {
+    expect(() => planUndo(worldAfter([step]))).toThrow('the cutover of w1 has begun: a stage can be undone only before it');
+  });
+
+  test('is not for the first opening', () => {
+    expect(() => planUndo(worldAfter([], { ...window, name: 'w0', from: undefined, fallback: undefined }))).toThrow(
+      'w0 is the first opening of video: its stage has changed nothing to undo',
+    );
+  });
+});
