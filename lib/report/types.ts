@@ -1,7 +1,7 @@
 /** What the screens are drawn from. */
 import type { Color, Release } from '../manifest/schema';
 import type { Difference } from '../postgres/classify';
-import type { JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
+import type { HoldSeen, JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
 import type { Decision, WindowView } from '../runbook/window';
 
 export interface PlanScreen {
@@ -35,6 +35,8 @@ export interface StatusScreen {
   readonly window: WindowView | undefined;
   /** ISO time. */
   readonly holdEndsAt: string | undefined;
+  /** The last look at the feed, while a rollback would use it. */
+  readonly feed?: HoldSeen & { readonly at: string };
   readonly lastWindow: string | undefined;
   readonly now: number;
 }

@@ -14,6 +14,7 @@ import type { Clock } from './clock';
 import { exit, Stop } from './errors';
 import { learn, withEstimates } from './estimates';
 import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
+import { watchHold } from './hold';
 import { Journal } from './journal';
 import { advance, type RunAnswer } from './run';
 import { planned, type Step } from './step';
@@ -33,6 +34,8 @@ export interface Request {
   readonly acceptedLosses?: readonly string[];
   /** Teardown before the hold has ended. */
   readonly now?: boolean;
+  /** From a schedule: only looks at the feed (hold.ts); the verb is not begun. */
+  readonly watch?: boolean;
   /** Teardown leaves the standby color's stack. */
   readonly keepStandby?: boolean;
   /** Stage: take it back. */
@@ -65,6 +68,7 @@ export interface Hands {
 export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
   let name: string | undefined;
   try {
+    if (request.watch) return await watchHold(request, hands);
     const opened = await findOrOpen(request, hands);
     const { journal, view } = opened;
     name = view.name;

@@ -7,6 +7,7 @@ import { releaseReady } from './proof';
 import { readsFrom } from './reads-from';
 import { windowRecorded } from './records';
 import { promoted, replicaReady } from './replica';
+import { feedWatched } from './schedule';
 import { planTrial, trialPassed } from './trial';
 import { workersStopped } from './workers';
 import { forkOf, type World } from './world';
@@ -39,5 +40,6 @@ function plan(world: World, trial: readonly Step[]): Step[] {
     promoted(fallback),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
+    feedWatched(),
   ];
 }

@@ -7,6 +7,7 @@ import { decide } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
 import { learn, withEstimates } from '../runbook/estimates';
 import type { Durations, Verb } from '../runbook/events';
+import { lastSeen, watchPhase } from '../runbook/hold';
 import { Journal, type JournalStore } from '../runbook/journal';
 import { planned } from '../runbook/step';
 import { holdEndsAt, nextWindow, observeWorld, planOf, rollbackFrom } from '../runbook/verbs';
@@ -107,7 +108,9 @@ function preview(
 export async function showStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
   const { manifest, state } = await aws.settings.manifest(system);
   const names = await aws.journal(manifest.shared.journalBucket, system).windows();
-  const view = (await openWindow(aws, system, manifest.shared.journalBucket, names, clock))?.view;
+  const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
+  const view = open?.view;
+  const feed = open && watchPhase(open.view) !== 'over' ? lastSeen(open.journal.events) : undefined;
   const { live, maintenance } = whereNow(manifest, await aws.traffic.order(manifest));
   const production = state?.production ?? manifest.shared.database.instance;
   const instance = await aws.databases.describe(production);
@@ -123,6 +126,7 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
     productionStatus: instance?.status ?? 'missing',
     window: view,
     holdEndsAt: ends?.toISOString(),
+    ...(feed ? { feed } : {}),
     lastWindow: names.at(-1),
     now: clock.now(),
   };
