@@ -124,8 +124,8 @@ export async function forkAhead(options: ForkOptions): Promise<Fork> {
   return { lsn, sources, placed, markerMs: milliseconds };
 }
 
-/** Marker, publication and slot; answers the position from which the slot can send. */
-async function preparePublisher({ production, name, source, onProgress }: Omit<ForkOptions, 'promote'>): Promise<string> {
+/** Marker, publication and slot; answers the position from which the slot can send: the fallback must replay past it before it is promoted. */
+export async function preparePublisher({ production, name, source, onProgress }: Omit<ForkOptions, 'promote'>): Promise<string> {
   await ensureMarker(production);
   await production.query(`GRANT SELECT ON switchback.marker TO ${ident(source.login.username)}`);
   if (!(await publicationExists(production, name))) {

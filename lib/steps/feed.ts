@@ -1,7 +1,7 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
 import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
-import { type ForkOptions, forkAhead, forkState, prepareFork } from '../postgres/fork';
-import { inRecovery } from '../postgres/lsn';
+import { type ForkOptions, forkAhead, forkState, preparePublisher } from '../postgres/fork';
+import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
 import { markerRoundTrip } from '../postgres/marker';
 import { publicationExists } from '../postgres/publication';
 import { type AdvancedSequences, advanceSequences } from '../postgres/sequences';
@@ -44,10 +44,16 @@ export function slotMade(production: string, fallback: string): Step {
               message: `${fallback} was promoted without a slot on ${production}: what was written since cannot be sent to it. Undo the stage and make a new fallback`,
             };
       if (state.slot === 'being made') return pending('the slot waits for open write transactions to end');
-      return state.publication && state.slot === 'there' ? done() : todo();
+      if (!state.publication || state.slot !== 'there') return todo();
+      // the fork must lie behind the place from which the slot can send; waited for here, where patience and Ctrl-C count.
+      const from = (await readSlot(await context.database(production), feedName(context.window.name)))?.confirmed;
+      const replayed = await replayedLsn(await context.database(fallback));
+      return from && replayed !== undefined && compareLsn(replayed, from) >= 0
+        ? done(`${fallback} has replayed past ${from}`)
+        : pending(`${fallback} has replayed ${replayed ?? 'nothing'}, the slot sends from ${from ?? 'nowhere yet'}`);
     },
     async act(context) {
-      await prepareFork(await forkOptions(context, production, fallback));
+      await preparePublisher(await forkOptions(context, production, fallback));
     },
   };
 }
