@@ -83,7 +83,8 @@ function snapshotTaken(production: string, copy: string, id: string): Step {
       return status === 'available' ? done(copy) : pending(`${copy} is ${status}`);
     },
     async act({ aws }) {
-      await aws.databases.snapshot(production, copy);
+      // one that has failed is there too: it is looked at again, and said.
+      if ((await aws.databases.snapshotStatus(copy)) === undefined) await aws.databases.snapshot(production, copy);
     },
   };
 }
@@ -106,6 +107,7 @@ function restored(production: string, copy: string, id: string): Step {
       const source = await aws.databases.describe(production);
       const { trial } = manifest.shared;
       if (!trial) throw new Error('the system has no place for a trial');
+      if (await aws.databases.describe(copy)) return;
       await aws.databases.restore(copy, copy, { ...trial, parameterGroup: source?.parameterGroups[0] });
     },
   };
