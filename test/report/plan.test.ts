@@ -110,3 +110,25 @@ Must be up by 2026-03-01 04:00 UTC. Decide to go on or back by
   );
   expect(late.at(-1)).toBe('<red>Begun now, the new release is open after 3:13 h: too late for that hour.</>');
 });
+
+test('what the trial of the migrations found stands below the steps; what a rollback would lose is red, with the id to accept it by', () => {
+  const trial = {
+    seconds: 95.4,
+    differences: [
+      { id: 'public.users.login:dropped', verdict: 'bridged' as const, what: 'public.users.login is dropped; a declared bridge fills it' },
+      { id: 'public.tags:key', verdict: 'lossy' as const, what: 'the key became another', loses: 'changes of public.tags' },
+    ],
+    rewritten: [{ table: 'public.charges', bytes: 81_920 }],
+    locks: [{ table: 'public.charges', seconds: 12.2 }],
+  };
+  const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(0), trial }, colored);
+  expect(lines.slice(lines.findIndex((line) => line.includes('trial')))).toEqual([
+    '<bold>The migrations passed their trial on a copy of production, in 1:35 min. They change:</>',
+    '  public.users.login:dropped  bridged  public.users.login is dropped; a',
+    '    declared bridge fills it',
+    '<red>  public.tags:key             lossy    the key became another; would lose</>',
+    '<red>    changes of public.tags</>',
+    '  rewritten: public.charges',
+    '  locked against readers: public.charges for 12 s',
+  ]);
+});
