@@ -1,7 +1,7 @@
 /** What the runner may do is what lib/aws calls: a call without a right fails at night, in AWS only. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Json, resources, standard } from './system';
+import { type Json, part, resources, standard, system } from './system';
 
 const folder = join(__dirname, '../../lib/aws');
 /** What only handlers of custom resources use, which have roles of their own. */
@@ -92,5 +92,21 @@ describe('the place of a trial', () => {
       [5432, 5432],
       [5432, 5432],
     ]);
+  });
+
+  test('is told to the runbooks', () => {
+    expect(part(standard().shared).trial).toEqual({
+      securityGroups: [expect.stringMatching(/^<Trial/)],
+      subnetGroup: expect.stringMatching(/^<Trial/),
+    });
+  });
+
+  test('is not there, and nothing may be deleted, in a system that wants none', () => {
+    const { shared } = system({ trial: false });
+    expect(part(shared).trial).toBeUndefined();
+    const text = JSON.stringify(resources(shared, 'AWS::IAM::Policy'));
+    expect(text).not.toContain('rds:Delete');
+    expect(text).not.toContain('rds:Restore');
+    expect(JSON.stringify(resources(shared, 'AWS::EC2::SecurityGroup'))).not.toContain('no way out');
   });
 });
