@@ -91,8 +91,9 @@ process.on('message', (message: Ask) => {
     case 'stop':
       running = false;
       void Promise.allSettled(writing).then(() => {
-        tell({ tell: 'stopped', acknowledged, unknown });
-        process.disconnect();
+        const stopped: Tell = { tell: 'stopped', acknowledged, unknown };
+        // tens of thousands of ids: only once they are all sent.
+        process.send?.(stopped, () => process.disconnect());
       });
   }
 });
