@@ -130,7 +130,11 @@ export function nextCommands(status: StatusScreen): Next[] {
 function inWindow(status: StatusScreen, window: WindowView): Next[] {
   const { current, name } = window;
   const first = window.window.from === undefined;
-  const rollback: Next[] = first ? [] : [{ command: 'npm run rollback', why: 'take everything back' }];
+  const back: Next =
+    status.feed?.state === 'dead' && window.begun('cutover', 'database.open')
+      ? { command: 'npm run rollback -- --accept-loss', why: 'take everything back but what was written since the feed died' }
+      : { command: 'npm run rollback', why: 'take everything back' };
+  const rollback: Next[] = first ? [] : [back];
   const again = (verb: Verb): Next => ({ command: `npm run ${verb}`, why: 'go on where it is' });
   if (!current) return [{ command: 'npm run stage', why: `check everything ${name} needs` }];
   const { verb } = current;

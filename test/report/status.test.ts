@@ -114,6 +114,16 @@ test('the feed as it was last seen: until when a rollback is possible, and loudl
   ]);
 });
 
+test('with a dead feed the way back says what it costs', () => {
+  const night = new Night()
+    .start(0, 'cutover', cutover.slice(0, 1))
+    .add(1, { type: 'step.started', step: 'database.open' })
+    .add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 });
+  const feed = { type: 'hold.seen' as const, at: '2026-03-01T03:00:00Z', state: 'dead' as const, reasons: [], drift: [], applyErrors: 0 };
+  expect(commands({ ...quiet, window: night.view, feed })[0]).toBe('npm run rollback -- --accept-loss');
+  expect(commands({ ...quiet, window: night.view, feed: { ...feed, state: 'behind' } })[0]).toBe('npm run rollback');
+});
+
 test('a cutover that stopped: customers see maintenance, and the way back comes first', () => {
   const night = new Night()
     .start(0)
