@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { faultsOf } from './faults';
 import { bornOf, type Running, runningSandbox, SandboxError } from './lock';
 import { environmentFor, startSandbox } from './server';
 
@@ -11,6 +12,7 @@ interface Options {
   readonly folder: string;
   readonly speed: number;
   readonly images?: string;
+  readonly faults?: string;
   readonly detach?: boolean;
 }
 
@@ -29,6 +31,7 @@ export async function sandboxCommand(args: readonly string[]): Promise<number> {
     .option('--folder <folder>', 'where its state lives, also after it has stopped', '.switchback/sandbox')
     .option('--speed <factor>', 'AWS seconds per second: with 60, what takes AWS 3 minutes takes 3 seconds', positive, 60)
     .option('--images <folder>', `images of the tasks: video:v1 is <folder>/video/v1 (default: ${EXAMPLE_IMAGES} if it is there)`)
+    .option('--faults <seed[:rate]>', 'things go wrong by this seed: load, errors, lost and slow answers (rate: 0.05)')
     .option('--detach', 'return as soon as it answers, and leave it running')
     .exitOverride()
     .action(async (options: Options) => {
@@ -67,7 +70,8 @@ function imagesOf(options: Options): string | undefined {
 
 async function foreground(options: Options): Promise<void> {
   const { folder, port, speed } = options;
-  const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options) });
+  const faults = options.faults === undefined ? undefined : faultsOf(options.faults);
+  const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options), faults });
   console.log(`sandbox at ${sandbox.endpoint}, ${speed} AWS seconds per second, state in ${folder}`);
   console.log('for another terminal: eval "$(npm run --silent sandbox -- env)"');
   const failure = await new Promise<Error | undefined>((ended) => {
@@ -96,6 +100,7 @@ async function detach(options: Options): Promise<void> {
     '--speed',
     String(options.speed),
     ...(images ? ['--images', images] : []),
+    ...(options.faults === undefined ? [] : ['--faults', options.faults]),
   ];
   const child = spawn(process.execPath, ['--import', 'tsx', join('scripts', 'sandbox.ts'), ...args], {
     cwd: join(__dirname, '..', '..'),

@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
+import { FAULTS_PATH, Faults } from './faults';
 import { leaveFolder, SandboxError, takeFolder } from './lock';
 import { AwsError, type CallInfo, type Sandbox, type Service, type ServiceName } from './service';
 import { makeServices } from './services';
@@ -21,6 +22,8 @@ export interface SandboxOptions {
   readonly speed?: number;
   /** Folder of the images that ECS tasks run: `video:v1` is `<images>/video/v1`. */
   readonly images?: string | undefined;
+  /** What goes wrong from the start: the body that POST /_sandbox/faults takes. @default nothing */
+  readonly faults?: unknown;
   /** @default one line each in <folder>/sandbox.log */
   readonly log?: (line: string) => void;
 }
@@ -61,10 +64,10 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const log = options.log ?? ((line) => appendFileSync(join(folder, 'sandbox.log'), `${new Date().toISOString()} ${line}\n`));
   let services: ReadonlyMap<ServiceName, Service> = new Map();
 
-  /**
-   * Every request passes here, from the wire and in process: before its handler and after it. A fault (throttling, an
-   * error instead of the call, an answer lost after the change was made) belongs around the one line that calls it.
-   */
+  const faults = new Faults(() => sandbox);
+  if (options.faults !== undefined) faults.set(options.faults);
+
+  /** Every request passes here, from the wire (where lib/sandbox/faults.ts stands around it) and in process. */
   async function perform(service: ServiceName, operation: string, given: unknown, call: CallInfo): Promise<unknown> {
     const started = Date.now();
     try {
@@ -87,7 +90,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const ready = new Promise<void>((done) => {
     open = done;
   });
-  const server = createServer((request, response) => void ready.then(() => respond(request, response, perform)));
+  const server = createServer((request, response) => void ready.then(() => respond(request, response, perform, faults)));
   // an upload or a Lambda invocation takes as long as it takes.
   server.requestTimeout = 0;
   const port = await listen(server, options.port ?? 0);
@@ -174,11 +177,30 @@ function listen(server: Server, port: number): Promise<number> {
 
 type Perform = (service: ServiceName, operation: string, input: unknown, call: CallInfo) => Promise<unknown>;
 
-async function respond(request: IncomingMessage, response: ServerResponse, perform: Perform): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse, perform: Perform, faults: Faults): Promise<void> {
   try {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value ?? '')]));
     const raw = { method: request.method ?? 'GET', url: request.url ?? '/', headers, body: await readAll(request) };
-    const { status, headers: answered, body } = await answer(raw, randomUUID(), perform);
+    if (raw.url === FAULTS_PATH) {
+      const { status, body } = controlFaults(faults, raw.method, raw.body.toString('utf8'));
+      response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+      return;
+    }
+    const cdk = /aws-cdk|cdk-assets/i.test(headers['user-agent'] ?? '');
+    let lost = false;
+    const faulty: Perform = (service, operation, input, call) =>
+      faults.around(
+        { service, operation, cdk },
+        () => perform(service, operation, input, call),
+        () => {
+          lost = true;
+        },
+      );
+    const { status, headers: answered, body } = await answer(raw, randomUUID(), faulty);
+    if (lost) {
+      request.socket.resetAndDestroy();
+      return;
+    }
     // the JSON serializer's bytes pretend to be a string as well, and warn when asked for one, as Buffer.from(bytes) would.
     const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     const bodyless = status === 204 || status === 304;
@@ -189,5 +211,16 @@ async function respond(request: IncomingMessage, response: ServerResponse, perfo
   } catch {
     // the client went away while it was sending, or the answer cannot be written: nobody is left to tell.
     response.destroy();
+  }
+}
+
+function controlFaults(faults: Faults, method: string, body: string): { status: number; body: unknown } {
+  try {
+    if (method === 'POST') faults.set(JSON.parse(body));
+    else if (method === 'DELETE') faults.set({ rules: [] });
+    else if (method !== 'GET') return { status: 405, body: { message: 'GET, POST or DELETE' } };
+    return { status: 200, body: faults.state() };
+  } catch (error) {
+    return { status: 400, body: { message: error instanceof Error ? error.message : String(error) } };
   }
 }
