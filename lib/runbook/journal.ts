@@ -4,7 +4,7 @@
  * both go on.
  */
 import type { Clock } from './clock';
-import { exit, Stop } from './errors';
+import { exit, messageOf, Stop } from './errors';
 import { type EventBody, isNote, type JournalEvent, type Operator } from './events';
 
 /** Where events are kept. lib/aws/journal-store.ts keeps them in S3. */
@@ -16,6 +16,9 @@ export interface JournalStore {
   /** Names of all windows, oldest first. */
   windows(): Promise<string[]>;
 }
+
+/** Pauses before a write that failed is tried again. Whoever takes the window meanwhile writes, which the next try finds out. */
+const retryMs = [250, 500, 1000, 2000, 4000] as const;
 
 export class Journal {
   private readonly known: JournalEvent[] = [];
@@ -77,11 +80,37 @@ export class Journal {
       by,
       nonce: this.random(),
     };
-    if (!(await this.store.create(this.window, event.number, JSON.stringify(event)))) return { event, added: await this.refresh() };
-    this.known.push(event);
-    return { event };
+    const text = JSON.stringify(event);
+    for (let tries = 0; ; tries += 1) {
+      try {
+        if (!(await this.store.create(this.window, event.number, text))) return { event, added: await this.refresh() };
+        this.known.push(event);
+        return { event };
+      } catch (error) {
+        if (error instanceof Stop) throw error;
+        const pause = retryMs[tries];
+        if (pause === undefined) throw unwritten(event, this.window, tries + 1, error);
+        await this.clock.pause(pause);
+        // the same event again, nonce included: if it has arrived after all, the number is taken, and by us.
+      }
+    }
   }
 }
+
+const unwritten = (event: JournalEvent, window: string, tries: number, cause: unknown): Stop =>
+  new Stop(
+    'journal.unwritable',
+    `event ${event.number} of ${window} (${event.type}) could not be written in ${tries} tries: ${messageOf(cause)}`,
+    {
+      state:
+        'The run stopped there: nothing is changed that the journal has not been told of. What was asked of AWS before goes on by itself.',
+      next: [
+        'look at the journal bucket and at the rights of whoever ran this, then the same command again',
+        'when customers cannot wait: npm run rollback -- --traffic-only (needs no journal)',
+      ],
+      cause,
+    },
+  );
 
 export const otherWriter = (event: JournalEvent | undefined, window: string): Stop =>
   new Stop(

@@ -95,17 +95,19 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     const stop = asStop(explain(error), options.verb);
     // the loser of a race must not write into the winner's journal; a run that never began has nothing to end.
     const mine = fold(journal.events)?.current?.run === options.run;
-    if (mine && stop.code !== 'journal.other-writer') {
-      await say({
-        type: 'run.stopped',
-        verb: options.verb,
-        ...(current === undefined ? {} : { step: current }),
-        code: stop.code,
-        message: stop.message,
-        ...(stop.state === undefined ? {} : { state: stop.state }),
-        next: stop.next,
-        exit: stop.exit,
-      });
+    if (mine && stop.code !== 'journal.other-writer' && stop.code !== 'journal.unwritable') {
+      await lastWord(() =>
+        say({
+          type: 'run.stopped',
+          verb: options.verb,
+          ...(current === undefined ? {} : { step: current }),
+          code: stop.code,
+          message: stop.message,
+          ...(stop.state === undefined ? {} : { state: stop.state }),
+          next: stop.next,
+          exit: stop.exit,
+        }),
+      );
     }
     return {
       state: 'stopped',
@@ -368,6 +370,15 @@ export function seriesOf(journal: Journal): Series {
   const { current } = viewOf(journal);
   if (!current) throw new Error('no run has been started');
   return current;
+}
+
+/** Why a run stopped is told to its operator also when the journal no longer takes it, or belongs to somebody else by now. */
+async function lastWord(say: () => Promise<unknown>): Promise<void> {
+  try {
+    await say();
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+  }
 }
 
 const secondsSince = (iso: string, now: number): number => Math.max(0, Math.round(now - Date.parse(iso)) / 1000);

@@ -9,15 +9,17 @@ import { done, type Step, todo } from '../../lib/runbook/step';
 
 export class MemoryStore implements JournalStore {
   readonly objects = new Map<string, string>();
-  /** Called before each create; may throw, or create itself and throw (a lost answer). */
-  beforeCreate: ((window: string, number: number, event: string) => void) | undefined;
+  /** Called before each create; may throw (a failed write), create itself and throw (a lost answer), or never end (a kill). */
+  beforeCreate: ((window: string, number: number, event: string) => void | Promise<void>) | undefined;
+  afterCreate: ((window: string, number: number, event: string) => void | Promise<void>) | undefined;
 
   async create(window: string, number: number, event: string): Promise<boolean> {
-    this.beforeCreate?.(window, number, event);
+    await this.beforeCreate?.(window, number, event);
     const key = `${window}/${number}`;
-    if (this.objects.has(key)) return false;
-    this.objects.set(key, event);
-    return true;
+    const isNew = !this.objects.has(key);
+    if (isNew) this.objects.set(key, event);
+    await this.afterCreate?.(window, number, event);
+    return isNew;
   }
 
   async read(window: string, from: number): Promise<string[]> {
@@ -29,6 +31,28 @@ export class MemoryStore implements JournalStore {
 
   async windows(): Promise<string[]> {
     return [...new Set([...this.objects.keys()].map((key) => key.split('/')[0] ?? ''))];
+  }
+}
+
+/**
+ * SIGKILL in one process: what is killed goes on waiting for ever, so that nothing of it runs any more, not even a
+ * `finally`, which an exception would run.
+ */
+export class Kill {
+  private strike: () => void = () => undefined;
+  private readonly struck = new Promise<'killed'>((resolve) => {
+    this.strike = () => resolve('killed');
+  });
+
+  /** Awaited by what is to be killed there. */
+  here(): Promise<never> {
+    this.strike();
+    return new Promise(() => undefined);
+  }
+
+  /** What the run answers, unless it is killed. */
+  or<T>(run: Promise<T>): Promise<T | 'killed'> {
+    return Promise.race([run, this.struck]);
   }
 }
 

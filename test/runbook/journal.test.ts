@@ -63,3 +63,32 @@ test('when it is found out only after somebody took over, it is too late', async
   };
   await expect(journal.append('run-1', operator, { type: 'run.alive' })).rejects.toMatchObject({ code: 'journal.other-writer' });
 });
+
+test('a write whose answer was lost, and one that never arrived, are both there once', async () => {
+  const { rig, journal } = await opened();
+  let calls = 0;
+  rig.store.afterCreate = () => {
+    calls += 1;
+    if (calls === 1) throw new Error('socket hang up');
+  };
+  expect(await journal.append('run-1', operator, { type: 'run.alive' })).toMatchObject({ number: 2 });
+  rig.store.beforeCreate = () => {
+    calls += 1;
+    if (calls < 5) throw new Error('connect ECONNRESET');
+  };
+  expect(await journal.append('run-1', operator, { type: 'run.alive' })).toMatchObject({ number: 3 });
+  expect(await rig.events()).toHaveLength(3);
+});
+
+test('a writer whose window is taken over while its write fails finds out, and writes nothing', async () => {
+  const { rig, journal } = await opened();
+  let failed = false;
+  rig.store.beforeCreate = (window, number, event) => {
+    if (failed) return;
+    failed = true;
+    rig.store.objects.set(`${window}/${number}`, JSON.stringify({ ...JSON.parse(event), run: 'run-2', by: bob, nonce: 'x' }));
+    throw new Error('socket hang up');
+  };
+  await expect(journal.append('run-1', operator, { type: 'run.alive' })).rejects.toMatchObject({ code: 'journal.other-writer' });
+  expect(await rig.events()).toHaveLength(2);
+});

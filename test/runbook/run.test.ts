@@ -1,6 +1,6 @@
 import { OutcomeUnknown } from '../../lib/runbook/errors';
 import { type Step, todo } from '../../lib/runbook/step';
-import { flag, Rig } from '../_helpers/runbook';
+import { flag, Kill, Rig } from '../_helpers/runbook';
 
 const rig = async () => {
   const made = new Rig();
@@ -49,16 +49,56 @@ describe('a run', () => {
       const made = await rig();
       const world = new Set<string>();
       const acts: string[] = [];
-      made.store.beforeCreate = (_window, number) => {
-        if (number === at) throw new Error('killed');
-      };
-      await made.advance(steps(world, acts)).catch(() => undefined);
+      const kill = new Kill();
+      made.store.beforeCreate = (_window, number) => (number === at ? kill.here() : undefined);
+      expect(await kill.or(made.advance(steps(world, acts)))).toBe('killed');
       made.store.beforeCreate = undefined;
       // somebody else takes it up once the dead writer's lease is over.
       made.clock.time += 61_000;
       expect(await made.advance(steps(world, acts), { run: 'run-2' })).toEqual({ state: 'finished' });
       expect(acts).toEqual(['a', 'b', 'c']);
     }
+  });
+
+  test('a journal that refuses one write after another is tried again, and nothing is done twice', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const act = jest.fn(async () => void world.add('a'));
+    let refusals = 0;
+    made.store.beforeCreate = () => {
+      refusals += 1;
+      if (refusals % 3 !== 0) throw new Error('503 SlowDown');
+    };
+    expect(await made.advance([flag(world, 'a', { act })])).toEqual({ state: 'finished' });
+    expect(act).toHaveBeenCalledTimes(1);
+    expect((await made.events()).map(({ type }) => type)).toEqual([
+      'window.opened',
+      'run.started',
+      'step.started',
+      'step.done',
+      'run.finished',
+    ]);
+  });
+
+  test('a journal that takes nothing any more stops the run with what to do, not as a bug, and the next run goes on', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const act = jest.fn(async () => void world.add('a'));
+    made.store.beforeCreate = (_window, number) => {
+      if (number >= 4) throw new OutcomeUnknown('s3 PutObject journal/video/w1/000004.json', new Error('503'));
+    };
+    expect(await made.advance([flag(world, 'a', { act }), flag(world, 'b')])).toMatchObject({
+      state: 'stopped',
+      code: 'journal.unwritable',
+      exit: 1,
+      message: expect.stringMatching(/^event 4 of w1 \(step.done\) could not be written in 6 tries: s3 PutObject/),
+      next: expect.arrayContaining([expect.stringContaining('the same command again'), expect.stringContaining('--traffic-only')]),
+    });
+    expect(world.has('b')).toBe(false);
+    made.store.beforeCreate = undefined;
+    made.clock.time += 61_000;
+    expect(await made.advance([flag(world, 'a', { act }), flag(world, 'b')], { run: 'run-2' })).toEqual({ state: 'finished' });
+    expect(act).toHaveBeenCalledTimes(1);
   });
 
   test('a lost answer after the change was made is looked up, not repeated', async () => {
