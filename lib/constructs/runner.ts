@@ -156,7 +156,12 @@ export class Runner extends Construct {
       },
       {
         // the teardown deletes a color's stack and the fallback's; CloudFormation does it with the role it deployed them with.
-        actions: ['cloudformation:DescribeStacks', 'cloudformation:DeleteStack', 'cloudformation:UpdateTerminationProtection'],
+        actions: [
+          'cloudformation:DescribeStacks',
+          'cloudformation:DescribeStackEvents',
+          'cloudformation:DeleteStack',
+          'cloudformation:UpdateTerminationProtection',
+        ],
         resources: ['blue', 'green', 'fallback-*'].map((part) => arn('cloudformation', `stack/${system}-${part}/*`)),
         because: 'the stacks a teardown deletes, whose ARNs end in a random part',
       },

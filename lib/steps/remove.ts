@@ -2,7 +2,7 @@
 import type { Color } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import { writersAllowed } from '../postgres/fence';
-import { colorPart } from '../runbook/context';
+import { type Context, colorPart } from '../runbook/context';
 import { done, pending, type Step, todo } from '../runbook/step';
 
 /** The color behind serves nobody: its rules stand behind, no worker of it runs, its user may not write to production. */
@@ -80,9 +80,19 @@ export function stackDeleted(id: string, title: string, stack: string, instance?
       return todo(`${stack} is ${found.status}`);
     },
     async act(context) {
-      if (instance && (await context.aws.databases.describe(instance))?.deletionProtection)
+      if (instance && (await context.aws.databases.describe(instance))?.deletionProtection) {
         await context.aws.databases.allowDeletion(instance);
+        await settled(context, instance);
+      }
       await context.aws.stacks.delete(stack);
     },
   };
+}
+
+/** The stack's deletion takes a snapshot, and RDS makes none of an instance that is still being modified. */
+async function settled(context: Context, instance: string): Promise<void> {
+  for (const deadline = context.clock.now() + 300_000; context.clock.now() < deadline; await context.clock.pause(500)) {
+    const found = await context.aws.databases.describe(instance);
+    if (!found || (found.status === 'available' && !found.deletionProtection)) return;
+  }
 }
