@@ -25,6 +25,7 @@ export function statusScreen(status: StatusScreen, style: Style): string[] {
     lines.push(row('live', paint(status.opened ? 'red' : 'yellow', why)), row('', color('blue')), row('', color('green')));
   }
   lines.push(row('maintenance', maintenanceText(status, style)));
+  for (const address of status.addresses ?? []) lines.push(row('address', address));
   const database = `${status.production} (${status.productionStatus})`;
   lines.push(row('production', status.productionStatus === 'available' ? database : paint('red', database)));
   lines.push(...windowLines(status, style).map(([name, value]) => row(name, value)));

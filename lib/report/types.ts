@@ -31,6 +31,8 @@ export interface StatusScreen {
   readonly production: string;
   /** As RDS says it. */
   readonly productionStatus: string;
+  /** Where customers come in: `http://localhost:20412`. */
+  readonly addresses?: readonly string[];
   /** The open window. */
   readonly window: WindowView | undefined;
   /** ISO time. */

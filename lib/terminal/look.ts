@@ -124,6 +124,7 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
     releases: { blue: releaseOf('blue'), green: releaseOf('green') },
     production,
     productionStatus: instance?.status ?? 'missing',
+    addresses: (await aws.traffic.frontDoors(manifest)).map(({ host, port, tls }) => `${tls ? 'https' : 'http'}://${host}:${port}`),
     window: view,
     holdEndsAt: ends?.toISOString(),
     ...(feed ? { feed } : {}),
