@@ -5,10 +5,14 @@ import { Construct } from 'constructs';
 import type { SharedPart } from '../manifest/schema';
 import type { Network } from './network';
 
-/** Where a copy of production lives while migrations are tried on it: reached by migrations and the runner, and nothing gets out. */
+/**
+ * Where a copy of production lives while migrations are tried on it: reached by the task that tries them and by the
+ * runner, and nothing gets out. The task in turn reaches the copy, AWS, and no other database.
+ */
 export class Trial extends Construct {
   readonly subnets: rds.SubnetGroup;
   readonly securityGroup: ec2.SecurityGroup;
+  readonly taskSecurityGroup: ec2.SecurityGroup;
 
   constructor(scope: Construct, id: string, network: Network) {
     super(scope, id);
@@ -24,11 +28,21 @@ export class Trial extends Construct {
       description: 'Copies of production: no way out',
       allowAllOutbound: false,
     });
-    for (const from of [network.tasks, network.functions])
-      this.securityGroup.addIngressRule(from, ec2.Port.tcp(5432), 'migrations and the runner');
+    this.taskSecurityGroup = new ec2.SecurityGroup(this, 'TaskGroup', {
+      vpc: network.vpc,
+      description: 'Migrations on trial: to the copy and to AWS only',
+      allowAllOutbound: false,
+    });
+    this.taskSecurityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), 'images, secrets, logs');
+    this.taskSecurityGroup.connections.allowTo(this.securityGroup, ec2.Port.tcp(5432), 'migrations on trial');
+    this.securityGroup.addIngressRule(network.functions, ec2.Port.tcp(5432), 'the runner');
   }
 
   get manifest(): NonNullable<SharedPart['trial']> {
-    return { securityGroups: [this.securityGroup.securityGroupId], subnetGroup: this.subnets.subnetGroupName };
+    return {
+      securityGroups: [this.securityGroup.securityGroupId],
+      subnetGroup: this.subnets.subnetGroupName,
+      taskSecurityGroups: [this.taskSecurityGroup.securityGroupId],
+    };
   }
 }

@@ -102,7 +102,9 @@ export const sharedSchema = z.object({
     }),
   }),
   /** Where copies of production may be made to try migrations on; without it none is made. */
-  trial: z.object({ securityGroups: z.array(z.string()), subnetGroup: z.string() }).optional(),
+  trial: z
+    .object({ securityGroups: z.array(z.string()), subnetGroup: z.string(), taskSecurityGroups: z.array(z.string()).optional() })
+    .optional(),
   journalBucket: z.string(),
   /** Name of the runner function. */
   runner: z.string(),

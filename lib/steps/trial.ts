@@ -183,7 +183,11 @@ function migrationsTried(copy: string, color: Color, attempt: number): Step {
         taskDefinition: migration.taskDefinition,
         container: migration.container,
         command: migration.expand,
-        network: migration.network,
+        // from there production cannot be reached, whatever the secret says by the time the task reads it.
+        network: {
+          subnets: migration.network.subnets,
+          securityGroups: shared.trial?.taskSecurityGroups ?? migration.network.securityGroups,
+        },
         token: tokenOf(context, attempt),
       });
     },

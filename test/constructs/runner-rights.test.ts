@@ -94,10 +94,23 @@ describe('the place of a trial', () => {
     ]);
   });
 
+  test('lets the migrations reach the copy and AWS, and no other database', () => {
+    const groups = Object.entries(resources(standard().shared, 'AWS::EC2::SecurityGroup'));
+    const [id, group] = groups.find(([, one]) => one.Properties.GroupDescription.startsWith('Migrations on trial'))!;
+    expect(group.Properties.SecurityGroupEgress).toEqual([expect.objectContaining({ CidrIp: '0.0.0.0/0', FromPort: 443, ToPort: 443 })]);
+    const egress = Object.values(resources(standard().shared, 'AWS::EC2::SecurityGroupEgress')).filter(({ Properties }) =>
+      JSON.stringify(Properties.GroupId).includes(id),
+    );
+    expect(egress.map(({ Properties }) => [Properties.FromPort, JSON.stringify(Properties.DestinationSecurityGroupId)])).toEqual([
+      [5432, expect.stringContaining('TrialGroup')],
+    ]);
+  });
+
   test('is told to the runbooks', () => {
     expect(part(standard().shared).trial).toEqual({
       securityGroups: [expect.stringMatching(/^<Trial/)],
       subnetGroup: expect.stringMatching(/^<Trial/),
+      taskSecurityGroups: [expect.stringMatching(/^<TrialTaskGroup/)],
     });
   });
 

@@ -10,7 +10,7 @@ import { manifest, operator, window } from '../_helpers/runbook';
 const shared = {
   ...manifest.shared,
   database: { ...manifest.shared.database, feedSecret: 'feed' },
-  trial: { securityGroups: ['sg-trial'], subnetGroup: 'trial' },
+  trial: { securityGroups: ['sg-trial'], subnetGroup: 'trial', taskSecurityGroups: ['sg-task'] },
 };
 const described = { ...manifest, shared };
 
