@@ -75,6 +75,8 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
     if (request.window !== undefined && request.window !== name) {
       throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, { next: ['npm run status'], exit: exit.usage });
     }
+    if (view.series[request.verb]?.ended === 'finished' && isFinished(request.verb, await observeWorld(hands.aws, view)))
+      return { state: 'finished', window: name };
     await answerGate(request, journal);
     await noteUpBy(request, journal);
     if (request.verb === 'teardown') refuseDuringHold(request, view, hands.clock);
@@ -118,6 +120,27 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
   }
 }
 
+/**
+ * A cutover or rollback that is done, with customers where it brought them: whoever lost sight of its end and types it
+ * again must not take the site down a second time. Where traffic was moved since, there is something to do again.
+ */
+export function isFinished(verb: Verb, { window, view, live, maintenance }: World): boolean {
+  if ((verb !== 'cutover' && verb !== 'rollback') || view.series[verb]?.ended !== 'finished') return false;
+  // a rollback that was begun after it has the last word.
+  if (verb === 'cutover' && view.series.rollback) return false;
+  return live === (verb === 'cutover' ? window.to : window.from) && maintenance === false;
+}
+
+/** What a stage makes ready is in use once the night has begun: it would stop the workers of the color that customers are on. */
+function refuseDuringNight({ view }: World): void {
+  if (!view.begun('cutover', 'traffic.maintenance')) return;
+  const isOver = view.series.cutover?.ended === 'finished';
+  throw new Stop('stage.over', `the cutover of ${view.name} ${isOver ? 'is done' : 'has begun'}: there is nothing left to stage`, {
+    next: isOver ? ['npm run status', 'npm run rollback'] : ['npm run cutover', 'npm run rollback', 'npm run status'],
+    exit: exit.usage,
+  });
+}
+
 /** The plan of a verb for a world: a pure function. */
 export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLoss' | 'undo'>, world: World): Step[] {
   if (request.verb === 'stage' && request.undo) return planUndo(world);
@@ -128,6 +151,7 @@ export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLo
     });
   switch (request.verb) {
     case 'stage':
+      refuseDuringNight(world);
       return planStage(world);
     case 'cutover':
       return planCutover(world);
@@ -253,7 +277,7 @@ export async function nextWindow(
 }
 
 /** A window that has been rolled back can only be torn down: its fallback has become production. */
-function refuseAfterRollback(request: Request, view: WindowView): void {
+export function refuseAfterRollback(request: Pick<Request, 'verb'>, view: WindowView): void {
   if ((request.verb === 'stage' || request.verb === 'cutover') && view.series.rollback) {
     throw new Stop('window.rolled-back', `${view.name} has been rolled back; the next try is another window`, {
       next: view.series.rollback.ended === 'finished' ? ['npm run teardown -- --now', 'npm run status'] : ['npm run rollback'],
