@@ -5,7 +5,7 @@
 import type { Aws } from '../../lib/aws';
 import type { Color, Manifest } from '../../lib/manifest/schema';
 import type { Context } from '../../lib/runbook/context';
-import type { Stop } from '../../lib/runbook/errors';
+import { Stop } from '../../lib/runbook/errors';
 import type { Operator, Verb } from '../../lib/runbook/events';
 import { Journal } from '../../lib/runbook/journal';
 import { advance, type RunAnswer } from '../../lib/runbook/run';
@@ -227,12 +227,8 @@ export class Night {
   /** A command to its end: a run of its own, by this person; gates are answered by somebody else. */
   async command(verb: Verb, by: Operator = operator, answer: 'go' | 'no-go' = 'go'): Promise<RunAnswer> {
     const known = await this.view();
-    try {
-      refuseAfterRollback({ verb }, known);
-    } catch (error) {
-      const { code, message, next, exit } = error as Stop;
-      return { state: 'stopped', code, message, next, exit };
-    }
+    const refused = await stopOf(async () => refuseAfterRollback({ verb }, known));
+    if (refused) return refused;
     if (known.closed !== undefined || isFinished(verb, this.world(known))) return { state: 'finished' };
     this.runs += 1;
     const run = `run-${this.runs}`;
@@ -249,11 +245,14 @@ export class Night {
         plan: async (view) => this.plan(verb, view, point),
       });
       if (reply.state !== 'gate') return reply;
-      await this.journal().note(
-        'phone',
-        { who: 'bob', where: 'bob@phone' },
-        { type: 'gate.answered', step: reply.step, answer, reason: 'landed' },
+      const stopped = await stopOf(() =>
+        this.journal().note(
+          'phone',
+          { who: 'bob', where: 'bob@phone' },
+          { type: 'gate.answered', step: reply.step, answer, reason: 'landed' },
+        ),
       );
+      if (stopped) return stopped;
     }
   }
 
@@ -320,6 +319,18 @@ export class Night {
 }
 
 const close = async ({ closeWindow }: Context): Promise<void> => closeWindow('done');
+
+/** As runVerb answers a Stop. */
+async function stopOf(what: () => Promise<unknown>): Promise<RunAnswer | undefined> {
+  try {
+    await what();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    const { code, message, next, exit } = error;
+    return { state: 'stopped', code, message, next, exit };
+  }
+}
 
 /**
  * What a command leaves behind when it is killed, for each of its points: what it has changed and what stands in the
