@@ -1,4 +1,5 @@
 /** Everything in the databases that would stop the night, found while nothing is down. */
+import type { Instance } from '../aws/databases';
 import { preflight } from '../postgres/preflight';
 import { done, type Step } from '../runbook/step';
 
@@ -28,7 +29,23 @@ export function preflightPassed(production: string, fallback: string, fork: 'ahe
         };
       }
       for (const { code, what, wayOut } of findings) await context.progress(`${code}: ${what}; ${wayOut}`);
-      return done(findings.length === 0 ? 'nothing found' : `${findings.length} remarks, none that stops the window`);
+      const copy = await context.aws.databases.describe(fallback);
+      const smaller = instance && copy ? lessThan(instance, copy) : [];
+      for (const difference of smaller)
+        await context.progress(`fallback-smaller: ${difference}; a rollback makes it production: give it the same`);
+      const remarks = findings.length + smaller.length;
+      return done(remarks === 0 ? 'nothing found' : `${remarks} remarks, none that stops the window`);
     },
   };
+}
+
+/** In what the fallback is not what production is, as RDS has them. */
+function lessThan(production: Instance, fallback: Instance): string[] {
+  return [
+    production.class !== fallback.class ? `${fallback.id} is a ${fallback.class}, ${production.id} a ${production.class}` : '',
+    production.storageGb > fallback.storageGb
+      ? `${fallback.id} has ${fallback.storageGb} GB, ${production.id} ${production.storageGb} GB`
+      : '',
+    production.multiAz && !fallback.multiAz ? `${fallback.id} is in one Availability Zone, ${production.id} in two` : '',
+  ].filter((difference) => difference !== '');
 }
