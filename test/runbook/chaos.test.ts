@@ -90,14 +90,12 @@ test.each(['window', 'ahead'] as const)('forked %s: after any night one command 
         const on = night.copy();
         // somebody who said no may say yes.
         if (view.answers.get('gate.go')?.answer === 'no-go')
-          await on
-            .journal()
-            .note('phone', people[0] ?? { who: '', where: '' }, {
-              type: 'gate.answered',
-              step: 'gate.go',
-              answer: 'go',
-              reason: 'looked again',
-            });
+          await on.journal().note('phone', people[0] ?? { who: '', where: '' }, {
+            type: 'gate.answered',
+            step: 'gate.go',
+            answer: 'go',
+            reason: 'looked again',
+          });
         expect(await on.command('cutover', people[0])).toEqual({ state: 'finished' });
         expect(on.facts).toMatchObject({
           front: 'green',

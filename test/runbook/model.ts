@@ -264,9 +264,8 @@ export class Night {
   private plan(verb: Verb, view: WindowView, point: () => Promise<void>): Step[] {
     return planOf({ verb }, this.world(view)).map((step): Step => {
       const effect = effectOf(step);
-      const { act, gate } = step;
-      if (gate !== undefined) return step;
-      if (!act) return { ...step, observe: async () => done() };
+      if (step.gate !== undefined) return step;
+      if (!step.act) return { ...step, observe: async () => done() };
       if (step.id === 'window.close')
         return { ...step, observe: async ({ view: now }) => (now.closed === undefined ? todo() : done()), act: close };
       return {
@@ -318,7 +317,7 @@ export class Night {
   }
 }
 
-const close = async ({ closeWindow }: Context): Promise<void> => closeWindow('done');
+const close = (context: Context): Promise<void> => context.closeWindow('done');
 
 /** As runVerb answers a Stop. */
 async function stopOf(what: () => Promise<unknown>): Promise<RunAnswer | undefined> {
