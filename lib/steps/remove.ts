@@ -3,6 +3,7 @@ import type { Color } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import { writersAllowed } from '../postgres/fence';
 import { type Context, colorPart } from '../runbook/context';
+import { exit, Stop } from '../runbook/errors';
 import { done, pending, type Step, todo } from '../runbook/step';
 
 /** The color behind serves nobody: its rules stand behind, no worker of it runs, its user may not write to production. */
@@ -16,7 +17,13 @@ export function standbyIdle(color: Color, production: string): Step {
       const { manifest, aws } = context;
       const stack = await aws.stacks.status(colorPart(manifest, color).stack);
       if (!stack || stack.status.startsWith('DELETE')) return done('its stack is being removed already');
-      const refuse = (message: string) => ({ is: 'failed' as const, code: 'teardown.standby-in-use', message });
+      const refuse = (message: string): never => {
+        throw new Stop('teardown.standby-in-use', message, {
+          state: 'Nothing has been removed.',
+          next: ['npm run status', `npm run rollback, if ${color} is to serve again`, 'when the reason is gone: npm run teardown'],
+          exit: exit.refused,
+        });
+      };
       const { live } = whereNow(manifest, await aws.traffic.order(manifest));
       if (live === color || live === undefined)
         return refuse(

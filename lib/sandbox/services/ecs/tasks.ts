@@ -82,13 +82,16 @@ export const taskHandlers = (tables: EcsTables, life: TaskLife) => {
       const serviceName = input.serviceName && shortName(input.serviceName);
       if (serviceName && !tables.services.has(`${cluster.name}/${serviceName}`))
         throw new AwsError('ServiceNotFoundException', 'Service not found.');
-      const found = tasksOf(cluster.arn).filter(
-        (row) =>
-          row.task.desiredStatus === status &&
-          (!serviceName || row.serviceName === serviceName) &&
-          (!input.family || row.family === input.family) &&
-          (!input.startedBy || row.task.startedBy === input.startedBy),
-      );
+      // AWS promises no order; the newest first keeps an earlier attempt's tasks out of what the CDK CLI shows of a failure.
+      const found = tasksOf(cluster.arn)
+        .toReversed()
+        .filter(
+          (row) =>
+            row.task.desiredStatus === status &&
+            (!serviceName || row.serviceName === serviceName) &&
+            (!input.family || row.family === input.family) &&
+            (!input.startedBy || row.task.startedBy === input.startedBy),
+        );
       const { rows, ...next } = pageOf(found, input);
       return { taskArns: rows.map((row) => row.arn), ...next };
     },
