@@ -71,15 +71,17 @@ function imagesOf(options: Options): string | undefined {
 async function foreground(options: Options): Promise<void> {
   const { folder, port, speed } = options;
   const faults = options.faults === undefined ? undefined : faultsOf(options.faults);
-  const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options), faults });
-  console.log(`sandbox at ${sandbox.endpoint}, ${speed} AWS seconds per second, state in ${folder}`);
-  console.log('for another terminal: eval "$(npm run --silent sandbox -- env)"');
-  const failure = await new Promise<Error | undefined>((ended) => {
+  // listened for before anything starts: Ctrl-C in the middle of the start must find what was started and stop it.
+  const ending = new Promise<Error | undefined>((ended) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ended(undefined));
     // whatever happens, the databases and tasks it started end with it.
     process.on('uncaughtException', (error) => ended(error));
-    if (isDetached) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
   });
+  const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options), faults });
+  console.log(`sandbox at ${sandbox.endpoint}, ${speed} AWS seconds per second, state in ${folder}`);
+  console.log('for another terminal: eval "$(npm run --silent sandbox -- env)"');
+  if (isDetached) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
+  const failure = await ending;
   await sandbox.stop();
   if (failure) throw failure;
 }
