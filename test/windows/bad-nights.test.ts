@@ -169,7 +169,7 @@ describe('a window that is opened', () => {
     expect(text).toContain('blue is live: its rules are in front');
     expect(text).toContain('npm run rollback');
     expect(code).toBe(6);
-    expect(await world.stackStatus('video-blue')).toBe('UPDATE_COMPLETE');
+    expect(await world.stackStatus('video-blue')).toBe('CREATE_COMPLETE');
   });
 
   test('one command, and the old release serves and writes', async () => {
