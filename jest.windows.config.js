@@ -1,8 +1,9 @@
-/** Whole release windows and the real CDK command line against the sandbox: minutes, one at a time. */
+/** Whole release windows and the real CDK command line against the sandbox: minutes. */
 module.exports = {
   ...require('./jest.config'),
   testMatch: ['<rootDir>/test/windows/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 300_000,
-  maxWorkers: 1,
+  // mostly waiting for servers to start and stop.
+  maxWorkers: 2,
 };
