@@ -4,12 +4,13 @@
  * with the toolkit.
  */
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Audit, audit, isClean } from '../../examples/video/audit';
 import type { Summary } from '../../examples/video/summary';
 import { makeAws } from '../aws';
+import { environmentFor } from '../sandbox/server';
 import { removeDatabaseFiles } from '../sandbox/services/rds';
+import { cdk, type Ground, startGround, tsx } from './ground';
 import { Processes, type Ran } from './processes';
 
 export interface RehearsalOptions {
@@ -93,7 +94,7 @@ class Stage {
   private readonly problems: string[] = [];
   private readonly switches: { window: string; verb: string; from: number; to: number }[] = [];
   private lossManifest: unknown[] = [];
-  private env: NodeJS.ProcessEnv = {};
+  private ground: Pick<Ground, 'env' | 'endpoint'> = { env: {}, endpoint: '' };
 
   constructor(
     private readonly options: RehearsalOptions,
@@ -160,77 +161,14 @@ class Stage {
   }
 
   private async startSandbox(): Promise<void> {
-    const port = await freePort();
-    const command = [
-      ...tsx,
-      'scripts/sandbox.ts',
-      '--folder',
-      join(this.folder, 'sandbox'),
-      '--port',
-      String(port),
-      '--speed',
-      String(this.options.speed),
-    ];
-    const sandbox = this.processes.start('sandbox', command, { ...process.env });
-    let exited = false;
-    sandbox.once('exit', () => {
-      exited = true;
-    });
-    const endpoint = `http://localhost:${port}`;
-    this.env = {
-      ...process.env,
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_REGION: 'eu-central-1',
-      AWS_DEFAULT_REGION: 'eu-central-1',
-      AWS_ACCESS_KEY_ID: 'sandbox',
-      AWS_SECRET_ACCESS_KEY: 'sandbox',
-      CDK_DEFAULT_ACCOUNT: '000000000000',
-      CDK_DEFAULT_REGION: 'eu-central-1',
-      // validation by rules of CloudFormation itself has a test of its own; here it would be most of every deploy.
-      CDK_VALIDATION: 'false',
-      CDK_DISABLE_VERSION_CHECK: '1',
-      AWS_EC2_METADATA_DISABLED: 'true',
-      NO_COLOR: '1',
-    };
+    this.ground = await startGround(this.processes, { folder: join(this.folder, 'sandbox'), speed: this.options.speed });
     // our own AWS calls, for looking only, go the same way.
-    Object.assign(process.env, {
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_REGION: 'eu-central-1',
-      AWS_ACCESS_KEY_ID: 'sandbox',
-      AWS_SECRET_ACCESS_KEY: 'sandbox',
-    });
-    await this.until('the sandbox answers', 60, async () => {
-      if (exited) throw new RehearsalFailed('the sandbox ended before it answered; its lines are above');
-      return (await fetch(endpoint).catch(() => undefined)) !== undefined;
-    });
-    const { Account: account } = (await makeAwsIdentity()) ?? {};
-    if (account) this.env['CDK_DEFAULT_ACCOUNT'] = account;
+    Object.assign(process.env, environmentFor(this.ground.endpoint));
   }
 
   private async cdk(what: string, args: readonly string[], context: { window: string; green?: string; hold?: number }): Promise<void> {
-    const hold = [
-      '-c',
-      `hold=${context.hold ?? 3600}`,
-      '-c',
-      'watch=5',
-      '-c',
-      `window=${context.window}`,
-      ...(context.green ? ['-c', `green=${context.green}`] : []),
-    ];
-    const ran = await this.processes.run(
-      'cdk',
-      [
-        'node',
-        'node_modules/aws-cdk/bin/cdk',
-        ...args,
-        '--output',
-        join(this.folder, 'cdk.out'),
-        '--require-approval',
-        'never',
-        ...hold,
-      ].filter((word, i, all) => !(args[0] === 'bootstrap' && (word === '--require-approval' || all[i - 1] === '--require-approval'))),
-      this.env,
-    );
+    const output = join(this.folder, 'cdk.out');
+    const ran = await cdk(this.processes, this.ground, args, { output, context: { hold: 3600, watch: 5, ...context } });
     this.must(ran, `cdk ${what}`, 0);
     this.deploys.push({ what: `cdk ${what}`, seconds: ran.seconds });
   }
@@ -241,7 +179,7 @@ class Stage {
     const ran = await this.processes.run(
       verb,
       [...tsx, `scripts/${verb}.ts`, '--json', '--system', system, '--by', 'rehearsal', ...args],
-      this.env,
+      this.ground.env,
     );
     const titles = new Map<string, string>();
     for (const line of ran.stdout.split('\n')) {
@@ -282,7 +220,7 @@ class Stage {
     const child = this.processes.start(
       'customers',
       [...tsx, 'examples/video/customers.ts', '--url', url, '--rate', String(this.options.rate), '--file', file, '--json'],
-      this.env,
+      this.ground.env,
     );
     let text = '';
     child.stdout?.on('data', (part: string) => {
@@ -320,7 +258,7 @@ class Stage {
   }
 
   private async liveColor(): Promise<string> {
-    const ran = await this.processes.run('status', [...tsx, 'scripts/status.ts', '--json', '--system', system], this.env);
+    const ran = await this.processes.run('status', [...tsx, 'scripts/status.ts', '--json', '--system', system], this.ground.env);
     this.must(ran, 'status', 0);
     return String((JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '{}') as { live?: string }).live);
   }
@@ -383,8 +321,6 @@ class Stage {
   }
 }
 
-const tsx = ['node', '--import', 'tsx'];
-
 function describe(found: Audit): string {
   const parts = [
     `${found.lost.length} acknowledged writes are missing${found.lost.length > 0 ? ` (${found.lost.slice(0, 3).join(', ')})` : ''}`,
@@ -395,23 +331,6 @@ function describe(found: Audit): string {
     ...found.inconsistencies,
   ];
   return parts.filter((part) => !part.startsWith('0 ')).join('; ');
-}
-
-async function makeAwsIdentity(): Promise<{ Account?: string } | undefined> {
-  const arn = await makeAws().whoAmI();
-  const account = arn.split(':')[4];
-  return account ? { Account: account } : undefined;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
-    });
-  });
 }
 
 /** Of each switch, the longest time around it without an acknowledged write: what customers who write saw of it. */

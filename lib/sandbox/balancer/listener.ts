@@ -1,10 +1,10 @@
 /** A listener: HTTP/1.1 on 127.0.0.1 and, where there is one, ::1. Every request is routed by the rules of its moment. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { freePort } from '../ports';
 import { answerError, answerFixed, answerRedirect } from './answers';
 import type { RequestFacts } from './conditions';
 import { forward, forwardUpgrade, type Way } from './forward';
-import { freePort } from './ports';
 import type { Route } from './routes';
 import type { TargetGroup } from './target-group';
 

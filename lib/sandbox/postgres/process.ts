@@ -5,18 +5,6 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { spawnOptions } from './account';
 
-/** A port on 127.0.0.1 that nobody listens on right now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 /** Whether a new server could listen on the port. */
 export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -4,9 +4,10 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rm
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
+import { freePort } from '../ports';
 import { giveToServer, spawnOptions } from './account';
 import type { Binaries } from './binaries';
-import { childrenOf, endLeftOver, freePort, guard, isFree, signal, statusOf, waitFor } from './process';
+import { childrenOf, endLeftOver, guard, isFree, signal, statusOf, waitFor } from './process';
 
 /** Names and values of postgresql.conf. */
 export type Settings = Readonly<Record<string, string | number>>;

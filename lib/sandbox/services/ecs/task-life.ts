@@ -1,7 +1,7 @@
 /** The life of tasks, from PROVISIONING to STOPPED. Each RUNNING task is a process; what it writes goes to its log stream. */
 import { dirname } from 'node:path';
 import type * as Sdk from '@aws-sdk/client-ecs';
-import { freePort } from '../../balancer/ports';
+import { freePort } from '../../ports';
 import { AwsError } from '../../service';
 import { Guard } from '../../tasks/guard';
 import { watchHealth } from '../../tasks/health';

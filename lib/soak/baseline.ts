@@ -1,0 +1,106 @@
+/**
+ * A system on the eve of a window, deployed once and copied for every run: release 1.0.0 live on blue, release 2.0.0 on
+ * green beside it, a replica for the fallback. A copy is a folder of a stopped sandbox: starting one takes seconds.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { cdk, startGround, tsx } from '../rehearsal/ground';
+import { Processes, type Ran } from '../rehearsal/processes';
+import { removeDatabaseFiles } from '../sandbox/services/rds';
+
+export interface BaselineOptions {
+  /** The repository. */
+  readonly root: string;
+  /** Where it lies. One that was made of the same code is used again; others are replaced. */
+  readonly folder: string;
+  /** AWS seconds per real second, while it is made and in every copy. @default 200 */
+  readonly speed?: number;
+  readonly onPhase?: (phase: string) => void;
+  readonly onLine: (source: string, line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export const soakSpeed = 200;
+
+/** Makes a baseline, or finds the one that is there. Throws with the last lines of what failed. */
+export async function makeBaseline(options: BaselineOptions): Promise<void> {
+  const { root, folder, speed = soakSpeed, onPhase = () => {}, onLine } = options;
+  const code = codeOf(root);
+  if (readBaseline(folder) === code) return;
+  mkdirSync(dirname(folder), { recursive: true });
+  const draft = await mkdtemp(`${folder}-`);
+  const processes = new Processes(root, onLine);
+  const end = () => void processes.end();
+  options.signal?.addEventListener('abort', end, { once: true });
+  try {
+    openToServers(draft);
+    const ground = await startGround(processes, { folder: join(draft, 'sandbox'), speed });
+    const deploy = async (context: Record<string, string>, ...args: string[]) => {
+      onPhase(`cdk ${args.join(' ')}`);
+      const all = { hold: 3600, watch: 1, tasks: 1, ...context };
+      must(await cdk(processes, ground, args, { output: join(draft, 'cdk.out'), context: all }), `cdk ${args.join(' ')}`);
+    };
+    const none = { green: 'none', window: 'none' };
+    await deploy(none, 'bootstrap', '--no-notices');
+    await deploy(none, 'deploy', 'shared', 'blue');
+    onPhase('the first opening');
+    must(
+      await processes.run('cutover', [...tsx, 'scripts/cutover.ts', '--system', 'video', '--by', 'baseline', '--yes'], ground.env),
+      'the first opening',
+    );
+    await deploy({ window: '1' }, 'deploy', 'green', 'fallback-w1');
+    await ground.stop();
+    rmSync(join(draft, 'cdk.out'), { recursive: true, force: true });
+    writeFileSync(join(draft, 'code'), code);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(draft, folder);
+  } finally {
+    options.signal?.removeEventListener('abort', end);
+    await processes.end();
+    await removeDatabaseFiles(join(draft, 'sandbox'));
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** Copies a baseline's sandbox to `to`, which must not exist; start it there with `startGround`, at the same speed. */
+export async function copyBaseline(baseline: string, to: string): Promise<void> {
+  mkdirSync(dirname(to), { recursive: true });
+  openToServers(dirname(to));
+  // as root the files belong to the servers' account, and must still do so in the copy: only cp keeps that.
+  await promisify(execFile)('cp', ['-a', join(baseline, 'sandbox'), to]);
+}
+
+/** Databases lie in the sandbox's folder only where their servers' account may pass through. */
+function openToServers(folder: string): void {
+  chmodSync(folder, 0o711);
+}
+
+function readBaseline(folder: string): string | undefined {
+  return existsSync(join(folder, 'code')) ? readFileSync(join(folder, 'code'), 'utf8') : undefined;
+}
+
+/** What a baseline is made of: the runner function in it is built from lib, its stacks from bin, its tasks from examples. */
+function codeOf(root: string): string {
+  const hash = createHash('sha256');
+  for (const top of ['bin', 'examples', 'lib', 'package-lock.json', 'cdk.json']) {
+    const path = join(root, top);
+    const files = /\./.test(top)
+      ? [path]
+      : readdirSync(path, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name))
+          .sort();
+    for (const file of files) hash.update(`${file.slice(root.length)}\n`).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+function must(ran: Ran, what: string): void {
+  if (ran.code === 0) return;
+  const last = `${ran.stdout}\n${ran.stderr}`.trim().split('\n').slice(-15).join('\n');
+  throw new Error(`${what} ended with exit code ${ran.code}:\n${last}`);
+}
