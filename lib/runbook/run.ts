@@ -123,12 +123,9 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
   }
 }
 
-/** Takes the window for this run, or says who has it. */
-async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> {
-  const { journal, clock, run } = options;
-  const { current, closed } = viewOf(journal);
-  if (closed !== undefined)
-    throw new Stop('window.closed', `${journal.window} is closed: ${closed}`, { next: ['npm run status'], exit: exit.usage });
+/** @throws Stop `window.held` while another run's lease lasts */
+export function refuseWhileHeld(journal: Journal, { verb, run, clock }: Pick<RunOptions, 'verb' | 'run' | 'clock'>): void {
+  const { current } = viewOf(journal);
   const held = current && current.ended === undefined && current.run !== run ? Date.parse(current.leaseUntil) : 0;
   if (current && held > clock.now()) {
     throw new Stop(
@@ -136,11 +133,20 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
       `${journal.window} is in the hands of ${current.by.who} on ${current.by.where}: ${current.verb} since ${current.startedAt}`,
       {
         state: `Its lease ends at ${new Date(held).toISOString()} unless it writes again.`,
-        next: ['npm run status -- --watch', `npm run ${options.verb} -- --take-over`],
+        next: ['npm run status -- --watch', `npm run ${verb} -- --take-over`],
         exit: exit.locked,
       },
     );
   }
+}
+
+/** Takes the window for this run, or says who has it. */
+async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> {
+  const { journal, clock, run } = options;
+  const { current, closed } = viewOf(journal);
+  if (closed !== undefined)
+    throw new Stop('window.closed', `${journal.window} is closed: ${closed}`, { next: ['npm run status'], exit: exit.usage });
+  refuseWhileHeld(journal, options);
   if (current?.run === run && current.ended === undefined && current.verb === options.verb) return;
   await journal.append(run, options.by, {
     type: 'run.started',

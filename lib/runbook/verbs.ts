@@ -16,7 +16,7 @@ import { learn, withEstimates } from './estimates';
 import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
 import { watchHold } from './hold';
 import { Journal } from './journal';
-import { advance, type RunAnswer } from './run';
+import { advance, type RunAnswer, refuseWhileHeld, seriesOf } from './run';
 import { planned, type Step } from './step';
 import { fold, type WindowView } from './window';
 
@@ -75,6 +75,10 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
     if (request.window !== undefined && request.window !== name) {
       throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, { next: ['npm run status'], exit: exit.usage });
     }
+    if (view.closed !== undefined) {
+      await sayFinished(request, journal, hands.clock);
+      return { state: 'finished', window: name };
+    }
     if (view.series[request.verb]?.ended === 'finished' && isFinished(request.verb, await observeWorld(hands.aws, view)))
       return { state: 'finished', window: name };
     await answerGate(request, journal);
@@ -129,6 +133,19 @@ export function isFinished(verb: Verb, { window, view, live, maintenance }: Worl
   // a rollback that was begun after it has the last word.
   if (verb === 'cutover' && view.series.rollback) return false;
   return live === (verb === 'cutover' ? window.to : window.from) && maintenance === false;
+}
+
+/**
+ * Whoever closed a window and died before the last word of their run: the same command says it for them. Without it a
+ * cutover typed again would begin the next window, which nobody asked for.
+ */
+const isLeftUnsaid = ({ verb, undo }: Pick<Request, 'verb' | 'undo'>, view: WindowView): boolean =>
+  view.closed !== undefined && view.current?.verb === verb && view.current.ended === undefined && undoBegun({ view }) === (undo ?? false);
+
+async function sayFinished({ verb, run, by }: Request, journal: Journal, clock: Clock): Promise<void> {
+  const series = seriesOf(journal);
+  refuseWhileHeld(journal, { verb, run, clock });
+  await journal.append(run, by, { type: 'run.finished', verb, seconds: Math.max(0, clock.now() - Date.parse(series.startedAt)) / 1000 });
 }
 
 /** What a stage makes ready is in use once the night has begun: it would stop the workers of the color that customers are on. */
@@ -187,6 +204,7 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
     const found = journal(last);
     await found.refresh();
     const view = fold(found.events);
+    if (view && isLeftUnsaid(request, view)) return { journal: found, view };
     if (view && view.closed === undefined) {
       refuseAfterRollback(request, view);
       return { journal: found, view };
