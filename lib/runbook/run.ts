@@ -142,7 +142,7 @@ export function refuseWhileHeld(journal: Journal, { verb, run, clock }: Pick<Run
 
 /** Takes the window for this run, or says who has it. */
 async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> {
-  const { journal, clock, run } = options;
+  const { journal, run } = options;
   const { current, closed } = viewOf(journal);
   if (closed !== undefined)
     throw new Stop('window.closed', `${journal.window} is closed: ${closed}`, { next: ['npm run status'], exit: exit.usage });
