@@ -41,14 +41,18 @@ const options = { maxAttempts: 2 };
 /** Called before every attempt of a call that changes something; what it throws keeps the call from being sent. */
 export type BeforeChange = () => Promise<void>;
 
+/** Told by every answer of AWS: the time at which it was made (milliseconds since the epoch), and what it took to come. */
+export type Heard = (date: number, tookMs: number) => void;
+
 /** `beforeChange` is asked for at each call. The journal's own calls are not asked: it is what the answer comes from. */
-export function makeClients(beforeChange: () => BeforeChange | undefined = () => undefined): Clients {
+export function makeClients(beforeChange: () => BeforeChange | undefined = () => undefined, heard: Heard = () => undefined): Clients {
   const made = new Map<string, unknown>();
   const once = <T>(name: string, make: () => T): T => {
     let client = made.get(name) as T | undefined;
     if (client === undefined) {
       client = make();
       if (name !== 's3') askBefore(client as Sendable, beforeChange);
+      listen(client as Sendable, heard);
       made.set(name, client);
     }
     return client;
@@ -168,6 +172,28 @@ function askBefore(client: Sendable, beforeChange: () => BeforeChange | undefine
         return next(args);
       },
     { step: 'finalizeRequest', priority: 'low', name: 'switchbackBeforeChange' },
+  );
+}
+
+/** Each attempt's answer, refusals too, has AWS's time in it. */
+function listen(client: Sendable, heard: Heard): void {
+  const hear = (answered: unknown, from: number): void => {
+    const date = Date.parse((answered as { headers?: Record<string, string> } | undefined)?.headers?.['date'] ?? '');
+    if (!Number.isNaN(date)) heard(date, performance.now() - from);
+  };
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const from = performance.now();
+      try {
+        const result = await next(args);
+        hear((result as { response?: unknown }).response, from);
+        return result;
+      } catch (error) {
+        hear((error as { $response?: unknown }).$response, from);
+        throw error;
+      }
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'switchbackHear' },
   );
 }
 

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { SharedClock } from '../runbook/clock';
 import { exit, Stop } from '../runbook/errors';
 import { type BeforeChange, type Clients, makeClients } from './clients';
 import { Databases } from './databases';
@@ -33,10 +34,16 @@ export class Aws {
   /** Set by a run: called before every call that changes something. */
   beforeChange: BeforeChange | undefined;
 
+  /** AWS's own, as its answers tell it. */
+  readonly clock = new SharedClock();
+
   private readonly clients: Clients;
 
   constructor() {
-    const clients = makeClients(() => this.beforeChange);
+    const clients = makeClients(
+      () => this.beforeChange,
+      (date, tookMs) => this.clock.heard(date, tookMs),
+    );
     this.clients = clients;
     this.traffic = new Traffic(clients);
     this.databases = new Databases(clients);

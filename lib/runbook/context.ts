@@ -15,8 +15,8 @@ export interface Context {
   readonly acceptLoss: boolean;
   /** Ids of differences that a rollback would lose, accepted by the operator. */
   readonly acceptedLosses: readonly string[];
-  /** When the current step was first begun in this series (milliseconds since the epoch). */
-  readonly since: number;
+  /** How long the current step has been under way, over all invocations of this series; no clock that is set makes it jump. */
+  waitedMs(): number;
   /** The master user's connection to an instance, opened once per invocation. */
   database(instance: string): Promise<Db>;
   /** A connection of its own, for what lives in one: a kept snapshot. Closed with the invocation. */

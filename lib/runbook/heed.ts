@@ -25,9 +25,9 @@ const trafficMs = 5000;
 const decisionMs = 30_000;
 
 export class Heed {
-  private newsAt = 0;
-  private trafficAt = 0;
-  private decisionAt = 0;
+  private newsAt = Number.NEGATIVE_INFINITY;
+  private trafficAt = Number.NEGATIVE_INFINITY;
+  private decisionAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly options: RunOptions,
@@ -45,13 +45,14 @@ export class Heed {
 
   /** The same, seldom enough not to be felt. */
   async during(step: Step): Promise<RunAnswer | undefined> {
-    const now = this.options.clock.now();
-    if (now - this.newsAt >= newsMs) await this.news();
+    const { clock, journal } = this.options;
+    const elapsed = clock.elapsed();
+    if (elapsed - this.newsAt >= newsMs) await this.news();
     this.stopIfAsked(step, finishMs);
-    if (now - this.trafficAt >= trafficMs) await this.traffic();
-    const { upBy } = viewOf(this.options.journal);
-    const due = upBy?.decision !== undefined && now >= Date.parse(upBy.decision.decideBy);
-    return due || now - this.decisionAt >= decisionMs ? this.decision(step) : undefined;
+    if (elapsed - this.trafficAt >= trafficMs) await this.traffic();
+    const { upBy } = viewOf(journal);
+    const due = upBy?.decision !== undefined && clock.now() >= Date.parse(upBy.decision.decideBy);
+    return due || elapsed - this.decisionAt >= decisionMs ? this.decision(step) : undefined;
   }
 
   /** A confirmed step that no longer holds stops the run: somebody or something changed the world behind our back. */
@@ -78,7 +79,7 @@ export class Heed {
 
   private async news(): Promise<void> {
     const { journal, clock, run } = this.options;
-    this.newsAt = clock.now();
+    this.newsAt = clock.elapsed();
     await passing(() => journal.refresh());
     // having read their event, the next number would be free: the journal itself would no longer stop us.
     if (seriesOf(journal).run !== run)
@@ -103,7 +104,7 @@ export class Heed {
   /** The order of the rules is one call; it tells of every way in which somebody may have moved traffic. */
   private async traffic(): Promise<void> {
     const { clock, journal, outside, run } = this.options;
-    this.trafficAt = clock.now();
+    this.trafficAt = clock.elapsed();
     const started = journal.events.find((event) => event.type === 'run.started' && event.run === run);
     const holds = passing(() => this.whatMustHold(({ id }) => id.startsWith('traffic.')));
     // awaited below, unless the emergency explains it.
@@ -120,7 +121,7 @@ export class Heed {
 
   private async decision(step: Step): Promise<RunAnswer | undefined> {
     const { clock, journal, outside, run, by, verb } = this.options;
-    this.decisionAt = clock.now();
+    this.decisionAt = clock.elapsed();
     const view = viewOf(journal);
     const { upBy } = view;
     // once customers are on the new color, the hour has been met or missed.

@@ -167,26 +167,26 @@ async function take(options: RunOptions, step: Step, connections: Connections, h
   const say = (body: EventBody) => journal.append(options.run, options.by, body);
   const begunByThisRun = begunBy(journal, step.id, options.run);
   if (seriesOf(journal).steps.get(step.id)?.startedAt === undefined || !begunByThisRun) await say({ type: 'step.started', step: step.id });
-  const startedAt = Date.parse(seriesOf(journal).steps.get(step.id)?.startedAt ?? '');
-  if (step.gate !== undefined) return askGate(options, step, step.gate, startedAt);
+  const waitedMs = waiting(clock, Date.parse(seriesOf(journal).steps.get(step.id)?.startedAt ?? ''));
+  if (step.gate !== undefined) return askGate(options, step, step.gate, waitedMs);
 
   let acted = begunByThisRun;
   let tries = 0;
   /** Acts, and says whether a change may be on its way; a refusal for load or a lost answer is tried again after looking. */
   const tryOnce = async () => {
     tries += 1;
-    acted = await act(options, step, connections, tries < triesPerStep);
+    acted = await act(options, step, connections, waitedMs, tries < triesPerStep);
     if (!acted) await clock.pause(1000 * tries);
   };
   let shown: string | undefined;
   for (;;) {
-    const seen = await look(options, step, connections);
+    const seen = await look(options, step, connections, waitedMs);
     switch (seen.is) {
       case 'done':
         await say({
           type: 'step.done',
           step: step.id,
-          seconds: secondsSince(new Date(startedAt).toISOString(), clock.now()),
+          seconds: Math.round(waitedMs()) / 1000,
           acted,
           ...(seen.detail === undefined ? {} : { detail: seen.detail }),
           ...(seen.facts === undefined ? {} : { facts: seen.facts }),
@@ -216,7 +216,7 @@ async function take(options: RunOptions, step: Step, connections: Connections, h
     }
     const detail = seen.is === 'todo' || seen.is === 'pending' ? seen.detail : undefined;
     const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
-    if (clock.now() - startedAt > patienceSeconds * 1000) {
+    if (waitedMs() > patienceSeconds * 1000) {
       throw new Stop('step.too-slow', `"${step.title}" is not done after ${patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
         next: nextAfterFailure(options.verb),
       });
@@ -231,9 +231,9 @@ async function take(options: RunOptions, step: Step, connections: Connections, h
 }
 
 /** Looks; a passing fault of the network or of a server that restarts is waited out, within the step's patience. */
-async function look(options: RunOptions, step: Step, connections: Connections): Promise<Observation> {
+async function look(options: RunOptions, step: Step, connections: Connections, waitedMs: () => number): Promise<Observation> {
   try {
-    return await step.observe(contextOf(options, step, connections));
+    return await step.observe(contextOf(options, step, connections, waitedMs));
   } catch (error) {
     const explained = explain(error);
     if (explained instanceof Stop) throw explained;
@@ -246,15 +246,21 @@ async function look(options: RunOptions, step: Step, connections: Connections): 
  * Acts once. What comes of it is seen by looking, whatever the answer was.
  * Answers false when it was looked up that nothing has changed and another try makes sense.
  */
-async function act(options: RunOptions, step: Step, connections: Connections, mayTryAgain: boolean): Promise<boolean> {
+async function act(
+  options: RunOptions,
+  step: Step,
+  connections: Connections,
+  waitedMs: () => number,
+  mayTryAgain: boolean,
+): Promise<boolean> {
   try {
-    await step.act?.(contextOf(options, step, connections));
+    await step.act?.(contextOf(options, step, connections, waitedMs));
     return true;
   } catch (error) {
     const explained = explain(error);
     if (explained instanceof Stop) throw explained;
     await connections.close();
-    const seen = await look(options, step, connections);
+    const seen = await look(options, step, connections, waitedMs);
     // an answer that was lost after the change was made, or an error that says it is so already.
     if (seen.is === 'done' || seen.is === 'pending') return true;
     if (mayTryAgain && seen.is === 'todo' && (error instanceof OutcomeUnknown || isThrottle(error))) return false;
@@ -276,8 +282,8 @@ async function act(options: RunOptions, step: Step, connections: Connections, ma
   }
 }
 
-async function askGate(options: RunOptions, step: Step, question: string, startedAt: number): Promise<RunAnswer | undefined> {
-  const { journal, clock } = options;
+async function askGate(options: RunOptions, step: Step, question: string, waitedMs: () => number): Promise<RunAnswer | undefined> {
+  const { journal } = options;
   const say = (body: EventBody) => journal.append(options.run, options.by, body);
   const answer = viewOf(journal).answers.get(step.id);
   if (!answer) {
@@ -295,14 +301,21 @@ async function askGate(options: RunOptions, step: Step, question: string, starte
   await say({
     type: 'step.done',
     step: step.id,
-    seconds: secondsSince(new Date(startedAt).toISOString(), clock.now()),
+    seconds: Math.round(waitedMs()) / 1000,
     acted: false,
     detail: `go by ${answer.by.who}: ${answer.reason}`,
   });
   return undefined;
 }
 
-function contextOf(options: RunOptions, step: Step, connections: Connections): Context {
+/** How long a step is under way: before this invocation by the journal's times, from here on by a clock that nobody sets. */
+function waiting(clock: Clock, startedAt: number): () => number {
+  const before = Math.max(0, clock.now() - startedAt) || 0;
+  const from = clock.elapsed();
+  return () => before + clock.elapsed() - from;
+}
+
+function contextOf(options: RunOptions, step: Step, connections: Connections, waitedMs?: () => number): Context {
   const { journal, clock, aws } = options;
   const view = viewOf(journal);
   return {
@@ -314,7 +327,7 @@ function contextOf(options: RunOptions, step: Step, connections: Connections): C
     acceptLoss: options.acceptLoss ?? view.current?.acceptLoss ?? false,
     acceptedLosses: options.acceptedLosses ?? view.current?.acceptedLosses ?? [],
     connection: (instance) => connections.another(instance),
-    since: Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '') || clock.now(),
+    waitedMs: waitedMs ?? waiting(clock, Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '')),
     database: async (instance) => {
       // nobody's clock is asked before an SQL change but ours: a writer that slept must look at the journal first.
       await keepLease(options);
@@ -338,8 +351,8 @@ const lastProgress = new WeakMap<Journal, number>();
 
 /** At most one line a second into the journal, so that a fast poll does not fill it. */
 async function sayProgress({ journal, clock, run, by }: RunOptions, step: Step, text: string): Promise<boolean> {
-  if (clock.now() - (lastProgress.get(journal) ?? 0) < 1000) return false;
-  lastProgress.set(journal, clock.now());
+  if (clock.elapsed() - (lastProgress.get(journal) ?? Number.NEGATIVE_INFINITY) < 1000) return false;
+  lastProgress.set(journal, clock.elapsed());
   await journal.append(run, by, { type: 'step.progress', step: step.id, text });
   return true;
 }
@@ -347,7 +360,9 @@ async function sayProgress({ journal, clock, run, by }: RunOptions, step: Step, 
 /** A run that waits long says that it is alive, before its lease is half gone. */
 async function keepLease({ journal, clock, run, by }: RunOptions): Promise<void> {
   const last = Date.parse(journal.events.findLast((event) => event.run === run && !isNote(event))?.at ?? '') || 0;
-  if (clock.now() - last < (leaseSeconds / 3) * 1000) return;
+  const age = clock.now() - last;
+  // a clock that says less than nothing, or that was set meanwhile, says nothing: the journal is looked at.
+  if (age >= 0 && age < (leaseSeconds / 3) * 1000 && !clock.doubtful()) return;
   await journal.append(run, by, { type: 'run.alive' });
 }
 

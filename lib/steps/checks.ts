@@ -22,7 +22,7 @@ export function smokeTested(color: Color): Step {
       }
       if (failures.length === 0) return done(`${checks.length} passed`);
       // tried again for a while: a task's first request may find its connections still opening.
-      return context.clock.now() - context.since > 15_000
+      return context.waitedMs() > 15_000
         ? { is: 'failed', code: 'checks.smoke.failed', message: failures.join('; ') }
         : pending(failures.join('; '));
     },
@@ -76,7 +76,7 @@ export function watched(color: Color, seconds: number): Step {
       failuresInARow = problem ? failuresInARow + 1 : 0;
       // one bad look may be a task that is being replaced; three are a reason to wake somebody.
       if (problem && failuresInARow >= 3) return { is: 'failed', code: 'watch.unhealthy', message: problem };
-      const watchedFor = Math.floor((context.clock.now() - context.since) / 1000);
+      const watchedFor = Math.floor(context.waitedMs() / 1000);
       if (watchedFor >= seconds && !problem) return done(`healthy for ${seconds} s`);
       return pending(problem ?? `healthy for ${watchedFor} of ${seconds} s`);
     },

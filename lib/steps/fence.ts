@@ -18,7 +18,7 @@ export function drained(instance: string): Step {
       const open = await openWrites(await context.database(instance));
       if (open.length === 0) return done();
       const names = open.map(({ user, pid }) => `${user} (pid ${pid})`).join(', ');
-      return context.clock.now() - context.since > drainSeconds * 1000
+      return context.waitedMs() > drainSeconds * 1000
         ? done(`still open after ${drainSeconds} s, the fence will end them: ${names}`)
         : pending(`open: ${names}`);
     },

@@ -46,7 +46,7 @@ export function lossAccepted(instance: string): Step {
       if (rows === 0) return done('no row has changed since opening: nothing is lost', { rows });
       if (context.acceptLoss) return done(`accepted: ${rows} row changes stay behind on ${instance} (${words})`, { rows, words });
       // the statistics of a session that has just ended arrive with it; a moment makes the count final.
-      return context.clock.now() - context.since < 1500
+      return context.waitedMs() < 1500
         ? pending('counting')
         : { is: 'failed', code: 'rollback.loses-writes', message: `${rows} row changes since opening would stay behind: ${words}` };
     },

@@ -79,8 +79,8 @@ export function equalityProven(production: string, fallback: string, moment: Mom
         moment.snapshot,
         mapping(classification.plan, { names: 'old', declared: declaredBy(context) }),
         (progress) => {
-          if (context.clock.now() - shownAt < 2000) return;
-          shownAt = context.clock.now();
+          if (context.clock.elapsed() - shownAt < 2000) return;
+          shownAt = context.clock.elapsed();
           void context
             .progress(
               `${progress.tables} of ${progress.ofTables} tables, ${progress.rows} of about ${progress.ofRows} rows: ${progress.table}`,

@@ -98,7 +98,7 @@ export function stackDeleted(id: string, title: string, stack: string, instance?
 
 /** The stack's deletion takes a snapshot, and RDS makes none of an instance that is still being modified. */
 async function settled(context: Context, instance: string): Promise<void> {
-  for (const deadline = context.clock.now() + 300_000; context.clock.now() < deadline; await context.clock.pause(500)) {
+  for (const deadline = context.clock.elapsed() + 300_000; context.clock.elapsed() < deadline; await context.clock.pause(500)) {
     const found = await context.aws.databases.describe(instance);
     if (!found || (found.status === 'available' && !found.deletionProtection)) return;
   }

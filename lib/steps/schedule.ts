@@ -43,11 +43,11 @@ export function teardownScheduled(holdSeconds: number): Step {
     title: `Schedule the teardown for the end of the hold, in ${holdSeconds >= 7200 ? `${Math.round(holdSeconds / 3600)} h` : `${holdSeconds} s`}`,
     estimateSeconds: 2,
     patienceSeconds: 60,
-    async observe({ aws, manifest, window, view, since }) {
+    async observe({ aws, manifest, window, view, clock, waitedMs }) {
       const { group } = manifest.shared.schedule;
       const startsAt = await aws.schedules.startsAt(group, scheduleName(window));
       // an earlier verb of the window may have left a schedule for an earlier end.
-      const mine = view.current?.verb === 'cutover' || (startsAt?.getTime() ?? 0) >= since + holdSeconds * 1000 - 1000;
+      const mine = view.current?.verb === 'cutover' || (startsAt?.getTime() ?? 0) >= clock.now() - waitedMs() + holdSeconds * 1000 - 1000;
       return startsAt && mine ? done(`the hold ends at ${startsAt.toISOString()}`, { holdEndsAt: startsAt.toISOString() }) : todo();
     },
     async act({ aws, manifest, window, clock }) {

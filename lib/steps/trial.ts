@@ -151,7 +151,7 @@ function migrationsTried(copy: string, color: Color, attempt: number): Step {
       for (const line of page.lines) await context.progress(line);
       const db = await context.database(copy);
       if (task.status !== 'STOPPED') {
-        for (const line of locks.seen(await exclusiveLocks(db), context.clock.now())) await context.progress(line);
+        for (const line of locks.seen(await exclusiveLocks(db), context.clock.elapsed())) await context.progress(line);
         return pending(`task ${task.id} is ${task.status}`);
       }
       const lines = await allLines(context, color, task);

@@ -54,9 +54,9 @@ export function workersStarted(color: Color): Step {
       await refuseTwoOfOnce(context, color);
       for (const worker of await notYet(context, color)) {
         await context.aws.tasks.setCount(shared.cluster, worker.service, worker.count);
-        const deadline = context.clock.now() + 180_000;
+        const deadline = context.clock.elapsed() + 180_000;
         while ((await notYet(context, color)).some(({ name }) => name === worker.name)) {
-          if (context.clock.now() > deadline) {
+          if (context.clock.elapsed() > deadline) {
             throw new Stop('workers.start.slow', `${color}'s worker ${worker.name} does not run ${worker.count} tasks after 180 s`, {
               state: 'The maintenance answer is in front; workers before it in the list are running.',
               next: [

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Aws, explain, makeAws } from '../aws';
 import { makeOutput, type Output } from '../report';
-import { wallClock } from '../runbook/clock';
 import { parseUpBy } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
 import type { AtDecision, Verb } from '../runbook/events';
@@ -118,7 +117,7 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
         const aws = makeAws();
         await aws.whoAmI();
         const system = await whichSystem(aws, flags.system);
-        return flags.watch ? watchStatus(aws, system, output, wallClock) : showStatus(aws, system, output, wallClock);
+        return flags.watch ? watchStatus(aws, system, output, aws.clock) : showStatus(aws, system, output, aws.clock);
       }),
     );
   return program;
@@ -127,8 +126,8 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
 async function plan(flags: Flags, output: Output): Promise<number> {
   const aws = makeAws();
   await aws.whoAmI();
-  const upBy = flags.upBy === undefined ? undefined : parseUpBy(flags.upBy, wallClock.now());
-  const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, wallClock, upBy);
+  const upBy = flags.upBy === undefined ? undefined : parseUpBy(flags.upBy, aws.clock.now());
+  const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, aws.clock, upBy);
   return flags.detailedExitcode && steps > 0 ? exit.changes : exit.done;
 }
 
@@ -143,7 +142,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
   const upBy =
-    flags.upBy === undefined ? undefined : { upBy: parseUpBy(flags.upBy, wallClock.now()), atDecision: flags.atDecision ?? 'hold' };
+    flags.upBy === undefined ? undefined : { upBy: parseUpBy(flags.upBy, aws.clock.now()), atDecision: flags.atDecision ?? 'hold' };
   const run = randomUUID();
   if (upBy && !flags.takeOver && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
@@ -157,7 +156,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
           exit: exit.usage,
         },
       );
-    if (!flags.undo) await showPlan(aws, system, verb, output, wallClock, upBy?.upBy);
+    if (!flags.undo) await showPlan(aws, system, verb, output, aws.clock, upBy?.upBy);
     const what = flags.undo ? 'Undo the stage of' : `Start the ${verb} of`;
     if (!(await confirm(`${what} ${system}? Type ${system} to go on: `, system))) {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
@@ -182,7 +181,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
   const followed = async (now: Request) => {
     const reply = await drive(now, {
       aws,
-      clock: wallClock,
+      clock: aws.clock,
       screen: (its, run) => output.screen(its, run),
       here: flags.here ?? false,
       ask: atGate(flags, interactive),
@@ -228,8 +227,8 @@ async function extended(
 ): Promise<boolean> {
   const { manifest } = await aws.settings.manifest(system);
   const bucket = manifest.shared.journalBucket;
-  const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), wallClock);
-  const at = open && (await extend(open, upBy, run, by, wallClock));
+  const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), aws.clock);
+  const at = open && (await extend(open, upBy, run, by, aws.clock));
   if (at)
     output.note(
       `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,

@@ -128,7 +128,7 @@ async function atGate(
   follower: Follower,
 ): Promise<Pick<Request, 'answer' | 'unanswered'> | 'elsewhere' | undefined> {
   const decision = gate.step === decisionStep;
-  const until = decision ? clock.now() + answerSeconds * 1000 : Number.POSITIVE_INFINITY;
+  const until = decision ? clock.elapsed() + answerSeconds * 1000 : Number.POSITIVE_INFINITY;
   const asking = new AbortController();
   let said: { answer: Answer | undefined } | undefined;
   const answer = ask({ verb: request.verb, step: gate.step, question: gate.question }, asking.signal).then((word) => {
@@ -151,7 +151,7 @@ async function atGate(
       note(word ? `${word.answer} by ${word.by.who} on ${word.by.where}: ${word.reason}` : 'somebody else goes on with the window');
       return 'elsewhere';
     }
-    if (clock.now() >= until) {
+    if (clock.elapsed() >= until) {
       await stopAsking();
       return { unanswered: true };
     }
@@ -177,10 +177,10 @@ function minutesLeft(view: WindowView | undefined, now: number): number | undefi
 
 /** Whoever answers elsewhere goes on from there: their run is followed. If none comes, this terminal goes on itself. */
 async function theirs(options: DriveOptions, follower: Follower): Promise<Reply | undefined> {
-  const from = options.clock.now();
+  const from = options.clock.elapsed();
   const mine = follower.run;
   while (follower.view?.current?.run === mine) {
-    if (options.clock.now() - from > 15_000) return undefined;
+    if (options.clock.elapsed() - from > 15_000) return undefined;
     await options.clock.pause(500);
     await follower.look();
   }

@@ -11,6 +11,7 @@ import { explain } from '../aws/explain';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
 import { failureLines } from '../report/messages';
 import { styleFor } from '../report/style';
+import { type Clock, SharedClock } from '../runbook/clock';
 import { exit, messageOf, Stop } from '../runbook/errors';
 import { confirm } from './gate';
 
@@ -29,7 +30,9 @@ export async function emergency(args: readonly string[]): Promise<number> {
     const flags = flagsOf(args);
     const say = (event: string, values: object, lines: readonly string[]) =>
       json ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`) : process.stderr.write(`${lines.join('\n')}\n`);
-    await switchBack(new EmergencyParameter(makeClients()), flags, say);
+    const clock = new SharedClock();
+    const clients = makeClients(undefined, (date, tookMs) => clock.heard(date, tookMs));
+    await switchBack(new EmergencyParameter(clients), clock, flags, say);
     return exit.done;
   } catch (error) {
     const explained = explain(error);
@@ -42,7 +45,7 @@ export async function emergency(args: readonly string[]): Promise<number> {
 
 type Say = (event: string, values: object, lines: readonly string[]) => void;
 
-async function switchBack(parameter: EmergencyParameter, flags: Flags, say: Say): Promise<void> {
+async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Flags, say: Say): Promise<void> {
   const found = flags.system === undefined ? onlyOne(await parameter.all()) : await parameter.read(flags.system);
   const { system, window, from } = found ?? {};
   if (!found || !window || !from) {
@@ -70,7 +73,7 @@ async function switchBack(parameter: EmergencyParameter, flags: Flags, say: Say)
     `✔ ${from}'s rules are in front and the maintenance answer is parked: ${moved === 0 ? 'it was so already' : `${moved} rules moved`}, ${seconds} s after the start`,
     '  No database was touched. If one has been fenced, customers now read with the old release and cannot write.',
   ]);
-  await leaveNote(parameter, found, flags, say);
+  await leaveNote(parameter, clock, found, flags, say);
   say('rollback.traffic-only.next', { next: ['npm run status', 'npm run rollback'] }, [
     '',
     'Next',
@@ -80,10 +83,10 @@ async function switchBack(parameter: EmergencyParameter, flags: Flags, say: Say)
 }
 
 /** A cutover that still runs sees the order of the rules, and this; one that was about to move them is overruled once. */
-async function leaveNote(parameter: EmergencyParameter, found: Emergency, flags: Flags, say: Say): Promise<void> {
+async function leaveNote(parameter: EmergencyParameter, clock: Clock, found: Emergency, flags: Flags, say: Say): Promise<void> {
   const by = flags.by ?? `${userInfo().username}@${hostname()}`;
   try {
-    await parameter.write({ ...found, used: { at: new Date().toISOString(), by } });
+    await parameter.write({ ...found, used: { at: new Date(clock.now()).toISOString(), by } });
     const back = await parameter.toMove(emergencyMoves(found));
     const rules = back.reduce((sum, { priorities }) => sum + priorities.length, 0);
     if (rules === 0) return;

@@ -59,8 +59,21 @@ export class Kill {
 /** Pausing moves it; nothing really waits. */
 export class TestClock implements Clock {
   constructor(public time = Date.parse('2026-11-21T02:00:00Z')) {}
+  /** By which it has been set, or the machine has slept. */
+  private jumped = 0;
   now(): number {
     return this.time;
+  }
+  elapsed(): number {
+    return this.time - this.jumped;
+  }
+  doubtful(): boolean {
+    return false;
+  }
+  /** Somebody sets the clock: no time has passed. */
+  jump(ms: number): void {
+    this.time += ms;
+    this.jumped += ms;
   }
   async pause(ms: number): Promise<void> {
     this.time += ms;
