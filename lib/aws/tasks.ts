@@ -69,14 +69,20 @@ export class Tasks {
     let alive = 0;
     // tasks wanted RUNNING, and tasks wanted STOPPED that have not got there.
     for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
-      const { taskArns = [] } = await this.clients.ecs.send(new ListTasksCommand({ cluster, serviceName, desiredStatus }));
-      if (desiredStatus === 'RUNNING') alive += taskArns.length;
-      else if (taskArns.length > 0) {
-        for (let i = 0; i < taskArns.length; i += 100) {
-          const { tasks = [] } = await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: taskArns.slice(i, i + 100) }));
+      // a page holds a hundred; a big worker has more that stopped in the last hour, and the one that has not is on any page.
+      let nextToken: string | undefined;
+      do {
+        const page = await this.clients.ecs.send(
+          new ListTasksCommand({ cluster, serviceName, desiredStatus, ...(nextToken ? { nextToken } : {}) }),
+        );
+        const { taskArns = [] } = page;
+        if (desiredStatus === 'RUNNING') alive += taskArns.length;
+        else if (taskArns.length > 0) {
+          const { tasks = [] } = await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: taskArns }));
           alive += tasks.filter((task) => task.lastStatus !== 'STOPPED').length;
         }
-      }
+        nextToken = page.nextToken;
+      } while (nextToken);
     }
     return alive;
   }

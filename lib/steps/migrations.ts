@@ -5,6 +5,7 @@ import type { Color } from '../manifest/schema';
 import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/fence';
 import { type Context, colorPart } from '../runbook/context';
 import { done, type Observation, pending, type Step, todo } from '../runbook/step';
+import { onceToken } from './once';
 import { addressOf, withHost } from './reads-from';
 
 export function migrationsRun(instance: string, color: Color, part: 'expand' | 'contract' = 'expand'): Step {
@@ -46,7 +47,7 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
         command: part === 'expand' ? migration.expand : (migration.contract ?? []),
         network: migration.network,
         // the same token answers the same task: a lost answer cannot start the migrations twice.
-        token: tokenOf(context, part, attempt),
+        token: onceToken(context, part, attempt),
       });
     },
   };
@@ -56,17 +57,14 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
  * The last attempt of this window. ECS forgets stopped tasks after about an hour; an attempt that old and not in the
  * journal is started again, and the migration tool skips what it has applied.
  */
-async function newestAttempt(context: Context, part: string): Promise<{ attempt: number; task: OneOff } | undefined> {
+async function newestAttempt(context: Context, part: 'expand' | 'contract'): Promise<{ attempt: number; task: OneOff } | undefined> {
   let newest: { attempt: number; task: OneOff } | undefined;
   for (let attempt = 1; ; attempt += 1) {
-    const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, tokenOf(context, part, attempt));
+    const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, onceToken(context, part, attempt));
     if (!task) return newest;
     newest = { attempt, task };
   }
 }
-
-const tokenOf = (context: Context, part: string, attempt: number): string =>
-  `${context.window.system.slice(0, 16)}-${context.window.name}-${part}-${attempt}`;
 
 async function showLog(context: Context, color: Color, task: OneOff, token: string | undefined): Promise<string | undefined> {
   const { migration } = colorPart(context.manifest, color);

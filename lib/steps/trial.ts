@@ -13,6 +13,7 @@ import type { Window } from '../runbook/events';
 import { done, pending, type Step, todo } from '../runbook/step';
 import { count, declaredBy } from './bridges';
 import { fenced } from './fence';
+import { onceToken } from './once';
 import { addressOf, withHost } from './reads-from';
 import type { World } from './world';
 
@@ -144,7 +145,7 @@ function migrationsTried(copy: string, color: Color, attempt: number): Step {
     pollMs: 250,
     async observe(context) {
       const { shared } = context.manifest;
-      const task = await context.aws.tasks.findOnce(shared.cluster, tokenOf(context, attempt));
+      const task = await context.aws.tasks.findOnce(shared.cluster, onceToken(context, 'trial', attempt));
       if (!task) return todo();
       const page = await context.aws.logs.lines(...streamOf(context, color, task), shown);
       shown = page.token;
@@ -188,7 +189,7 @@ function migrationsTried(copy: string, color: Color, attempt: number): Step {
           subnets: migration.network.subnets,
           securityGroups: shared.trial?.taskSecurityGroups ?? migration.network.securityGroups,
         },
-        token: tokenOf(context, attempt),
+        token: onceToken(context, 'trial', attempt),
       });
     },
   };
@@ -264,13 +265,10 @@ async function migratorAtProduction(context: Context): Promise<boolean> {
   return host === address.host && port === address.port;
 }
 
-const tokenOf = ({ window }: Pick<Context, 'window'>, attempt: number): string =>
-  `${window.system.slice(0, 16)}-${window.name}-trial-${attempt}`;
-
 async function runningTasks(context: Context): Promise<OneOff[]> {
   const found: OneOff[] = [];
   for (let attempt = 1; attempt <= attemptOf(context); attempt += 1) {
-    const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, tokenOf(context, attempt));
+    const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, onceToken(context, 'trial', attempt));
     if (task && task.status !== 'STOPPED') found.push(task);
   }
   return found;
