@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, connect, type Db, type Login } from '../postgres/connect';
 import { type Fork, forkAhead } from '../postgres/fork';
+import { HeldDb } from '../postgres/holder';
 import { ensureUser, prepareRoles, type Roles } from '../postgres/roles';
 import { ensureFeedUser, type FeedSource, feedName } from '../postgres/subscription';
 import { copyStopped } from '../sandbox/postgres/backup';
@@ -159,7 +160,8 @@ export class Place {
         return address();
       },
       as,
-      master: () => as(master),
+      // as the night does it: every change looks whether the run still has the database.
+      master: async () => new HeldDb(await as(master), { number: 1, journal: 'bench', run: 'the bench' }, (message) => new Error(message)),
     };
   }
 

@@ -34,8 +34,9 @@ export interface Db {
   /**
    * Runs `action` inside one transaction and commits it; any error rolls it back. A transaction inside a transaction is a savepoint.
    * Use only the `db` given to the action inside it: statements on the outer one wait until the transaction is over.
+   * @param first a statement that is sent together with BEGIN; it costs no round trip of its own
    */
-  transaction<T>(action: (db: Db) => Promise<T>): Promise<T>;
+  transaction<T>(action: (db: Db) => Promise<T>, first?: string): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -83,6 +84,7 @@ const session = [
   'SET statement_timeout = 0',
   'SET idle_in_transaction_session_timeout = 0',
   'SET default_transaction_read_only = off',
+  "SET default_transaction_isolation = 'read committed'",
 ].join('; ');
 
 export async function connect(address: Address, login: Login, options: ConnectOptions = {}): Promise<Db> {
@@ -141,11 +143,11 @@ class Connection implements Db {
     return this.alone(() => this.run<T>(sql, params, !/^\s*(select|show|explain|fetch)\b/i.test(sql)));
   }
 
-  transaction<T>(action: (db: Db) => Promise<T>): Promise<T> {
+  transaction<T>(action: (db: Db) => Promise<T>, first?: string): Promise<T> {
     return this.alone(async () => {
-      await this.run('BEGIN', undefined, false);
       let result: T;
       try {
+        await this.run(first === undefined ? 'BEGIN' : `BEGIN; ${first}`, undefined, false);
         result = await action(this.inside(1));
       } catch (error) {
         if (!(error instanceof ConnectionLost)) await this.run('ROLLBACK', undefined, false).catch(() => undefined);

@@ -2,6 +2,18 @@
 import type { Aws } from '../aws';
 import type { Manifest } from '../manifest/schema';
 import { connect, type Db } from '../postgres/connect';
+import { HeldDb, type Holder } from '../postgres/holder';
+import { exit, Stop } from './errors';
+import type { Operator, Verb } from './events';
+
+/** The run that changes databases through these connections, and no other. */
+export interface HoldingRun {
+  /** The journal's number of its beginning. */
+  readonly number: number;
+  readonly window: string;
+  readonly verb: Verb;
+  readonly by: Operator;
+}
 
 export class Connections {
   private readonly open = new Map<string, Promise<Db>>();
@@ -10,6 +22,8 @@ export class Connections {
   constructor(
     private readonly aws: Aws,
     private readonly manifest: Manifest,
+    /** Left out by who only looks. */
+    private readonly run?: () => HoldingRun,
   ) {}
 
   to(instance: string): Promise<Db> {
@@ -35,7 +49,17 @@ export class Connections {
     const address = (await this.aws.databases.describe(instance))?.address;
     if (!address) throw new Error(`the instance ${instance} has no address yet`);
     const { username, password } = await this.aws.settings.secret(database.masterSecret);
-    return connect({ ...address, database: database.name }, { username, password }, { applicationName: 'switchback' });
+    const db = await connect({ ...address, database: database.name }, { username, password }, { applicationName: 'switchback' });
+    if (!this.run) return db;
+    const run = this.run();
+    const held = new HeldDb(db, holderOf(run, this.manifest), (message) => takenOver(instance, message, run));
+    try {
+      await held.take();
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+    return held;
   }
 
   /** Closes every connection, with the invocation. */
@@ -52,3 +76,17 @@ export class Connections {
     await Promise.all(all.map((db) => db.then((made) => made.close()).catch(() => undefined)));
   }
 }
+
+/** Windows count first: any run of w2 comes after every run of w1. */
+const holderOf = ({ number, window, verb, by }: HoldingRun, { shared }: Manifest): Holder => ({
+  number: Number(window.slice(1)) * 1_000_000 + number,
+  journal: `${shared.journalBucket}/${shared.system}`,
+  run: `the ${verb} of ${by.who} on ${by.where} (${window})`,
+});
+
+const takenOver = (instance: string, message: string, { verb }: HoldingRun): Stop =>
+  new Stop('window.taken-over', `${instance} is not this run's to change: ${message}`, {
+    state: `This run changed nothing on ${instance} after that.`,
+    next: ['npm run status -- --watch', `npm run ${verb} -- --take-over`],
+    exit: exit.locked,
+  });

@@ -6,7 +6,7 @@ import type { Aws } from '../aws';
 import { explain } from '../aws';
 import { isThrottle } from '../aws/outcome';
 import type { Clock } from './clock';
-import { Connections } from './connections';
+import { Connections, type HoldingRun } from './connections';
 import type { Context } from './context';
 import { exit, messageOf, OutcomeUnknown, Stop } from './errors';
 import { type EventBody, isNote, type Operator, type Verb } from './events';
@@ -65,7 +65,7 @@ export type RunAnswer =
 export async function advance(options: RunOptions): Promise<RunAnswer> {
   const { journal, clock } = options;
   await journal.refresh();
-  const connections = new Connections(options.aws, viewOf(journal).manifest);
+  const connections = new Connections(options.aws, viewOf(journal).manifest, () => holdingRun(options));
   let current: string | undefined;
   const say = (body: EventBody) => journal.append(options.run, options.by, body);
   try {
@@ -95,7 +95,7 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     const stop = asStop(explain(error), options.verb);
     // the loser of a race must not write into the winner's journal; a run that never began has nothing to end.
     const mine = fold(journal.events)?.current?.run === options.run;
-    if (mine && stop.code !== 'journal.other-writer' && stop.code !== 'journal.unwritable') {
+    if (mine && !['journal.other-writer', 'journal.unwritable', 'window.taken-over'].includes(stop.code)) {
       await lastWord(() =>
         say({
           type: 'run.stopped',
@@ -364,6 +364,13 @@ async function keepLease({ journal, clock, run, by }: RunOptions): Promise<void>
   // a clock that says less than nothing, or that was set meanwhile, says nothing: the journal is looked at.
   if (age >= 0 && age < (leaseSeconds / 3) * 1000 && !clock.doubtful()) return;
   await journal.append(run, by, { type: 'run.alive' });
+}
+
+/** This run as the databases know it: later runs of the journal have higher numbers. */
+function holdingRun({ journal, run, verb, by }: RunOptions): HoldingRun {
+  const started = journal.events.findLast((event) => event.type === 'run.started' && event.run === run);
+  if (!started) throw new Error('a run that has not begun has no business with a database');
+  return { number: started.number, window: journal.window, verb, by };
 }
 
 function begunBy(journal: Journal, step: string, run: string): boolean {
