@@ -234,18 +234,27 @@ export async function removeFeed(production: Db, fallback: Db | undefined, name:
 }
 
 /** Every published table must be one that the subscription knows: changes of others are dropped without a word. */
-export async function silentTables(production: Db, fallback: Db, name: FeedName): Promise<string[]> {
+export function silentTables(production: Db, fallback: Db, name: FeedName): Promise<string[]> {
+  return publishedBut('ready', production, fallback, name);
+}
+
+/** Those of them that the subscription has not even been told of: nothing copies them, and nothing will. */
+export function unknownTables(production: Db, fallback: Db, name: FeedName): Promise<string[]> {
+  return publishedBut('known', production, fallback, name);
+}
+
+async function publishedBut(not: 'ready' | 'known', production: Db, fallback: Db, name: FeedName): Promise<string[]> {
   const published = await production.query<{ name: string }>(
     "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_catalog.pg_publication_tables WHERE pubname = $1 ORDER BY 1",
     [name],
   );
-  const known = await fallback.query<{ name: string }>(
-    `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
-       JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE s.subname = $1 AND r.srsubstate = 'r'`,
+  const known = await fallback.query<{ name: string; ready: boolean }>(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name, r.srsubstate = 'r' AS ready FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+       JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE s.subname = $1`,
     [name],
   );
-  const ready = new Set(known.map((row) => row.name));
-  return published.map((row) => row.name).filter((table) => !ready.has(table));
+  const others = new Set(known.filter(({ ready }) => not === 'known' || ready).map((row) => row.name));
+  return published.map((row) => row.name).filter((table) => !others.has(table));
 }
 
 function conninfo({ address, login }: FeedSource, name: FeedName): string {

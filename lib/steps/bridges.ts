@@ -9,7 +9,7 @@ import { copyTables, resumeFeed } from '../postgres/feed';
 import { footprint, shipFootprint } from '../postgres/footprint';
 import { mapping } from '../postgres/mapping';
 import { readPublication } from '../postgres/publication';
-import { feedName, readSubscription, silentTables } from '../postgres/subscription';
+import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/subscription';
 import { type Context, colorPart } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
 import { feedSource } from './feed';
@@ -128,6 +128,9 @@ export function feedResumed(production: string, fallback: string): Step {
       const known = new Set((await readPublication(from, name)).map(({ schema, table }) => `${schema}.${table}`));
       const unpublished = [...script.publication, ...script.copied].filter(({ schema, table }) => !known.has(`${schema}.${table}`));
       if (unpublished.length > 0) return todo(`not published yet: ${unpublished.map(({ table }) => table).join(', ')}`);
+      // a run that died in between has published them and told nobody.
+      const unknown = await unknownTables(from, to, name);
+      if (unknown.length > 0) return todo(`not subscribed to yet: ${unknown.join(', ')}`);
       const silent = await silentTables(from, to, name);
       return silent.length === 0 ? done(`${known.size} tables`) : { is: 'pending', detail: `being copied: ${silent.join(', ')}` };
     },

@@ -1,13 +1,13 @@
 import { compareTables } from '../../lib/postgres/compare';
 import type { Db } from '../../lib/postgres/connect';
-import { beat, type FeedHealth, feedHealth, pauseFeed, resumeFeed, secondsLeft } from '../../lib/postgres/feed';
+import { beat, copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, secondsLeft } from '../../lib/postgres/feed';
 import { openTo } from '../../lib/postgres/fence';
 import { forkAhead } from '../../lib/postgres/fork';
 import { pollEvery } from '../../lib/postgres/lsn';
 import { markerRoundTrip } from '../../lib/postgres/marker';
 import { publishable, readPublication } from '../../lib/postgres/publication';
 import { allowMigrations, forbidMigrations } from '../../lib/postgres/roles';
-import { dropSlot, ensureFeedUser, feedName } from '../../lib/postgres/subscription';
+import { dropSlot, ensureFeedUser, feedName, silentTables, unknownTables } from '../../lib/postgres/subscription';
 import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
 
 const name = feedName('w1');
@@ -116,7 +116,7 @@ test('paused for migrations, the fallback keeps the data before the change; star
 });
 
 test('a table that is published but unknown to the subscription is found, although everything looks healthy', async () => {
-  await production!.query('CREATE TABLE late (id int PRIMARY KEY)');
+  await production!.query(`CREATE TABLE late (id int PRIMARY KEY); GRANT SELECT ON late TO ${feed.username}`);
   await fallback!.query('CREATE TABLE late (id int PRIMARY KEY)');
   await production!.query(`ALTER PUBLICATION ${name} ADD TABLE late (id)`);
   await production!.query('INSERT INTO late VALUES (1)');
@@ -126,7 +126,36 @@ test('a table that is published but unknown to the subscription is found, althou
   const health = await feedHealth(production!, fallback!, name);
   expect(health).toMatchObject({ state: 'stuck', applyErrors: expect.any(Number) });
   expect(health.reasons[0]).toContain('lost without a word: public.late');
-  await production!.query(`ALTER PUBLICATION ${name} DROP TABLE late`);
+  // nobody copies it: a run that died between publishing it and telling the subscription must do both again.
+  expect(await unknownTables(production!, fallback!, name)).toEqual(['public.late']);
+  await resumeFeed(
+    production!,
+    fallback!,
+    name,
+    source(),
+    (await readPublication(production!, name)).filter(({ schema, table }) => schema === 'public' && table !== 'late'),
+  );
+  await copyTables(production!, fallback!, name, [{ schema: 'public', table: 'late', columns: ['id'] }]);
+  expect(await fallback!.query('SELECT * FROM late')).toEqual([{ id: 1 }]);
+  expect(await unknownTables(production!, fallback!, name)).toEqual([]);
+});
+
+test('a table that is being copied is known to the subscription, and not ready', async () => {
+  await production!.query(`CREATE TABLE held (id int PRIMARY KEY); INSERT INTO held VALUES (1); GRANT SELECT ON held TO ${feed.username}`);
+  await fallback!.query('CREATE TABLE held (id int PRIMARY KEY)');
+  const admin = await b!.superuser();
+  await admin.query('BEGIN; LOCK TABLE held IN EXCLUSIVE MODE');
+  const copied = copyTables(production!, fallback!, name, [{ schema: 'public', table: 'held', columns: ['id'] }]);
+  const poll = pollEvery(20, 20_000, 'the copy being under way');
+  while (
+    (await silentTables(production!, fallback!, name)).join() !== 'public.held' ||
+    (await unknownTables(production!, fallback!, name)).length > 0
+  )
+    await poll();
+  await admin.query('ROLLBACK');
+  await admin.close();
+  await copied;
+  expect(await fallback!.query('SELECT * FROM held')).toEqual([{ id: 1 }]);
 });
 
 test('a fallback that is down too long is given up by production, which says so and goes on', async () => {
