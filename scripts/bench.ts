@@ -1,4 +1,4 @@
-/** `npm run bench -- traffic-only` or `-- database`: numbers that the README quotes, measured anew on this machine. */
+/** `npm run bench -- window`, `-- database` or `-- traffic-only`: numbers that the documentation quotes, measured anew on this machine. */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type DatabaseBench, measureDatabase, type Part, parts, quick, usual } from '../lib/bench/database';
 import { measureTrafficOnly } from '../lib/bench/traffic-only';
+import { measureWindow } from '../lib/bench/window';
+import { windowLines } from '../lib/bench/window-lines';
 import { exit } from '../lib/runbook/errors';
 import { bundleCommand } from './bundle';
 
@@ -67,6 +69,33 @@ program
     const lossless = result.lostWrites === 0 && result.duplicatedWrites === 0 && result.gap?.proven !== false;
     process.exitCode =
       lossless && result.gap?.cutover.goalMet !== false && result.gap?.rollback.goalMet !== false ? exit.done : exit.failed;
+  });
+
+program
+  .command('window')
+  .description('the whole time without a write at a cutover and a rollback by the real commands, with its parts: on a sandbox of its own')
+  .option('--runs <n>', 'windows, each with a cutover and a rollback', whole, 3)
+  .option('--rate <n>', "customers' requests per second", whole, 100)
+  .option('--speed <n>', 'AWS seconds per second', whole, 60)
+  .option('--open <seconds>', 'that customers use the new release before everything is taken back', whole, 10)
+  .option('--verbose', 'every line of every process')
+  .option('--json', 'one object on standard output')
+  .action(async (flags: { runs: number; rate: number; speed: number; open: number; verbose?: boolean; json?: boolean }) => {
+    const say = (text: string) => void process.stderr.write(`${text}\n`);
+    const interrupted = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+    const root = join(__dirname, '..');
+    const { runs, rate, speed, open } = flags;
+    const result = await measureWindow({
+      ...{ root, temp: tmpdir(), runs, rate, speed, openSeconds: open },
+      baseline: join(root, '.switchback', `bench-${speed}`),
+      onProgress: say,
+      onLine: (source, line) => flags.verbose && say(`${source}: ${line}`),
+      signal: interrupted.signal,
+    });
+    for (const line of windowLines(result)) say(line);
+    if (flags.json) process.stdout.write(`${JSON.stringify({ event: 'bench.window', ...result })}\n`);
+    process.exitCode = result.lostWrites === 0 && result.duplicatedWrites === 0 ? exit.done : exit.failed;
   });
 
 function databaseLines({ gap, lag, catchUp, compare, stage, ...of }: DatabaseBench): string[] {

@@ -100,6 +100,8 @@ export type EventBody =
       readonly type: 'step.done';
       readonly step: string;
       readonly seconds: number;
+      /** Of them, those between two looks, in the invocation that saw it done: for tasks, targets, databases. */
+      readonly waited?: number;
       /** False: it was already so. */
       readonly acted: boolean;
       readonly detail?: string;

@@ -162,8 +162,20 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
 }
 
 /** One step to its end. Answers only when the run must pause. */
-async function take(options: RunOptions, step: Step, connections: Connections, heed: Heed): Promise<RunAnswer | undefined> {
-  const { journal, clock } = options;
+async function take(given: RunOptions, step: Step, connections: Connections, heed: Heed): Promise<RunAnswer | undefined> {
+  let pausedMs = 0;
+  const clock: Clock = {
+    now: () => given.clock.now(),
+    elapsed: () => given.clock.elapsed(),
+    doubtful: () => given.clock.doubtful(),
+    async pause(ms) {
+      const from = given.clock.elapsed();
+      await given.clock.pause(ms);
+      pausedMs += given.clock.elapsed() - from;
+    },
+  };
+  const options = { ...given, clock };
+  const { journal } = options;
   const say = (body: EventBody) => journal.append(options.run, options.by, body);
   const begunByThisRun = begunBy(journal, step.id, options.run);
   if (seriesOf(journal).steps.get(step.id)?.startedAt === undefined || !begunByThisRun) await say({ type: 'step.started', step: step.id });
@@ -187,6 +199,7 @@ async function take(options: RunOptions, step: Step, connections: Connections, h
           type: 'step.done',
           step: step.id,
           seconds: Math.round(waitedMs()) / 1000,
+          ...(pausedMs > 0 ? { waited: Math.round(pausedMs) / 1000 } : {}),
           acted,
           ...(seen.detail === undefined ? {} : { detail: seen.detail }),
           ...(seen.facts === undefined ? {} : { facts: seen.facts }),

@@ -26,6 +26,18 @@ export interface SandboxOptions {
   readonly faults?: unknown;
   /** @default one line each in <folder>/sandbox.log */
   readonly log?: (line: string) => void;
+  /** Told every call from outside once it has been answered, reads included: for measuring. */
+  readonly onCall?: (call: WireCall) => void;
+}
+
+export interface WireCall {
+  readonly service: ServiceName;
+  readonly operation: string;
+  /** What the client says of itself; a Lambda function's names its runtime. */
+  readonly agent: string;
+  /** Milliseconds since the epoch: when it arrived, and when its answer was ready. */
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface RunningSandbox {
@@ -90,7 +102,8 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const ready = new Promise<void>((done) => {
     open = done;
   });
-  const server = createServer((request, response) => void ready.then(() => respond(request, response, perform, faults)));
+  const { onCall } = options;
+  const server = createServer((request, response) => void ready.then(() => respond(request, response, perform, faults, onCall)));
   // an upload or a Lambda invocation takes as long as it takes.
   server.requestTimeout = 0;
   const port = await listen(server, options.port ?? 0);
@@ -177,7 +190,14 @@ function listen(server: Server, port: number): Promise<number> {
 
 type Perform = (service: ServiceName, operation: string, input: unknown, call: CallInfo) => Promise<unknown>;
 
-async function respond(request: IncomingMessage, response: ServerResponse, perform: Perform, faults: Faults): Promise<void> {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  perform: Perform,
+  faults: Faults,
+  onCall?: SandboxOptions['onCall'],
+): Promise<void> {
+  const from = Date.now();
   try {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value ?? '')]));
     const raw = { method: request.method ?? 'GET', url: request.url ?? '/', headers, body: await readAll(request) };
@@ -186,16 +206,19 @@ async function respond(request: IncomingMessage, response: ServerResponse, perfo
       response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
       return;
     }
-    const cdk = /aws-cdk|cdk-assets/i.test(headers['user-agent'] ?? '');
+    const agent = headers['user-agent'] ?? '';
+    const cdk = /aws-cdk|cdk-assets/i.test(agent);
     let lost = false;
     const faulty: Perform = (service, operation, input, call) =>
-      faults.around(
-        { service, operation, cdk },
-        () => perform(service, operation, input, call),
-        () => {
-          lost = true;
-        },
-      );
+      faults
+        .around(
+          { service, operation, cdk },
+          () => perform(service, operation, input, call),
+          () => {
+            lost = true;
+          },
+        )
+        .finally(() => onCall?.({ service, operation, agent, from, to: Date.now() }));
     const { status, headers: answered, body } = await answer(raw, randomUUID(), faulty);
     if (lost) {
       request.socket.resetAndDestroy();

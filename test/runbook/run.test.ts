@@ -24,6 +24,16 @@ describe('a run', () => {
     ]);
   });
 
+  test('the journal says how much of a step was waiting between looks', async () => {
+    const made = await rig();
+    let looks = 0;
+    const slow: Step = { ...flag(new Set(), 'slow'), pollMs: 400, observe: async () => (++looks > 3 ? { is: 'done' } : { is: 'pending' }) };
+    await made.advance([slow, flag(new Set(['quick']), 'quick')]);
+    const done = (await made.events()).filter(({ type }) => type === 'step.done');
+    expect(done).toMatchObject([{ step: 'slow', waited: 1.2 }, { step: 'quick' }]);
+    expect(done[1]).not.toHaveProperty('waited');
+  });
+
   test('does not act where it is so already', async () => {
     const made = await rig();
     const act = jest.fn();

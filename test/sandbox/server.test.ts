@@ -104,6 +104,21 @@ test('what was changed and what went wrong is in the log, without values', async
   expect(log).not.toContain('top-secret-value');
 });
 
+test('whoever measures is told every call from outside, also one that only reads or fails, and who made it', async () => {
+  const calls: string[] = [];
+  const measured = await sandboxForTest({
+    onCall: ({ operation, agent, from, to }) => calls.push(`${operation} ${/lib\/\w+/.exec(agent)?.[0] ?? agent} ${to >= from}`),
+  });
+  try {
+    const ssm = new SSMClient({ ...clientConfig(measured.endpoint), customUserAgent: 'lib/bench' });
+    await refused(ssm.send(new GetParameterCommand({ Name: '/not-there' })));
+    await measured.call('ssm', 'PutParameter', { Name: '/inside', Value: 'x', Type: 'String' });
+    expect(calls).toEqual(['GetParameter lib/bench true']);
+  } finally {
+    await measured.stop();
+  }
+});
+
 test('a request that is no operation at all is refused, not left hanging', async () => {
   const answer = await fetch(`${sandbox.endpoint}/2015-03-31/nonsense`, {
     headers: { authorization: 'AWS4-HMAC-SHA256 Credential=A/20260101/eu-central-1/lambda/aws4_request, SignedHeaders=host' },
