@@ -19,7 +19,7 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
     case 'window.opened':
       return `${event.window.name} of ${event.window.system} opened: ${event.window.from ?? 'nothing'} → ${event.window.to}`;
     case 'run.started':
-      return `${event.verb} by ${event.by.who} on ${event.by.where}; ${event.plan.length} steps in ${event.runner}, about ${duration(totalOf(event.plan))}${measuredText(event.plan)}${event.takeOver ? `; taken over from ${event.takeOver.who} on ${event.takeOver.where}` : ''}`;
+      return `${event.verb} by ${event.by.who} on ${event.by.where}; ${event.plan.length} steps in ${event.runner}, about ${duration(totalOf(event.plan))}${measuredText(event.plan)}${event.takeOver ? `; taken over from ${event.takeOver.who} on ${event.takeOver.where}` : ''}${event.reason === undefined ? '' : `; because: ${event.reason}`}`;
     case 'run.alive':
       return undefined;
     case 'step.started':

@@ -101,7 +101,10 @@ function seriesText(series: Series, window: WindowView, { now }: StatusScreen, s
   if (series !== window.current) return `left, ${sofar}`;
   if (waitsAtGate(series, window)) return paint('yellow', `waits for go or no-go, ${sofar}`);
   return Date.parse(series.leaseUntil) > now
-    ? paint('yellow', `running, ${sofar}, by ${series.by.who}`)
+    ? paint(
+        'yellow',
+        `running since ${dateTime(series.runSince, style)}, ${sofar}, by ${series.by.who} on ${series.by.where}${series.reason === undefined ? '' : ` (${series.reason})`}`,
+      )
     : paint('yellow', `interrupted, ${sofar}; nobody is at it`);
 }
 

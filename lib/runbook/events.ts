@@ -85,6 +85,8 @@ export type EventBody =
       readonly plan: readonly PlannedStep[];
       /** Where the steps run: the runner's name, or `terminal`. */
       readonly runner: string;
+      /** Why, in the operator's words. */
+      readonly reason?: string;
       /** A rollback that the operator accepted to lose writes for. */
       readonly acceptLoss?: boolean;
       /** Ids of differences of the two forms that a rollback may lose. */
@@ -109,8 +111,8 @@ export type EventBody =
     }
   | { readonly type: 'gate.asked'; readonly step: string; readonly question: string }
   | { readonly type: 'gate.answered'; readonly step: string; readonly answer: 'go' | 'no-go'; readonly reason: string }
-  /** Somebody wishes a run to stop after the step it is in. */
-  | { readonly type: 'stop.asked'; readonly of: string; readonly why: string }
+  /** Somebody wishes a run to stop after the step it is in; `takeOver`: and waits to go on in its place. */
+  | { readonly type: 'stop.asked'; readonly of: string; readonly why: string; readonly takeOver?: true }
   /** The hour by which something must be up. */
   | { readonly type: 'up-by.set'; readonly upBy: string; readonly atDecision: AtDecision }
   /** The last moment at which a rollback from here is done in time; written when it moves, and when it comes near. */

@@ -5,6 +5,7 @@
 import { answerSeconds, decide, hasMoved, warningDue } from './decision';
 import { exit, Stop } from './errors';
 import type { PlannedStep } from './events';
+import { windowTakenOver } from './held';
 import { otherWriter } from './journal';
 import { type RunAnswer, type RunOptions, seriesOf, viewOf } from './run';
 import type { Observation, Step } from './step';
@@ -93,6 +94,7 @@ export class Heed {
     const { journal, clock, run, verb } = this.options;
     const asked = journal.events.find((event) => event.type === 'stop.asked' && event.of === run);
     if (asked?.type !== 'stop.asked' || clock.now() - Date.parse(asked.at) < grace) return;
+    if (asked.takeOver) throw windowTakenOver(journal.window, asked);
     const where = grace > 0 ? `while "${step.title}" was waited for` : `before "${step.title}"`;
     throw new Stop('run.stop-asked', `${asked.by.who} on ${asked.by.where} asked it to stop (${asked.why}); it stopped ${where}`, {
       state: 'What had been asked of AWS goes on by itself; no step is half known.',

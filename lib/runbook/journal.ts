@@ -6,6 +6,7 @@
 import type { Clock } from './clock';
 import { exit, messageOf, Stop } from './errors';
 import { type EventBody, isNote, type JournalEvent, type Operator } from './events';
+import { windowTakenOver } from './held';
 
 /** Where events are kept. lib/aws/journal-store.ts keeps them in S3. */
 export interface JournalStore {
@@ -115,11 +116,12 @@ const unwritten = (event: JournalEvent, window: string, tries: number, cause: un
     },
   );
 
-export const otherWriter = (event: JournalEvent | undefined, window: string): Stop =>
-  new Stop(
+export function otherWriter(event: JournalEvent | undefined, window: string): Stop {
+  if (event?.type === 'run.started') return windowTakenOver(window, event);
+  return new Stop(
     'journal.other-writer',
     event
-      ? `event ${event.number} of ${window} was written by ${event.by.who} on ${event.by.where}`
+      ? `event ${event.number} of ${window} was written by ${event.by.who} on ${event.by.where} at ${event.at}`
       : `an event of ${window} was written by somebody else`,
     {
       state: 'Another run of this window is writing; this one changed nothing after its last event.',
@@ -127,3 +129,4 @@ export const otherWriter = (event: JournalEvent | undefined, window: string): St
       exit: exit.locked,
     },
   );
+}

@@ -11,6 +11,7 @@ import type { Context } from './context';
 import { exit, messageOf, OutcomeUnknown, Stop } from './errors';
 import { type EventBody, isNote, type Operator, type Verb } from './events';
 import { Heed, type Outside } from './heed';
+import { followedBy, holderOf, windowHeld, windowTakenOver } from './held';
 import type { Journal } from './journal';
 import { type Observation, planned, type Step } from './step';
 import { fold, leaseSeconds, type Series, type WindowView } from './window';
@@ -30,6 +31,8 @@ export interface RunOptions {
   readonly by: Operator;
   /** Where the steps run, for the journal. */
   readonly runner: string;
+  /** Why, in the operator's words. */
+  readonly reason?: string;
   readonly acceptLoss?: boolean;
   /** Ids of differences that the operator accepts to lose at a rollback. */
   readonly acceptedLosses?: readonly string[];
@@ -95,7 +98,7 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     const stop = asStop(explain(error), options.verb);
     // the loser of a race must not write into the winner's journal; a run that never began has nothing to end.
     const mine = fold(journal.events)?.current?.run === options.run;
-    if (mine && !['journal.other-writer', 'journal.unwritable', 'window.taken-over'].includes(stop.code)) {
+    if (mine && !['journal.other-writer', 'journal.unwritable'].includes(stop.code)) {
       await lastWord(() =>
         say({
           type: 'run.stopped',
@@ -123,21 +126,12 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
   }
 }
 
-/** @throws Stop `window.held` while another run's lease lasts */
+/** @throws Stop `window.held` while another run's lease lasts, `window.taken-over` for a run whose turn is over */
 export function refuseWhileHeld(journal: Journal, { verb, run, clock }: Pick<RunOptions, 'verb' | 'run' | 'clock'>): void {
-  const { current } = viewOf(journal);
-  const held = current && current.ended === undefined && current.run !== run ? Date.parse(current.leaseUntil) : 0;
-  if (current && held > clock.now()) {
-    throw new Stop(
-      'window.held',
-      `${journal.window} is in the hands of ${current.by.who} on ${current.by.where}: ${current.verb} since ${current.startedAt}`,
-      {
-        state: `Its lease ends at ${new Date(held).toISOString()} unless it writes again.`,
-        next: ['npm run status -- --watch', `npm run ${verb} -- --take-over`],
-        exit: exit.locked,
-      },
-    );
-  }
+  const taker = followedBy(run, journal.events);
+  if (taker) throw windowTakenOver(journal.window, taker);
+  const held = holderOf(viewOf(journal).current, run, clock.now());
+  if (held) throw windowHeld(journal.window, held, verb);
 }
 
 /** Takes the window for this run, or says who has it. */
@@ -153,6 +147,7 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
     verb: options.verb,
     plan: plan.map(planned),
     runner: options.runner,
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...(options.acceptLoss ? { acceptLoss: true } : {}),
     ...(options.acceptedLosses ? { acceptedLosses: options.acceptedLosses } : {}),
     ...(options.takeOver && current && current.ended === undefined && current.run !== run

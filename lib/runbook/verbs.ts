@@ -27,6 +27,8 @@ export interface Request {
   /** The same over all invocations of one command; a new command is a new run. */
   readonly run: string;
   readonly by: Operator;
+  /** Why, in the operator's words; in the journal, and told to whoever comes second. */
+  readonly reason?: string;
   /** Refuse to work on any other window. */
   readonly window?: string;
   readonly acceptLoss?: boolean;
@@ -93,6 +95,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       by: request.by,
       runner: hands.runner,
       deadline: hands.deadline,
+      ...(request.reason === undefined ? {} : { reason: request.reason }),
       ...(request.acceptLoss === undefined ? {} : { acceptLoss: request.acceptLoss }),
       ...(request.acceptedLosses === undefined ? {} : { acceptedLosses: request.acceptedLosses }),
       ...(request.takeOver ? { takeOver: true } : {}),

@@ -33,7 +33,11 @@ export interface Series {
   readonly verb: Verb;
   readonly run: string;
   readonly by: Operator;
+  /** Why, in the operator's words. */
+  readonly reason: string | undefined;
   readonly startedAt: string;
+  /** When the run began that goes on with the series now. */
+  readonly runSince: string;
   readonly plan: readonly PlannedStep[];
   readonly steps: ReadonlyMap<string, StepRecord>;
   readonly acceptLoss: boolean;
@@ -116,7 +120,9 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
           verb: event.verb,
           run: event.run,
           by: event.by,
+          reason: event.reason,
           startedAt: goesOn?.startedAt ?? event.at,
+          runSince: event.at,
           plan: event.plan,
           steps: goesOn?.steps ?? new Map(),
           acceptLoss: event.acceptLoss ?? goesOn?.acceptLoss ?? false,

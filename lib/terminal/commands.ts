@@ -81,7 +81,8 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
       .option('--here', 'run the steps in this process instead of the runner function')
       .option('--take-over', 'take the window over from a run that has not ended, once its lease has')
       .option('--patience <seconds>', 'stop at a step that takes longer (default: each step has its own patience)', positive)
-      .option('--by <name>', 'who you are, for the journal (default: your AWS principal)');
+      .option('--by <name>', 'who you are, for the journal (default: your AWS principal)')
+      .option('--reason <text>', 'why, for the journal and for whoever comes second; with --answer: why that answer');
 
   running('stage', 'days or hours before: check everything the night needs; nothing is down')
     .option('--undo', 'take it back: the trial, the feed and the fallback go, and the window is closed')
@@ -93,7 +94,6 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
     .action(run((flags, output) => plan(flags, output)));
   running('cutover', 'the night: maintenance, workers, fence, migrations, checks, traffic, watching')
     .addOption(new Option('--answer <answer>', 'answer the gate: go or no-go').choices(['go', 'no-go']))
-    .option('--reason <text>', 'why, for the journal')
     .option('--up-by <time>', 'something must be up by then: HH:MM or ISO 8601; given again, it extends the window')
     .addOption(
       new Option('--at-decision <policy>', 'what happens when nobody answers at the decision time')
@@ -167,6 +167,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     verb,
     run,
     by,
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
     ...(flags.takeOver ? { takeOver: true } : {}),
     ...(flags.patience === undefined ? {} : { patienceSeconds: flags.patience }),
     ...(upBy ? { upBy } : {}),

@@ -9,12 +9,12 @@ import type { Clock } from '../runbook/clock';
 import { answerSeconds } from '../runbook/decision';
 import { exit, messageOf, Stop } from '../runbook/errors';
 import type { JournalEvent, Verb } from '../runbook/events';
+import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../runbook/held';
 import { Journal } from '../runbook/journal';
 import type { RunAnswer } from '../runbook/run';
 import { type Reply, type Request, runVerb } from '../runbook/verbs';
 import { decisionStep, fold, type WindowView } from '../runbook/window';
 import type { Answer, Gate } from './gate';
-import { holder } from './open-window';
 import { watch } from './watch';
 
 export interface DriveOptions {
@@ -38,6 +38,8 @@ export async function drive(request: Request, options: DriveOptions): Promise<Re
   options.signal.addEventListener('abort', onInterrupt, { once: true });
   let more: Pick<Request, 'answer' | 'unanswered'> = request.answer ? { answer: request.answer } : {};
   try {
+    // at once: asked, the runner would be busy with their run until its next pause.
+    if (!request.takeOver) follower.refuseIfHeld();
     for (;;) {
       if (request.takeOver) await waitForHolder(request, options, follower);
       const { answer: _, ...plain } = request;
@@ -101,13 +103,13 @@ async function waitForHolder(request: Request, { clock, note, signal }: DriveOpt
   let said = Number.POSITIVE_INFINITY;
   for (;;) {
     await follower.look();
-    const held = holder(follower.view, request.run, clock.now());
+    const held = holderOf(follower.view?.current, request.run, clock.now());
     if (!held) return;
     if (signal.aborted)
       throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was taken over', { next: ['npm run status'], exit: exit.interrupted });
     if (asked !== held.run) {
       asked = held.run;
-      await follower.askToStop(held.run, `${request.by.who} on ${request.by.where} takes over`);
+      await follower.askToStop(held.run, `${request.by.who} on ${request.by.where} takes over`, true);
       note(`${held.by.who} on ${held.by.where} has the window (${held.verb} since ${held.startedAt}); asked to stop after its step`);
     }
     const seconds = Math.ceil((Date.parse(held.leaseUntil) - clock.now()) / 1000);
@@ -148,6 +150,7 @@ async function atGate(
     const word = view?.answers.get(gate.step);
     if (word || view?.current?.run !== request.run) {
       await stopAsking();
+      follower.stopIfTakenOver();
       note(word ? `${word.answer} by ${word.by.who} on ${word.by.where}: ${word.reason}` : 'somebody else goes on with the window');
       return 'elsewhere';
     }
@@ -184,6 +187,7 @@ async function theirs(options: DriveOptions, follower: Follower): Promise<Reply 
     await options.clock.pause(500);
     await follower.look();
   }
+  follower.stopIfTakenOver();
   const { journal } = follower;
   if (!journal) return undefined;
   follower.screen.close();
@@ -193,7 +197,6 @@ async function theirs(options: DriveOptions, follower: Follower): Promise<Reply 
 
 /** Reads the journal of the window that is open, or that the runner opens. */
 class Follower {
-  journal: Journal | undefined;
   readonly screen: Screen;
   private shown = 0;
   private wish: { readonly of: string; readonly why: string } | undefined;
@@ -205,6 +208,7 @@ class Follower {
     readonly runner: string,
     /** Windows that were closed before we began: not ours. */
     private readonly before: ReadonlySet<string>,
+    public journal: Journal | undefined,
   ) {
     this.screen = options.screen(request.verb, request.run);
   }
@@ -214,13 +218,10 @@ class Follower {
     const store = options.aws.journal(manifest.shared.journalBucket, request.system);
     const names = await store.windows();
     const last = names.at(-1);
-    const before = new Set(names);
-    if (last !== undefined) {
-      const journal = new Journal(store, last, options.clock, randomUUID);
-      await journal.refresh();
-      if (fold(journal.events)?.closed === undefined) before.delete(last);
-    }
-    return new Follower(options, request, manifest.shared.journalBucket, manifest.shared.runner, before);
+    const newest = last === undefined ? undefined : new Journal(store, last, options.clock, randomUUID);
+    await newest?.refresh();
+    const open = newest && fold(newest.events)?.closed === undefined ? newest : undefined;
+    return new Follower(options, request, manifest.shared.journalBucket, manifest.shared.runner, new Set(names), open);
   }
 
   get run(): string {
@@ -231,6 +232,19 @@ class Follower {
     return this.journal && fold(this.journal.events);
   }
 
+  /** @throws Stop `window.held` */
+  refuseIfHeld(): void {
+    const { view, request } = this;
+    const held = holderOf(view?.current, request.run, this.options.clock.now());
+    if (view && held) throw windowHeld(view.name, held, request.verb);
+  }
+
+  /** @throws Stop `window.taken-over` */
+  stopIfTakenOver(): void {
+    const taker = this.journal && takenFrom(this.request.run, this.journal.events);
+    if (this.journal && taker) throw windowTakenOver(this.journal.window, taker);
+  }
+
   async look(): Promise<void> {
     const added = await this.added().catch(() => []);
     const view = this.view;
@@ -239,8 +253,9 @@ class Follower {
   }
 
   /** Leaves a note for a run: it stops after the step it is in. Where no window is open yet, as soon as one is. */
-  async askToStop(of: string, why: string): Promise<void> {
-    if (this.journal) await this.journal.note(this.request.run, this.request.by, { type: 'stop.asked', of, why });
+  async askToStop(of: string, why: string, takeOver = false): Promise<void> {
+    if (this.journal)
+      await this.journal.note(this.request.run, this.request.by, { type: 'stop.asked', of, why, ...(takeOver ? { takeOver } : {}) });
     else this.wish = { of, why };
   }
 

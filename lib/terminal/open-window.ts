@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import type { Clock } from '../runbook/clock';
 import type { Operator } from '../runbook/events';
+import { holderOf } from '../runbook/held';
 import { Journal } from '../runbook/journal';
 import type { Request } from '../runbook/verbs';
 import { fold, type Series, type WindowView } from '../runbook/window';
@@ -27,12 +28,6 @@ export async function openWindow(
   return view && view.closed === undefined ? { journal, view } : undefined;
 }
 
-/** The run of somebody else that holds the window now. */
-export function holder(view: WindowView | undefined, run: string, now: number): Series | undefined {
-  const current = view?.current;
-  return current && current.ended === undefined && current.run !== run && Date.parse(current.leaseUntil) > now ? current : undefined;
-}
-
 /**
  * Notes another hour while somebody's run is under way: it works out its decision time anew before its next step.
  * Answers whose run that is; undefined where nobody is at it, and the verb itself brings the hour along.
@@ -44,7 +39,7 @@ export async function extend(
   by: Operator,
   clock: Clock,
 ): Promise<Series | undefined> {
-  const at = holder(view, run, clock.now());
+  const at = holderOf(view.current, run, clock.now());
   if (at) await journal.note(run, by, { type: 'up-by.set', ...upBy });
   return at;
 }

@@ -155,7 +155,7 @@ test('what to type next follows the window', () => {
   expect(at(running)).toEqual(['npm run status -- --watch']);
   expect(at(running, 3600)).toEqual(['npm run cutover', 'npm run rollback']);
   expect(statusScreen({ ...quiet, window: running.view, now: began + 10_000 }, plain)).toContain(
-    '    cutover    running, 0 of 8 steps done, by Ana',
+    '    cutover    running since 2026-03-01 02:00 UTC, 0 of 8 steps done, by Ana on ana@laptop',
   );
   expect(statusScreen({ ...quiet, window: running.view, now: began + 3600_000 }, plain)).toContain(
     '    cutover    interrupted, 0 of 8 steps done; nobody is at it',

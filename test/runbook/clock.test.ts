@@ -208,7 +208,7 @@ test.each([
       acted.push('changed');
     },
   });
-  expect(await ada.advance([step])).toMatchObject({ state: 'stopped', code: 'journal.other-writer' });
+  expect(await ada.advance([step])).toMatchObject({ state: 'stopped', code: 'window.taken-over' });
   expect(acted).toEqual(['refused']);
 });
 

@@ -182,7 +182,7 @@ describe('a window that was taken over', () => {
     });
     expect(await made.advance([sleeper, flag(world, 'b')], { aws })).toMatchObject({
       state: 'stopped',
-      code: 'journal.other-writer',
+      code: 'window.taken-over',
       exit: 5,
     });
     expect(sent).toEqual(['first', 'second']);

@@ -196,7 +196,14 @@ describe('a run', () => {
       },
     });
     const answer = await made.advance([sleeper, flag(world, 'b')]);
-    expect(answer).toMatchObject({ state: 'stopped', code: 'journal.other-writer', exit: 5 });
+    expect(answer).toMatchObject({
+      state: 'stopped',
+      code: 'window.taken-over',
+      message: expect.stringMatching(/^w1 was taken over by ada on ada@laptop at 2026-/),
+      exit: 5,
+    });
+    // its terminal asks again: the window is free, and still it does not go on from there.
+    expect(await made.advance([sleeper, flag(world, 'b')])).toMatchObject({ state: 'stopped', code: 'window.taken-over', exit: 5 });
     expect((await made.events()).at(-1)?.type).toBe('run.finished');
   });
 

@@ -47,11 +47,12 @@ class Theatre {
     const asked = journal.events.findLast((event) => event.type === 'gate.asked');
     if (request.answer && asked?.type === 'gate.asked')
       await journal.note(request.run, request.by, { type: 'gate.answered', step: asked.step, ...request.answer });
-    const { verb, run, by, takeOver, unanswered } = request;
+    const { verb, run, by, reason, takeOver, unanswered } = request;
     const answer = await advance({
       aws: {} as Aws,
       ...{ clock: this.clock, journal, verb, run, by, runner: 'video-runner', deadline: Number.POSITIVE_INFINITY },
       ...(takeOver ? { takeOver } : {}),
+      ...(reason === undefined ? {} : { reason }),
       ...(unanswered ? { unanswered } : {}),
       ...(this.outside ? { outside: this.outside } : {}),
       plan: async () => this.plan,
@@ -158,10 +159,61 @@ test('a take-over asks the living holder to stop, waits, and goes on', async () 
     },
   });
   theatre.plan = [slow, flag(theatre.world, 'b')];
-  expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'run.stop-asked' });
+  expect(await theatre.terminal('run-1')).toMatchObject({
+    state: 'stopped',
+    code: 'window.taken-over',
+    message: expect.stringMatching(/^w1 was taken over by bob on bob@phone at 2026-/),
+    exit: 5,
+  });
   expect(await over).toMatchObject({ state: 'finished' });
   expect([...theatre.world]).toEqual(['a', 'b']);
   expect(theatre.notes[0]).toMatch(/^ada on ada@laptop has the window \(cutover since .*\); asked to stop after its step$/);
+});
+
+test('a terminal that waits at a gate hears that its window was taken over, by whom, and ends', async () => {
+  theatre.plan = [gate, flag(theatre.world, 'switch')];
+  let over: Promise<Reply> | undefined;
+  const first = theatre.terminal(
+    'run-1',
+    {},
+    {
+      ask: (its, signal) => {
+        over = theatre.terminal('run-2', { by: bob, takeOver: true }, { ask: async () => ({ answer: 'go', reason: 'seen' }) });
+        return nobody(its, signal);
+      },
+    },
+  );
+  await expect(first).rejects.toMatchObject({
+    code: 'window.taken-over',
+    message: expect.stringMatching(/^w1 was taken over by bob on bob@phone at 2026-/),
+    exit: 5,
+  });
+  expect(await over).toMatchObject({ state: 'finished' });
+});
+
+test('who comes second is told at once, without asking the runner: who has the window, since when, why, from where', async () => {
+  let told: unknown;
+  let asked = 0;
+  const invoke = theatre.invoke.bind(theatre);
+  theatre.invoke = (request) => {
+    asked += 1;
+    return invoke(request);
+  };
+  const slow = flag(theatre.world, 'a', {
+    act: async () => {
+      told = await theatre.terminal('run-2', { by: bob }).catch((error: unknown) => error);
+      theatre.world.add('a');
+    },
+  });
+  theatre.plan = [slow];
+  expect(await theatre.terminal('run-1', { reason: 'CHG-4711' })).toMatchObject({ state: 'finished' });
+  expect(told).toMatchObject({
+    code: 'window.held',
+    message: 'w1 is in the hands of ada on ada@laptop: cutover since 2026-11-21T02:00:00.000Z, because: CHG-4711',
+    next: ['npm run status -- --watch', 'npm run cutover -- --take-over'],
+    exit: 5,
+  });
+  expect(asked).toBe(1);
 });
 
 test('a take-over of a dead holder counts its lease down, and the journal says whose it was', async () => {
