@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { FAULTS_PATH, Faults } from './faults';
+import { FAULTS_PATH, Faults, STRIKE_PATH } from './faults';
 import { leaveFolder, SandboxError, takeFolder } from './lock';
 import { AwsError, type CallInfo, type Sandbox, type Service, type ServiceName } from './service';
 import { makeServices } from './services';
@@ -76,10 +76,13 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   const log = options.log ?? ((line) => appendFileSync(join(folder, 'sandbox.log'), `${new Date().toISOString()} ${line}\n`));
   let services: ReadonlyMap<ServiceName, Service> = new Map();
 
-  const faults = new Faults(() => sandbox);
+  const faults = new Faults(
+    () => sandbox,
+    () => services,
+  );
   if (options.faults !== undefined) faults.set(options.faults);
 
-  /** Every request passes here, from the wire (where lib/sandbox/faults.ts stands around it) and in process. */
+  /** Every request passes here, from the wire (where lib/sandbox/faults stands around it) and in process. */
   async function perform(service: ServiceName, operation: string, given: unknown, call: CallInfo): Promise<unknown> {
     const started = Date.now();
     try {
@@ -129,6 +132,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     after: (awsSeconds, action) => time.after(awsSeconds, action),
     every: (awsSeconds, action) => time.every(awsSeconds, action),
     pause: (awsSeconds) => time.pause(awsSeconds),
+    fault: (kind, course) => faults.course(kind, course),
     log,
     arn: (service, rest) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`,
     id: (length) =>
@@ -201,8 +205,8 @@ async function respond(
   try {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value ?? '')]));
     const raw = { method: request.method ?? 'GET', url: request.url ?? '/', headers, body: await readAll(request) };
-    if (raw.url === FAULTS_PATH) {
-      const { status, body } = controlFaults(faults, raw.method, raw.body.toString('utf8'));
+    if (raw.url === FAULTS_PATH || raw.url === STRIKE_PATH) {
+      const { status, body } = await controlFaults(faults, `${raw.method} ${raw.url}`, raw.body.toString('utf8'));
       response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
       return;
     }
@@ -212,7 +216,7 @@ async function respond(
     const faulty: Perform = (service, operation, input, call) =>
       faults
         .around(
-          { service, operation, cdk },
+          { service, operation, input, cdk },
           () => perform(service, operation, input, call),
           () => {
             lost = true;
@@ -237,11 +241,12 @@ async function respond(
   }
 }
 
-function controlFaults(faults: Faults, method: string, body: string): { status: number; body: unknown } {
+async function controlFaults(faults: Faults, what: string, body: string): Promise<{ status: number; body: unknown }> {
   try {
-    if (method === 'POST') faults.set(JSON.parse(body));
-    else if (method === 'DELETE') faults.set({ rules: [] });
-    else if (method !== 'GET') return { status: 405, body: { message: 'GET, POST or DELETE' } };
+    if (what === `POST ${STRIKE_PATH}`) return { status: 200, body: await faults.strike(JSON.parse(body)) };
+    if (what === `POST ${FAULTS_PATH}`) faults.set(JSON.parse(body));
+    else if (what === `DELETE ${FAULTS_PATH}`) await faults.end();
+    else if (what !== `GET ${FAULTS_PATH}`) return { status: 405, body: { message: 'GET, POST or DELETE; of a strike, POST' } };
     return { status: 200, body: faults.state() };
   } catch (error) {
     return { status: 400, body: { message: error instanceof Error ? error.message : String(error) } };

@@ -3,6 +3,7 @@
  * AWS SDK's own inputs and outputs. The wire (lib/sandbox/wire) turns HTTP into these calls and back; the
  * CloudFormation interpreter calls the same handlers in process.
  */
+import type { CourseKind, StrikeKind } from './faults/rules';
 import type { Table } from './state';
 
 /** An error of AWS, with AWS's own code and status; the wire writes it in the protocol of the service. */
@@ -37,6 +38,19 @@ export interface Service {
   start?(): Promise<void>;
   /** Called once: stop every process, socket and timer. Must not lose state. */
   stop?(): Promise<void>;
+  /** Faults of things (faults/rules.ts): each does it to `target`, resolves when it is done, and says what was done. */
+  readonly strikes?: Readonly<Partial<Record<StrikeKind, (target: string, seconds: number) => Promise<string>>>>;
+  /** Ends what lasts of a strike. */
+  calm?(): void | Promise<void>;
+}
+
+/** What a service begins to do, as faults are told of it. */
+export interface Course {
+  readonly service: ServiceName;
+  /** The call that is for this, whoever asked for it: `PromoteReadReplica`. */
+  readonly operation: string;
+  /** What it is done to may be called any of these. */
+  readonly names: readonly (string | undefined)[];
 }
 
 export type ServiceName =
@@ -79,6 +93,8 @@ export interface Sandbox {
   every(awsSeconds: number, action: () => void | Promise<void>): void;
   /** Resolves after `awsSeconds / speed`; rejects when the sandbox stops. */
   pause(awsSeconds: number): Promise<void>;
+  /** Whether a fault makes what is begun now `long` (by this factor) or what is stopped `deaf`; undefined: it goes as usual. */
+  fault(kind: CourseKind, course: Course): number | undefined;
   /** One line in the sandbox's log file: what a person asking "why did this happen" would want. */
   log(line: string): void;
   /** `arn:aws:<service>:<region>:<account>:<rest>` */

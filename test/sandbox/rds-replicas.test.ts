@@ -1,7 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { crashInstance } from '../../lib/sandbox/services/rds';
 import { asMaster, available, create, gone, describe as instance, password, rdsSandbox, statuses, stopSandbox } from './rds-support';
 import { eventually, type TinySandbox } from './tiny';
 
@@ -238,9 +237,9 @@ test('a static parameter waits for a reboot, a dynamic one does not, and a promo
 
 test('a server that dies is started again by RDS, with everything it had acknowledged', async () => {
   await sql('copy', 'INSERT INTO t VALUES (500)');
-  await crashInstance(sandbox, 'copy');
+  await sandbox.strike('crash', 'copy');
   await eventually(async () => (await sql('copy', 'SELECT n FROM t WHERE n = 500').catch(() => [])).length === 1);
-  await crashInstance(sandbox, 'copy', false);
+  await sandbox.strike('down', 'copy');
   await expect(sql('copy', 'SELECT 1')).rejects.toThrow('ECONNREFUSED');
   await call('RebootDBInstance', named('copy'));
   await available(sandbox, 'copy');

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { StrikeKind } from '../../lib/sandbox/faults/rules';
 import type { Sandbox, Service, ServiceName } from '../../lib/sandbox/service';
 import { State } from '../../lib/sandbox/state';
 
@@ -10,6 +11,8 @@ type Factory = (sandbox: Sandbox) => Service;
 
 export interface TinySandbox extends Sandbox {
   readonly lines: string[];
+  /** A fault, at once. */
+  strike(kind: StrikeKind, target: string, seconds?: number): Promise<string | undefined>;
   /** Stops the services and forgets what is in memory; the folder stays, as with a sandbox that is started again. */
   restart(): Promise<TinySandbox>;
   /** Stops the services; `restart` brings them back. */
@@ -71,10 +74,15 @@ export async function tinySandbox(
       );
     },
     pause: (seconds) => new Promise((resolve) => timers.add(setTimeout(resolve, (seconds / speed) * 1000))),
+    fault: () => undefined,
     log: (line) => void lines.push(line),
     arn: (service, rest) => `arn:aws:${service}:eu-central-1:000000000000:${rest}`,
     id: (length) => randomBytes(length).toString('hex').slice(0, length),
     lines,
+    strike: async (kind, target, seconds = 20) => {
+      const able = [...services.values()].find(({ strikes }) => strikes?.[kind]);
+      return able?.strikes?.[kind]?.(target, seconds);
+    },
     stopServices: halt,
     async restart() {
       await halt();

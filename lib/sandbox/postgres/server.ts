@@ -7,7 +7,7 @@ import { Client, type QueryResultRow } from 'pg';
 import { freePort } from '../ports';
 import { giveToServer, spawnOptions } from './account';
 import type { Binaries } from './binaries';
-import { childrenOf, endLeftOver, guard, isFree, signal, statusOf, waitFor } from './process';
+import { childrenOf, endLeftOver, guard, isAlive, isFree, signal, statusOf, waitFor } from './process';
 
 /** Names and values of postgresql.conf. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -45,6 +45,7 @@ export class PostgresServer {
   private process: ChildProcess | undefined;
   private starting: Promise<void> | undefined;
   private callOffGuard: (() => void) | undefined;
+  private readonly frozen = new Set<number>();
 
   constructor(private readonly options: ServerOptions) {
     this.folder = options.folder;
@@ -123,6 +124,8 @@ export class PostgresServer {
     await this.starting?.catch(() => {});
     const child = this.process;
     if (!child?.pid) return;
+    // one that stands still would not hear it.
+    this.thaw();
     this.forget();
     signal(child.pid, mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
     if (await waitFor(() => child.exitCode !== null || child.signalCode !== null, 60_000)) return;
@@ -145,6 +148,29 @@ export class PostgresServer {
     signal(child.pid, 'SIGKILL');
     for (const pid of sessions) signal(pid, 'SIGKILL');
     await waitFor(() => child.exitCode !== null || child.signalCode !== null, 5_000);
+  }
+
+  /**
+   * Stops one of the server's processes where it stands, at a moment when it only waits: one that holds a lock would hold up the
+   * whole server. `waits` says whether it does.
+   */
+  async freeze(pid: number, waits: () => Promise<boolean>): Promise<void> {
+    const caught = await waitFor(async () => {
+      if (!isAlive(pid)) return true;
+      signal(pid, 'SIGSTOP');
+      this.frozen.add(pid);
+      if (await waits()) return true;
+      this.thaw(pid);
+      return false;
+    }, 10_000);
+    if (!caught) throw new Error(`process ${pid} of the server in ${this.folder} does not come to rest`);
+  }
+
+  /** Lets one go on, or all. */
+  thaw(only?: number): void {
+    for (const pid of only === undefined ? this.frozen : [only]) signal(pid, 'SIGCONT');
+    if (only === undefined) this.frozen.clear();
+    else this.frozen.delete(only);
   }
 
   /** Writes the settings down and has the running server read those that need no restart. */
@@ -239,5 +265,6 @@ export class PostgresServer {
     this.callOffGuard?.();
     this.callOffGuard = undefined;
     this.process = undefined;
+    this.frozen.clear();
   }
 }

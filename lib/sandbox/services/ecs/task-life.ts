@@ -9,7 +9,7 @@ import { imageFolder, resolveCommand, StartError } from '../../tasks/image';
 import { TaskProcess } from '../../tasks/process';
 import { readSecrets } from '../../tasks/secrets';
 import { type LogWriter, openLog } from '../logs';
-import { type EcsTables, findTaskDefinition, type ServiceRow, shortName, type TaskDefinitionRow, type TaskRow } from './rows';
+import { type EcsTables, findTaskDefinition, invalid, type ServiceRow, shortName, type TaskDefinitionRow, type TaskRow } from './rows';
 
 /** AWS seconds a Fargate task needs: until its network is there, and until its image is. */
 const provisioning = 10;
@@ -157,9 +157,10 @@ export class TaskLife {
 
   private async live(row: TaskRow, launch: Launch): Promise<void> {
     const { sandbox } = this.tables;
-    await this.pause(provisioning);
+    const factor = sandbox.fault('long', { service: 'ecs', operation: 'RunTask', names: namesOf(row) }) ?? 1;
+    await this.pause(provisioning * factor);
     this.update(row, { lastStatus: 'PENDING', connectivityAt: new Date(), pullStartedAt: new Date() });
-    await this.pause(pending);
+    await this.pause(pending * factor);
     if (row.task.desiredStatus === 'STOPPED') return this.stopped(row, undefined);
     let started: { process: TaskProcess; log: LogWriter | undefined; endHealth: () => void };
     try {
@@ -206,7 +207,7 @@ export class TaskLife {
       await this.elbv2('RegisterTargets', arn, row.port);
     }
     // stopped while it started: nobody else will end it.
-    if (row.task.desiredStatus === 'STOPPED') started.process.stop(this.graceOf(row));
+    if (row.task.desiredStatus === 'STOPPED') this.end(row, started.process);
     return started;
   }
 
@@ -276,7 +277,20 @@ export class TaskLife {
     }
     if (!this.processes.has(row.arn)) return; // it ended by itself meanwhile.
     this.update(row, { lastStatus: 'STOPPING' });
-    process.stop(this.graceOf(row));
+    this.end(row, process);
+  }
+
+  private end(row: TaskRow, process: TaskProcess): void {
+    const deaf = this.tables.sandbox.fault('deaf', { service: 'ecs', operation: 'StopTask', names: namesOf(row) }) !== undefined;
+    process.stop(this.graceOf(row), { deaf });
+  }
+
+  /** A fault: SIGKILL to the process of a running task of that service or family; the oldest is the one that everybody knows. */
+  strike(name: string): string {
+    const row = this.tables.tasks.values().find((each) => namesOf(each).includes(name) && this.processes.has(each.arn));
+    if (!row) throw invalid(`no task of ${name} runs`);
+    this.processes.get(row.arn)?.kill();
+    return `the process of task ${shortName(row.arn)} of ${name} was killed`;
   }
 
   private pause(awsSeconds: number): Promise<void> {
@@ -342,6 +356,8 @@ export class TaskLife {
     if (!this.halted) this.changed(row);
   }
 }
+
+const namesOf = ({ serviceName, family }: TaskRow): (string | undefined)[] => [serviceName, family];
 
 const containerPort = (definition: TaskDefinitionRow): number | undefined =>
   definition.definition.containerDefinitions?.[0]?.portMappings?.[0]?.containerPort;

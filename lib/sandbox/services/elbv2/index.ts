@@ -44,5 +44,16 @@ export function elbv2(sandbox: Sandbox): Service {
       for (const row of parts.targets.values()) restoreTarget(parts, row);
     },
     stop: () => traffic.stop(),
+    strikes: {
+      /** One target leaves, and comes back. */
+      async flap(target, seconds) {
+        const { TargetHealthDescriptions: found = [] } = await sandbox.call('elbv2', 'DescribeTargetHealth', { TargetGroupArn: target });
+        const one = { TargetGroupArn: target, Targets: found.slice(0, 1).map(({ Target }: { Target: object }) => Target) };
+        if (one.Targets.length === 0) return `${target} has no target to take out`;
+        await sandbox.call('elbv2', 'DeregisterTargets', one);
+        sandbox.after(seconds, () => sandbox.call('elbv2', 'RegisterTargets', one));
+        return `${JSON.stringify(one.Targets[0])} was taken out of ${target} for ${seconds} s`;
+      },
+    },
   };
 }

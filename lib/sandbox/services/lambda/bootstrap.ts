@@ -12,6 +12,11 @@ export interface InvokeMessage {
   readonly arn: string;
 }
 
+/** The other thing the sandbox says: the clock of the instance is off by so much from now on. */
+export interface ClockMessage {
+  readonly clockMs: number;
+}
+
 /** What an instance says to the sandbox. */
 export type InstanceMessage =
   | { readonly type: 'ready' }
@@ -108,7 +113,23 @@ async function load() {
 
 const loading = load().then((handler) => ({ handler }), (failure) => ({ failure }));
 
+// a clock that somebody sets: what is measured with it, and nothing else, jumps.
+let clockMs;
+function moveClock(ms) {
+  const moved = clockMs !== undefined;
+  clockMs = ms;
+  if (moved) return;
+  const Real = Date;
+  const now = () => Real.now() + clockMs;
+  globalThis.Date = new Proxy(Real, {
+    construct: (target, args, made) => Reflect.construct(target, args.length > 0 ? args : [now()], made),
+    apply: () => new Real(now()).toString(),
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+  });
+}
+
 process.on('message', async (request) => {
+  if (request.clockMs !== undefined) return moveClock(request.clockMs);
   current = request;
   const { handler, failure } = await loading;
   // a function that cannot be loaded is started anew for the next invocation, as on AWS.

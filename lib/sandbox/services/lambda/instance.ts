@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Sandbox } from '../../service';
 import { type LogWriter, openLog } from '../logs';
-import { endMark, type InstanceMessage, type InvokeMessage } from './bootstrap';
+import { type ClockMessage, endMark, type InstanceMessage, type InvokeMessage } from './bootstrap';
 
 /** How an invocation ended. */
 export interface Outcome {
@@ -108,6 +108,11 @@ export class Instance {
     this.busy = false;
     this.idleSince = Date.now();
     return { payload, failed, log: this.tail };
+  }
+
+  moveClock(ms: number): void {
+    const message: ClockMessage = { clockMs: ms };
+    if (this.child.connected) this.child.send(message, () => {});
   }
 
   private async answered(answer: Answer, after: (seconds: number) => Promise<unknown>) {

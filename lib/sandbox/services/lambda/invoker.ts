@@ -31,6 +31,8 @@ export class Invoker {
   private readonly work = new Set<Promise<unknown>>();
   private readonly bootstrap: string;
   private readonly modules: string;
+  /** By which the clocks of functions are wrong (a fault), in milliseconds. */
+  private readonly clocks = new Map<string, number>();
   private stopping = false;
   private sweeper: NodeJS.Timeout | undefined;
 
@@ -96,6 +98,17 @@ export class Invoker {
     for (const instance of this.instances.get(name) ?? []) if (!instance.busy) this.drop(name, instance);
   }
 
+  /** From now on a function's instances see their clock off by so much, also in the middle of what they do. */
+  moveClock(name: string, ms: number): void {
+    this.clocks.set(name, ms);
+    for (const instance of this.instances.get(name) ?? []) instance.moveClock(ms);
+  }
+
+  rightClocks(): void {
+    for (const name of this.clocks.keys()) this.moveClock(name, 0);
+    this.clocks.clear();
+  }
+
   private idle(row: FunctionRow): Instance | undefined {
     const free = [...(this.instances.get(row.name) ?? [])].find(
       (instance) => !instance.busy && !instance.dead && instance.options.revision === row.revision,
@@ -121,6 +134,8 @@ export class Invoker {
       env: this.environment(row, codeFolder, logStream),
     });
     instance.busy = true;
+    const clock = this.clocks.get(row.name);
+    if (clock !== undefined) instance.moveClock(clock);
     const set = this.instances.get(row.name) ?? new Set();
     this.instances.set(row.name, set.add(instance));
     return instance;

@@ -1,9 +1,10 @@
 /** RDS for PostgreSQL, with a real PostgreSQL server behind every instance. */
 import type { Sandbox, Service } from '../../service';
-import { type Context, instanceOf } from './context';
+import type { Context } from './context';
 import { Engine } from './engine';
 import { instanceHandlers } from './instances';
 import { startMetrics } from './metrics';
+import { strikesOf } from './mishaps';
 import { modifyHandlers } from './modify';
 import { moreHandlers } from './more';
 import { parameterGroupHandlers } from './parameter-groups';
@@ -16,14 +17,11 @@ import { Works } from './works';
 export { removeDatabaseFiles } from './engine';
 export { durations } from './works';
 
-const contexts = new WeakMap<Sandbox, Context>();
-
 export const rds = (sandbox: Sandbox): Service => {
   const records = recordsOf(sandbox);
   const engine = new Engine(sandbox, records);
   const works = new Works(sandbox, records, engine);
   const context: Context = { sandbox, records, engine, works, replicas: new Map() };
-  contexts.set(sandbox, context);
   return {
     client: 'client-rds',
     handlers: {
@@ -44,15 +42,6 @@ export const rds = (sandbox: Sandbox): Service => {
       await works.stop();
       await engine.stopAll();
     },
+    ...strikesOf(context),
   };
 };
-
-/**
- * A fault: kills every process of an instance's server at once, as a lost machine would.
- * @param recover RDS notices after a minute and starts it again; false: it stays down.
- */
-export async function crashInstance(sandbox: Sandbox, instance: string, recover = true): Promise<void> {
-  const context = contexts.get(sandbox);
-  if (!context) throw new Error('this sandbox serves no RDS');
-  await context.engine.crash(instanceOf(context, instance), recover);
-}

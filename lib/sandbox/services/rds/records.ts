@@ -4,7 +4,12 @@ import type { Sandbox } from '../../service';
 import type { Table } from '../../state';
 
 /** One thing that is being done to an instance; what is left of it is done again when the sandbox was killed. */
-export type Work =
+export type Work = Task & {
+  /** By so much longer than usual it takes (a fault). */
+  factor?: number;
+};
+
+type Task =
   | { readonly kind: 'create'; readonly verifier: string }
   | { readonly kind: 'replicate' }
   | { readonly kind: 'restore'; readonly snapshot: string }

@@ -26,6 +26,18 @@ export const durations = {
   delete: 60,
 };
 
+/** The call that each kind of work is for. */
+const operations: Readonly<Record<Work['kind'], string>> = {
+  create: 'CreateDBInstance',
+  replicate: 'CreateDBInstanceReadReplica',
+  restore: 'RestoreDBInstanceFromDBSnapshot',
+  promote: 'PromoteReadReplica',
+  modify: 'ModifyDBInstance',
+  backup: 'CreateDBSnapshot',
+  reboot: 'RebootDBInstance',
+  delete: 'DeleteDBInstance',
+};
+
 /** Thrown inside a piece of work that is no longer wanted: its instance is being deleted, or the sandbox stops. */
 class Interrupted extends Error {}
 
@@ -80,6 +92,7 @@ export class Works {
   private async advance(instance: Instance): Promise<void> {
     for (let work = instance.work[0]; work && !this.stopping; work = instance.work[0]) {
       try {
+        work.factor ??= this.sandbox.fault('long', { service: 'rds', operation: operations[work.kind], names: [instance.id] }) ?? 1;
         await this.perform(instance, work);
         if (instance.work[0] === work) instance.work.shift();
       } catch (error) {
@@ -207,11 +220,12 @@ export class Works {
     const begun = Date.now();
     await action();
     const passed = ((Date.now() - begun) / 1000) * this.sandbox.speed;
-    await this.pause(instance, work, Math.max(0, awsSeconds - passed));
+    await this.pause(instance, work, awsSeconds, passed);
   }
 
-  /** Waits; throws when the work is no longer wanted. */
-  private async pause(instance: Instance, work: Work, awsSeconds: number): Promise<void> {
+  /** Waits, less what has passed; throws when the work is no longer wanted. */
+  private async pause(instance: Instance, work: Work, usual: number, passed = 0): Promise<void> {
+    const awsSeconds = Math.max(0, usual * (work.factor ?? 1) - passed);
     if (this.stopping || instance.work[0] !== work) throw new Interrupted();
     const interrupted = new Promise<never>((_, reject) => this.interrupts.set(instance.resourceId, () => reject(new Interrupted())));
     const elapsed = this.sandbox.pause(awsSeconds).catch(() => {
