@@ -28,7 +28,18 @@ export interface Instance {
   readonly multiAz: boolean;
   readonly parameterGroups: readonly string[];
   readonly managedPassword: boolean;
+  /** What `snapshot` and `restore` were told. */
+  readonly madeFor: string | undefined;
 }
+
+export interface Snapshot {
+  /** `creating`, `available`, `failed`. */
+  readonly status: string;
+  readonly madeFor: string | undefined;
+}
+
+/** The tag by which what a window made is told from what somebody else gave the same name. */
+const madeForTag = 'switchback:made-for';
 
 export class Databases {
   constructor(private readonly clients: Pick<Clients, 'rds'>) {}
@@ -51,17 +62,23 @@ export class Databases {
     );
   }
 
-  async snapshot(instance: string, name: string): Promise<void> {
+  async snapshot(instance: string, name: string, madeFor: string): Promise<void> {
     await mutate(`rds CreateDBSnapshot ${name}`, () =>
-      this.clients.rds.send(new CreateDBSnapshotCommand({ DBInstanceIdentifier: instance, DBSnapshotIdentifier: name })),
+      this.clients.rds.send(
+        new CreateDBSnapshotCommand({
+          DBInstanceIdentifier: instance,
+          DBSnapshotIdentifier: name,
+          Tags: [{ Key: madeForTag, Value: madeFor }],
+        }),
+      ),
     );
   }
 
-  /** `creating`, `available`, `failed`; undefined when there is none. */
-  async snapshotStatus(name: string): Promise<string | undefined> {
+  /** Undefined when there is no such snapshot. */
+  async describeSnapshot(name: string): Promise<Snapshot | undefined> {
     try {
       const { DBSnapshots: [found] = [] } = await this.clients.rds.send(new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: name }));
-      return found?.Status;
+      return found && { status: found.Status ?? 'unknown', madeFor: madeForOf(found) };
     } catch (error) {
       if (isAws(error, 'DBSnapshotNotFoundFault', 'DBSnapshotNotFound')) return undefined;
       throw error;
@@ -76,7 +93,12 @@ export class Databases {
   async restore(
     snapshot: string,
     id: string,
-    where: { readonly subnetGroup: string; readonly securityGroups: readonly string[]; readonly parameterGroup?: string | undefined },
+    where: {
+      readonly subnetGroup: string;
+      readonly securityGroups: readonly string[];
+      readonly parameterGroup?: string | undefined;
+      readonly madeFor: string;
+    },
   ): Promise<void> {
     await mutate(`rds RestoreDBInstanceFromDBSnapshot ${id}`, () =>
       this.clients.rds.send(
@@ -92,6 +114,7 @@ export class Databases {
           DeletionProtection: false,
           AutoMinorVersionUpgrade: false,
           CopyTagsToSnapshot: false,
+          Tags: [{ Key: madeForTag, Value: where.madeFor }],
         }),
       ),
     );
@@ -127,5 +150,9 @@ function inOurWords(instance: DBInstance): Instance {
     multiAz: instance.MultiAZ ?? false,
     parameterGroups: (instance.DBParameterGroups ?? []).map((group) => group.DBParameterGroupName ?? ''),
     managedPassword: Boolean(instance.MasterUserSecret),
+    madeFor: madeForOf(instance),
   };
 }
+
+const madeForOf = ({ TagList: tags = [] }: Pick<DBInstance, 'TagList'>): string | undefined =>
+  tags.find(({ Key }) => Key === madeForTag)?.Value;

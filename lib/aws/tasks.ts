@@ -30,6 +30,8 @@ export interface OneOff {
   readonly reason: string | undefined;
   /** From its start to its end; undefined while it runs, or when it never did. */
   readonly seconds: number | undefined;
+  /** From asking for it to its end: with the time until it was placed and its image was there. */
+  readonly takes: number | undefined;
 }
 
 export class Tasks {
@@ -199,6 +201,10 @@ function oneOff(task: Task): OneOff {
     status: task.lastStatus ?? 'UNKNOWN',
     exitCode: task.containers?.[0]?.exitCode,
     reason: task.stoppedReason,
-    seconds: task.startedAt && task.stoppedAt ? (task.stoppedAt.getTime() - task.startedAt.getTime()) / 1000 : undefined,
+    seconds: between(task.startedAt, task.stoppedAt),
+    takes: between(task.createdAt, task.stoppedAt),
   };
 }
+
+const between = (from: Date | undefined, to: Date | undefined): number | undefined =>
+  from && to ? (to.getTime() - from.getTime()) / 1000 : undefined;

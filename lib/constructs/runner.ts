@@ -190,7 +190,7 @@ export class Runner extends Construct {
     const copies = [rds('db', `${system}-*-trial`), rds('snapshot', `${system}-*-trial`)];
     return [
       {
-        actions: ['rds:DeleteDBInstance', 'rds:DeleteDBSnapshot'],
+        actions: ['rds:DeleteDBInstance', 'rds:DeleteDBSnapshot', 'rds:AddTagsToResource'],
         resources: copies,
         because: 'the copies of production of one system, one for each window, and the snapshots they are made from',
       },

@@ -17,6 +17,9 @@ export async function ensureMarker(db: Db): Promise<void> {
   await db.query(`CREATE TABLE IF NOT EXISTS ${ownSchema}.marker (id text PRIMARY KEY, value text NOT NULL, at timestamptz NOT NULL)`);
 }
 
+/** The next feed makes it anew. */
+export const dropMarker = (db: Db): Promise<unknown> => db.query(`DROP TABLE IF EXISTS ${ownSchema}.marker`);
+
 /** Writes `value`; again and again it is the same row, and each time a commit. */
 export async function writeMarker(db: Db, id: string, value: string): Promise<void> {
   await db.transaction(async (inside) => {

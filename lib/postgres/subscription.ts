@@ -1,6 +1,7 @@
 /** The receiving end of a feed: the subscription on the fallback database, its origin, and the slot it reads from. */
 import { type Address, DatabaseError, type Db, ident, type Login, literal } from './connect';
 import { type Poll, pollEvery } from './lsn';
+import { dropMarker } from './marker';
 import { dropPublication } from './publication';
 import { ensureUser, type Roles } from './roles';
 import { majorVersion, ownSchema } from './server';
@@ -223,7 +224,7 @@ export async function dropSubscription(fallback: Db, name: FeedName): Promise<vo
   await fallback.query(`DROP SUBSCRIPTION ${ident(name)}`);
 }
 
-/** Takes the whole feed away: subscription, slot, publication. Safe to run at any point, and with a fallback that is gone. */
+/** Takes the whole feed away: subscription, slot, publication, and production's marker. Safe to run at any point, and with a fallback that is gone. */
 export async function removeFeed(production: Db, fallback: Db | undefined, name: FeedName): Promise<void> {
   if (fallback) {
     await stopFeed(fallback, name);
@@ -231,6 +232,7 @@ export async function removeFeed(production: Db, fallback: Db | undefined, name:
   }
   await dropSlot(production, name);
   await dropPublication(production, name);
+  await dropMarker(production);
 }
 
 /** Every published table must be one that the subscription knows: changes of others are dropped without a word. */

@@ -14,11 +14,17 @@ export interface RunPicture {
 
 const measuredSome = ({ plan }: Series): boolean => plan.some(({ measured }) => measured);
 
-/** How the times are known; nothing where no earlier window has measured any. */
+/** How the times are known; nothing where none has been measured. */
 function timesLine({ plan }: Series, { paint, columns }: Style): string[] {
-  const measured = plan.flatMap((step) => (step.measured ? [step.measured.runs] : []));
+  const measured = plan.flatMap((step) => (step.measured ? [step.measured] : []));
   if (measured.length === 0) return [];
-  const text = `times: ${measured.length} of ${plan.length} measured, in up to ${Math.max(...measured)} earlier runs; ~ is an estimate`;
+  const earlier = measured.filter(({ trial }) => !trial).map(({ runs }) => runs);
+  const trial = measured.find((one) => one.trial)?.trial;
+  const where = [
+    ...(earlier.length > 0 ? [`in up to ${Math.max(...earlier)} earlier runs`] : []),
+    ...(trial ? [`in the trial of ${trial}`] : []),
+  ];
+  const text = `times: ${measured.length} of ${plan.length} measured, ${where.join(' and ')}; ~ is an estimate`;
   return [paint('dim', cut(text, columns))];
 }
 

@@ -57,8 +57,13 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
 }
 
 const measuredText = (plan: readonly PlannedStep[]): string => {
-  const measured = plan.filter((step) => step.measured).length;
-  return measured === 0 ? '' : ` (${measured} of them measured in earlier windows)`;
+  const earlier = plan.filter(({ measured }) => measured && !measured.trial).length;
+  const trial = plan.find(({ measured }) => measured?.trial)?.measured?.trial;
+  const texts = [
+    ...(earlier > 0 ? [`${earlier} of them measured in earlier windows`] : []),
+    ...(trial ? [`the migrations measured in the trial of ${trial}`] : []),
+  ];
+  return texts.length === 0 ? '' : ` (${texts.join(', ')})`;
 };
 
 /** How to get out of a run that is under way, truthfully for where it is. */

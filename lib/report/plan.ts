@@ -1,8 +1,10 @@
 /** The plan on the wall: every step in order, how long it takes, when it begins, and from where on a rollback loses writes. */
 
 import type { Difference } from '../postgres/classify';
+import { twoPartsText } from '../postgres/two-parts';
 import type { PlannedStep } from '../runbook/events';
 import type { Decision } from '../runbook/window';
+import type { TrialFound } from '../steps/trial';
 import { totalOf } from './messages';
 import { clockTime, dateTime, duration, type Style, wrap } from './style';
 import type { PlanScreen } from './types';
@@ -47,28 +49,38 @@ export function planScreen(plan: PlanScreen, style: Style): string[] {
   return [...lines, ...trialLines(plan, style), ...decisionLines(plan, style)];
 }
 
-const runsText = ({ measured }: PlannedStep): string =>
-  measured ? `${measured.runs} ${measured.runs === 1 ? 'run' : 'runs'}` : 'estimate';
+function runsText({ measured }: PlannedStep): string {
+  if (measured?.trial) return 'trial';
+  return measured ? `${measured.runs} ${measured.runs === 1 ? 'run' : 'runs'}` : 'estimate';
+}
 
 /** What a rollback after opening would have to carry back, as the trial found it; what may be lost stands out. */
-function trialLines({ trial }: PlanScreen, { paint, columns }: Style): string[] {
+function trialLines({ trial, window, steps }: PlanScreen, { paint, columns }: Style): string[] {
   if (!trial) return [];
-  const took = trial.seconds === undefined ? '' : `, in ${duration(trial.seconds)}`;
   const width = Math.max(0, ...trial.differences.map(({ id }) => id.length));
   const row = ({ id, verdict, what, loses }: Difference) => {
     const text = `${id.padEnd(width)}  ${verdict.padEnd(7)}  ${what}${loses ? `; would lose ${loses}` : ''}`;
     return wrap(text, columns - 4).map((line, i) => (loses ? paint('red', `${i ? '    ' : '  '}${line}`) : `${i ? '    ' : '  '}${line}`));
   };
-  const locks = trial.locks.map(({ table, seconds }) => `${table} for ${duration(seconds)}`).join(', ');
+  const note = (text: string | undefined) => (text ? wrap(text, columns - 2).map((line) => `  ${line}`) : []);
+  const cost = ({ rewritten, locks }: Pick<TrialFound, 'rewritten' | 'locks'>, part: string) => [
+    ...note(rewritten.length > 0 ? `rewritten${part}: ${rewritten.map(({ table }) => table).join(', ')}` : undefined),
+    ...note(
+      locks.length > 0
+        ? `locked against readers${part}: ${locks.map(({ table, seconds }) => `${table} for ${duration(seconds)}`).join(', ')}`
+        : undefined,
+    ),
+  ];
+  const took = trial.seconds === undefined ? '' : `, in ${duration(trial.seconds)}`;
   return [
     '',
     paint('bold', `The migrations passed their trial on a copy of production${took}. They change:`),
     ...trial.differences.flatMap(row),
     ...(trial.differences.length === 0 ? ['  nothing that a rollback would have to carry back'] : []),
-    ...(trial.rewritten.length > 0
-      ? wrap(`rewritten: ${trial.rewritten.map(({ table }) => table).join(', ')}`, columns - 2).map((line) => `  ${line}`)
-      : []),
-    ...(locks ? wrap(`locked against readers: ${locks}`, columns - 2).map((line) => `  ${line}`) : []),
+    ...cost(trial, ''),
+    ...note(twoPartsText(trial)),
+    ...(trial.contract ? cost(trial.contract, ' by the contract part') : []),
+    ...(steps.some(({ measured }) => measured?.trial) ? note(`trial: the time was measured in the trial of ${window.name}`) : []),
   ];
 }
 

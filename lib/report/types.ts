@@ -1,8 +1,8 @@
 /** What the screens are drawn from. */
 import type { Color, Release } from '../manifest/schema';
-import type { Difference } from '../postgres/classify';
 import type { HoldSeen, JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
 import type { Decision, WindowView } from '../runbook/window';
+import type { TrialFound } from '../steps/trial';
 
 export interface PlanScreen {
   readonly verb: Verb;
@@ -11,12 +11,7 @@ export interface PlanScreen {
   /** The decision time for an hour that was given: from where the world is, and once the migrations have begun. */
   readonly decision?: { readonly upBy: string; readonly now: Decision; readonly migrated: Decision };
   /** What the trial of the migrations found; undefined while none has passed. */
-  readonly trial?: {
-    readonly seconds: number | undefined;
-    readonly differences: readonly Difference[];
-    readonly rewritten: readonly { readonly table: string; readonly bytes: number }[];
-    readonly locks: readonly { readonly table: string; readonly seconds: number }[];
-  };
+  readonly trial?: Omit<TrialFound, 'now'>;
   readonly now: number;
 }
 

@@ -1,5 +1,6 @@
 /** How long steps take: learned from the journals of this system's earlier windows, and guessed only where there are none. */
 import type { Durations, JournalEvent, Measured } from './events';
+import type { WindowView } from './window';
 
 /** The newest are kept: a database that has grown says more than one of two years ago. */
 const kept = 20;
@@ -44,6 +45,33 @@ export function withEstimates<S extends { readonly id: string; readonly estimate
       estimateSeconds: tenths(percentile(values, 0.5)),
       measured: { runs: values.length, p90Seconds: tenths(percentile(values, 0.9)) },
     };
+  });
+}
+
+/** The step that runs a part of the migrations, and where its trial has left what that part took (lib/steps/trial.ts). */
+const tried: Readonly<Record<string, (found: Tried) => Tried | undefined>> = {
+  migrations: (found) => found,
+  'migrations.contract': ({ contract }) => contract,
+};
+
+interface Tried {
+  /** From asking for the task to its end. */
+  readonly takes?: number;
+  readonly seconds?: number;
+  readonly contract?: Tried;
+}
+
+/** The same with what is known in a window: its own trial says more about its migrations than what others took in other windows. */
+export function estimated<S extends { readonly id: string; readonly estimateSeconds: number }>(
+  steps: readonly S[],
+  { durations, name, facts }: Pick<WindowView, 'durations' | 'name' | 'facts'>,
+): (S & { readonly measured?: Measured })[] {
+  const found = facts('trial.classified') as Tried | undefined;
+  return withEstimates(steps, durations).map((step) => {
+    const part = found && tried[step.id]?.(found);
+    const seconds = part?.takes ?? part?.seconds;
+    if (seconds === undefined) return step;
+    return { ...step, estimateSeconds: tenths(seconds), measured: { runs: 1, p90Seconds: tenths(seconds), trial: name } };
   });
 }
 

@@ -13,11 +13,13 @@ export interface Operator {
   readonly where: string;
 }
 
-/** What earlier windows of this system say about a step. */
+/** What has been measured of a step: in earlier windows of this system, or of its migrations in their own trial. */
 export interface Measured {
   readonly runs: number;
   /** Nine of ten took no longer. */
   readonly p90Seconds: number;
+  /** The window whose trial it was measured in: other windows have other migrations. */
+  readonly trial?: string;
 }
 
 /** Seconds that steps took in earlier windows, by step id, the newest last: where they acted, and where it was so already. */
@@ -30,7 +32,7 @@ export interface PlannedStep {
   readonly id: string;
   readonly title: string;
   readonly estimateSeconds: number;
-  /** Set when the estimate is the median of earlier windows; the step's own guess otherwise. */
+  /** Set when the estimate has been measured; the step's own guess otherwise. */
   readonly measured?: Measured;
   /** From this step on, a rollback loses the writes customers make. */
   readonly pointOfLoss?: boolean;

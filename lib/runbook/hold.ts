@@ -18,13 +18,17 @@ import { fold, type WindowView } from './window';
 const quietMs = 3_600_000;
 const noisyMs = 240_000;
 
-/** `staged`, `open`: the feed should live. `none`: a verb has it stopped, or is about to. `over`: nobody needs it any more. */
-export function watchPhase({ closed, series, begun }: WindowView): 'staged' | 'open' | 'none' | 'over' {
-  if (closed !== undefined || series.teardown || series.rollback?.ended === 'finished') return 'over';
-  // taken back or being undone: the feed stops on purpose.
-  if (series.rollback || begun('stage', 'undo.trial')) return 'none';
-  if (series.cutover) return begun('cutover', 'database.open') ? 'open' : 'none';
-  return begun('stage', 'watch.schedule') ? 'staged' : 'none';
+/**
+ * `staged`, `open`: the feed should live, whatever became of the last run. `none`: it is not there yet, or a verb has it stopped or is
+ * about to. `over`: nobody needs it any more.
+ */
+export function watchPhase({ closed, series, begun, facts }: WindowView): 'staged' | 'open' | 'none' | 'over' {
+  if (closed !== undefined || begun('teardown', 'feed.remove') || series.rollback?.ended === 'finished') return 'over';
+  if (begun('stage', 'undo.trial') || begun('rollback', 'feed.stop')) return 'none';
+  if (begun('cutover', 'database.open')) return 'open';
+  // from the fence on production writes nothing that could be missed.
+  if (begun('cutover', 'database.fence') || begun('cutover', 'feed.pause')) return 'none';
+  return facts('fork.feed') ? 'staged' : 'none';
 }
 
 /** One look; answers as a verb does. A watch with nothing left to watch takes itself away. */

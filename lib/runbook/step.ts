@@ -24,7 +24,7 @@ export interface Step {
   readonly title: string;
   /** What it takes when nothing has been measured yet. */
   readonly estimateSeconds: number;
-  /** Set when the estimate has been replaced by what earlier windows took. */
+  /** Set when the estimate has been replaced by what was measured. */
   readonly measured?: Measured;
   /** How long it may take before the run stops. */
   readonly patienceSeconds: number;

@@ -12,7 +12,7 @@ import { planUndo, undoBegun } from '../steps/undo';
 import type { World } from '../steps/world';
 import type { Clock } from './clock';
 import { exit, Stop } from './errors';
-import { learn, withEstimates } from './estimates';
+import { estimated, learn } from './estimates';
 import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
 import { watchHold } from './hold';
 import { Journal } from './journal';
@@ -101,7 +101,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       ...(request.takeOver ? { takeOver: true } : {}),
       ...(request.patienceSeconds === undefined ? {} : { patienceSeconds: request.patienceSeconds }),
       ...(request.unanswered ? { unanswered: true } : {}),
-      plan: async (now) => withEstimates(planOf(request, await observeWorld(hands.aws, now)), now.durations),
+      plan: async (now) => estimated(planOf(request, await observeWorld(hands.aws, now)), now),
       outside: {
         emergencySince: async (since) => {
           const used = (await hands.aws.emergency.read(request.system))?.used;
@@ -186,7 +186,7 @@ export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLo
 export function rollbackFrom(world: World, next?: string): PlannedStep[] {
   const { view } = world;
   const begun = (verb: Verb, step: string) => view.begun(verb, step) || (verb === 'cutover' && step === next);
-  return withEstimates(planRollback({ ...world, view: { ...view, begun } }), view.durations).map(planned);
+  return estimated(planRollback({ ...world, view: { ...view, begun } }), view).map(planned);
 }
 
 export async function observeWorld(aws: Aws, view: WindowView): Promise<World> {

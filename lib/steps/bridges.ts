@@ -229,7 +229,7 @@ export function planned(context: Pick<Context, 'facts' | 'manifest' | 'window'>)
 }
 
 /** What counts as form: everything but the migration tool's own notes. */
-const formOf = (context: Pick<Context, 'manifest' | 'window'>, catalog: Catalog): Catalog =>
+export const formOf = (context: Pick<Context, 'manifest' | 'window'>, catalog: Catalog): Catalog =>
   withoutBookkeeping(catalog, colorPart(context.manifest, context.window.to).migration.bookkeeping);
 
 export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => context.facts('form.before')['catalog'] as Catalog;

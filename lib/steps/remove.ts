@@ -5,6 +5,7 @@ import { writersAllowed } from '../postgres/fence';
 import { type Context, colorPart } from '../runbook/context';
 import { exit, Stop } from '../runbook/errors';
 import { done, pending, type Step, todo } from '../runbook/step';
+import { madeFor } from './world';
 
 /** The color behind serves nobody: its rules stand behind, no worker of it runs, its user may not write to production. */
 export function standbyIdle(color: Color, production: string): Step {
@@ -50,7 +51,14 @@ export function finalSnapshot(instance: string, window: { system: string; name: 
     estimateSeconds: 300,
     patienceSeconds: 6 * 3600,
     async observe(context) {
-      const status = await context.aws.databases.snapshotStatus(name);
+      const found = await context.aws.databases.describeSnapshot(name);
+      if (found && found.madeFor !== madeFor(context.view))
+        return {
+          is: 'failed',
+          code: 'teardown.snapshot.taken',
+          message: `the snapshot ${name} was not made by this window, so it is no final snapshot of ${instance}: rename it (copy-db-snapshot) or delete it`,
+        };
+      const status = found?.status;
       if (status === 'available') return done(name, { snapshot: name });
       if (status !== undefined)
         return status === 'failed'
@@ -61,7 +69,7 @@ export function finalSnapshot(instance: string, window: { system: string; name: 
         : { is: 'failed', code: 'teardown.instance.missing', message: `${instance} is gone and there is no snapshot ${name}` };
     },
     async act(context) {
-      await context.aws.databases.snapshot(instance, name);
+      await context.aws.databases.snapshot(instance, name, madeFor(context.view));
     },
   };
 }

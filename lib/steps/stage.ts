@@ -36,10 +36,11 @@ function plan(world: World, trial: readonly Step[]): Step[] {
   if (fork === 'window') return checked;
   return [
     ...checked,
+    // before there is something to watch, so that no run can end in between.
+    feedWatched(),
     slotMade(production, fallback),
     promoted(fallback),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
-    feedWatched(),
   ];
 }

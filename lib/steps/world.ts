@@ -34,3 +34,7 @@ export const progressOf = ({ view }: World): Progress => ({
   opened: view.begun('cutover', 'database.open'),
   rolledBack: view.series.rollback !== undefined,
 });
+
+/** Whose a snapshot or a copy is: the window of that name that was opened then, as a system may have been taken down and made anew. */
+export const madeFor = ({ window: { system, name }, openedAt }: Pick<WindowView, 'window' | 'openedAt'>): string =>
+  `${system}/${name}/${openedAt}`;

@@ -5,13 +5,14 @@ import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { Clock } from '../runbook/clock';
 import { decide } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
-import { learn, withEstimates } from '../runbook/estimates';
+import { estimated, learn } from '../runbook/estimates';
 import type { Durations, Verb } from '../runbook/events';
 import { lastSeen, watchPhase } from '../runbook/hold';
 import { Journal, type JournalStore } from '../runbook/journal';
 import { planned } from '../runbook/step';
 import { holdEndsAt, nextWindow, observeWorld, planOf, rollbackFrom } from '../runbook/verbs';
 import { fold, type WindowView } from '../runbook/window';
+import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
 import { openWindow } from './open-window';
 import { watch } from './watch';
@@ -37,7 +38,7 @@ export async function showPlan(
     view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
   }
   const world = await observeWorld(aws, view);
-  const steps = withEstimates(planOf({ verb }, world), view.durations);
+  const steps = estimated(planOf({ verb }, world), view);
   const done = view.current?.verb === verb ? view.current.steps : new Map();
   const left = steps.filter(({ id }) => done.get(id)?.doneAt === undefined);
   output.plan({
@@ -52,13 +53,11 @@ export async function showPlan(
 
 /** What the trial found, once it has passed. */
 function trialOf(view: WindowView): Pick<PlanScreen, 'trial'> {
-  const [run, found] = [view.facts('trial.migrate'), view.facts('trial.classified')] as unknown as Partial<
-    NonNullable<PlanScreen['trial']>
-  >[];
-  if (!run || !found) return {};
-  return {
-    trial: { seconds: run.seconds, locks: run.locks ?? [], differences: found.differences ?? [], rewritten: found.rewritten ?? [] },
-  };
+  const found = view.facts('trial.classified') as unknown as TrialFound | undefined;
+  if (!found) return {};
+  // the form itself stays in the journal, which is where to read it.
+  const { now: _form, ...trial } = found;
+  return { trial };
 }
 
 /** The decision time from where the world is, and the one that counts once the migrations have begun: the longer way back. */

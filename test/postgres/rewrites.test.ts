@@ -1,5 +1,5 @@
 import { connect, type Db } from '../../lib/postgres/connect';
-import { exclusiveLocks, readFiles, rewritten } from '../../lib/postgres/rewrites';
+import { locksHeld, noteLocks, prepareLocks, readFiles, rewritten } from '../../lib/postgres/rewrites';
 import { startServer, type TestServer } from '../_helpers/postgres';
 
 let server: TestServer;
@@ -34,14 +34,20 @@ test.each([
   expect(await after(sql)).toEqual(tables);
 });
 
-test('a table that nobody may read is seen for as long as it is closed, and by whom since when', async () => {
+test('a table that nobody may read is told once, and for how long it was closed is known to whoever looks next', async () => {
+  const third = await connect({ ...db.address }, { username: server.superuser, password: server.password });
+  await prepareLocks(db);
   await other.transaction(async (inside) => {
     await inside.query('alter table films add note text');
-    const [first, ...more] = await exclusiveLocks(db);
-    expect(more).toEqual([]);
-    expect(first).toEqual({ table: 'public.films', by: expect.stringMatching(/^\d+ \d{4}-/) });
-    // the same lock is the same at the next look.
-    expect(await exclusiveLocks(db)).toEqual([first]);
+    expect(await noteLocks(db, 'expand')).toEqual([]);
+    // the time is the server's: the note is made older than it is, instead of waiting.
+    await db.query("update switchback.locks_seen set since = since - interval '2 s'");
+    // another connection, as of the invocation after this one.
+    expect(await noteLocks(third, 'expand')).toEqual(['public.films']);
+    expect(await noteLocks(third, 'expand')).toEqual([]);
   });
-  expect(await exclusiveLocks(db)).toEqual([]);
+  await third.close();
+  expect(await noteLocks(db, 'expand')).toEqual([]);
+  expect(await locksHeld(db, 'expand')).toEqual([{ table: 'public.films', seconds: expect.closeTo(2, 0) }]);
+  expect(await locksHeld(db, 'contract')).toEqual([]);
 });

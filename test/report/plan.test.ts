@@ -114,12 +114,14 @@ Must be up by 2026-03-01 04:00 UTC. Decide to go on or back by
 test('what the trial of the migrations found stands below the steps; what a rollback would lose is red, with the id to accept it by', () => {
   const trial = {
     seconds: 95.4,
+    takes: 130,
     differences: [
       { id: 'public.users.login:dropped', verdict: 'bridged' as const, what: 'public.users.login is dropped; a declared bridge fills it' },
       { id: 'public.tags:key', verdict: 'lossy' as const, what: 'the key became another', loses: 'changes of public.tags' },
     ],
     rewritten: [{ table: 'public.charges', bytes: 81_920 }],
     locks: [{ table: 'public.charges', seconds: 12.2 }],
+    deferrable: ['public.users.login:dropped'],
   };
   const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(0), trial }, colored);
   expect(lines.slice(lines.findIndex((line) => line.includes('trial')))).toEqual([
@@ -130,5 +132,34 @@ test('what the trial of the migrations found stands below the steps; what a roll
     '<red>    changes of public.tags</>',
     '  rewritten: public.charges',
     '  locked against readers: public.charges for 12 s',
+    '  a contract part, at the teardown, would save 1 bridge:',
+    '  public.users.login:dropped',
   ]);
+});
+
+test('of migrations in two parts it says how many bridges the second one saved, what that part costs, and where the time is from', () => {
+  const dropped = { id: 'public.users.login:dropped', verdict: 'declare' as const, what: 'public.users.login is dropped', loses: 'rows' };
+  const trial = {
+    ...{ seconds: 95.4, takes: 130, differences: [], rewritten: [], locks: [], deferrable: [] },
+    contract: {
+      ...{ seconds: 3, takes: 9, locks: [{ table: 'public.users', seconds: 2 }], rewritten: [{ table: 'public.users', bytes: 8192 }] },
+      ...{ changes: [dropped, { id: 'public.users:old_index', verdict: 'carried' as const, what: 'x' }], saved: [dropped] },
+    },
+  };
+  const measured = { runs: 1, p90Seconds: 130, trial: 'w3' };
+  const night = [{ id: 'migrations', title: 'Run the migrations', estimateSeconds: 130, measured, done: false }];
+  const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: night, trial }, plain);
+  expect(lines[4]).toBe('1    Run the migrations                             2:10 min    trial        now');
+  expect(lines.slice(lines.findIndex((line) => line.includes('passed')))).toEqual(
+    screen(`
+The migrations passed their trial on a copy of production, in 1:35 min. They change:
+  nothing that a rollback would have to carry back
+  the contract part, at the teardown, changes 2 more and saves 1 bridge:
+  public.users.login:dropped
+  rewritten by the contract part: public.users
+  locked against readers by the contract part: public.users for 2 s
+  trial: the time was measured in the trial of w3
+`),
+  );
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(84);
 });

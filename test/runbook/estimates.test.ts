@@ -1,4 +1,4 @@
-import { learn, percentile, withEstimates } from '../../lib/runbook/estimates';
+import { estimated, learn, percentile, withEstimates } from '../../lib/runbook/estimates';
 import type { EventBody, JournalEvent } from '../../lib/runbook/events';
 import { manifest, operator, window } from '../_helpers/runbook';
 
@@ -48,6 +48,19 @@ test('a run that found it done already says nothing about how long it takes', ()
 test('a step that was never measured keeps its own estimate, and the watching lasts as long as the stacks say', () => {
   const durations = learn(journal([opened(), did('watch', 3600, false)]));
   expect(withEstimates([step('watch'), step('new')], durations)).toEqual([step('watch'), step('new')]);
+});
+
+test("what the window's own trial measured of its migrations stands before what other windows' took; the rest is theirs", () => {
+  const facts = (id: string) => (id === 'trial.classified' ? { seconds: 95, takes: 130.04, contract: { seconds: 4 } } : undefined);
+  const durations = { migrations: { acted: [10, 12], seen: [] }, 'database.fence': { acted: [2], seen: [] } };
+  const steps = [step('migrations'), step('migrations.contract'), step('database.fence'), step('new')];
+  expect(estimated(steps, { durations, name: 'w3', facts })).toEqual([
+    { id: 'migrations', estimateSeconds: 130, measured: { runs: 1, p90Seconds: 130, trial: 'w3' } },
+    { id: 'migrations.contract', estimateSeconds: 4, measured: { runs: 1, p90Seconds: 4, trial: 'w3' } },
+    { id: 'database.fence', estimateSeconds: 2, measured: { runs: 1, p90Seconds: 2 } },
+    step('new'),
+  ]);
+  expect(estimated(steps, { durations, name: 'w3', facts: () => undefined })).toEqual(withEstimates(steps, durations));
 });
 
 test('only the newest twenty runs count', () => {

@@ -24,17 +24,53 @@ const phase = (...bodies: EventBody[]) => {
   return watchPhase(fold(events)!);
 };
 
+const fed: EventBody = { type: 'step.done', step: 'fork.feed', seconds: 1, acted: true, facts: { markerMs: 3 } };
+const stopped = (verb: 'stage' | 'cutover' | 'rollback' | 'teardown', code: string): EventBody => ({
+  ...{ type: 'run.stopped', verb, code, message: '', next: [], exit: 1 },
+});
+
 test('the feed is watched between stage and cutover and in the hold, and at no other time', () => {
-  const staged = run('stage', 'watch.schedule');
+  const staged = [...run('stage', 'watch.schedule', 'fork.feed'), fed];
   expect(phase()).toBe('none');
+  expect(phase(...run('stage', 'watch.schedule'))).toBe('none');
   expect(phase(...staged)).toBe('staged');
   expect(phase(...staged, ...run('stage', 'undo.trial'))).toBe('none');
+  expect(phase(...staged, ...run('cutover', 'database.fence'))).toBe('none');
   expect(phase(...staged, ...run('cutover', 'feed.pause'))).toBe('none');
   expect(phase(...run('cutover', 'feed.pause', 'database.open'))).toBe('open');
   expect(phase(...run('cutover', 'database.open'), ...run('rollback', 'feed.stop'))).toBe('none');
   expect(phase(...run('cutover', 'database.open'), ...run('rollback'), finished('rollback'))).toBe('over');
-  expect(phase(...run('cutover', 'database.open'), ...run('teardown'))).toBe('over');
+  expect(phase(...run('cutover', 'database.open'), ...run('teardown', 'standby.idle', 'feed.remove'))).toBe('over');
   expect(phase(...staged, { type: 'window.closed', outcome: 'undone' })).toBe('over');
+});
+
+test.each<[string, EventBody[]]>([
+  ['a stage that stopped after the fork', [stopped('stage', 'step.too-slow')]],
+  [
+    'a cutover that was refused before anything happened',
+    [finished('stage'), ...run('cutover', 'trial.passed'), stopped('cutover', 'migrations.untried')],
+  ],
+  [
+    'a cutover that stopped in front of the fence',
+    [finished('stage'), ...run('cutover', 'traffic.maintenance'), stopped('cutover', 'step.too-slow')],
+  ],
+  ['a stage typed again that stopped', [finished('stage'), ...run('stage', 'preflight'), stopped('stage', 'preflight.refused')]],
+])('the feed is watched on after %s', (_, ended) => {
+  expect(phase(...run('stage', 'watch.schedule', 'fork.feed'), fed, ...ended)).toBe('staged');
+});
+
+test.each<[string, EventBody[]]>([
+  ['a rollback that stopped before it touched the feed', [...run('rollback', 'sequences.ahead'), stopped('rollback', 'step.too-slow')]],
+  [
+    'a teardown that was refused because somebody is served',
+    [...run('teardown', 'standby.idle'), stopped('teardown', 'teardown.standby-in-use')],
+  ],
+])('in the hold the feed is watched on after %s', (_, ended) => {
+  expect(phase(...run('cutover', 'database.open'), ...ended)).toBe('open');
+});
+
+test('a cutover without a stage before it has its feed watched, too', () => {
+  expect(phase(...run('cutover', 'watch.schedule', 'fork.feed'), fed, stopped('cutover', 'step.too-slow'))).toBe('staged');
 });
 
 test('a rollback is possible until the hold ends or production gives the fallback up, whichever comes first', () => {
@@ -114,7 +150,8 @@ describe('asked by its schedule, with two servers', () => {
     await rig.open();
     const journal = rig.journal();
     await journal.refresh();
-    for (const body of [...run('stage', 'watch.schedule'), finished('stage')]) await journal.append('stage-1', operator, body);
+    for (const body of [...run('stage', 'watch.schedule', 'fork.feed'), fed, finished('stage')])
+      await journal.append('stage-1', operator, body);
   });
   afterAll(stopServers);
 

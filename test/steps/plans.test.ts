@@ -169,11 +169,11 @@ describe('with a feed', () => {
 
   test('the fork is made while nobody sleeps badly, days before', () => {
     expect(titles(planStage(fed([]))).slice(-5)).toEqual([
+      'Have the feed looked at every 5 minutes for as long as the window is open',
       'Make a publication and a slot on video-db: what it commits is kept for video-fallback-w1',
       'Promote video-fallback-w1: from here it is the data before the change',
       'Feed video-fallback-w1 from the exact position where it left video-db',
       'Prove that nobody but the feed can write to video-fallback-w1',
-      'Have the feed looked at every 5 minutes for as long as the window is open',
     ]);
   });
 

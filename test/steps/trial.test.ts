@@ -47,7 +47,7 @@ describe('the trial', () => {
     expect(
       planStage(worldAfter([]))
         .map(({ title }) => title)
-        .slice(5, 14),
+        .slice(5, 15),
     ).toEqual([
       'Preflight of both databases: settings, rights, owners, what a copy would not carry',
       'Take a snapshot of video-db for a trial of the migrations',
@@ -55,9 +55,10 @@ describe('the trial', () => {
       'Fence video-w1-trial: only the migrations may write to it',
       "Note the form of video-w1-trial's tables, and where their rows are",
       "Run green's migrations on video-w1-trial",
+      'Note the form and the rows again, as the night will leave them',
       'Sort what the migrations changed: carried, bridged, to be declared, not lossless',
       'Delete the copy with its snapshot',
-      'Make a publication and a slot on video-db: what it commits is kept for video-fallback-w1',
+      'Have the feed looked at every 5 minutes for as long as the window is open',
     ]);
   });
 
@@ -80,10 +81,17 @@ describe('the trial', () => {
       'trial.restore.2',
       'trial.fence.2',
       'trial.form.2',
-      'trial.migrate',
+      'trial.migrate.2',
+      'trial.expanded.2',
       'trial.classified',
       'trial.remove',
     ]);
+  });
+
+  test('tries the contract part, too, where the release has one: what fails at the teardown would fail unattended', () => {
+    const green = { ...described.green!, migration: { ...described.green!.migration, contract: ['contract'] } };
+    const ids = ofTrial(planStage(worldAfter([], window, { ...described, green })));
+    expect(ids.slice(4)).toEqual(['trial.migrate', 'trial.expanded', 'trial.contract', 'trial.classified', 'trial.remove']);
   });
 
   test('that was interrupted is gone on with', () => {

@@ -109,7 +109,7 @@ test('with the data put right, the next stage tries a new copy, shows what chang
   expect(facts('trial.classified').differences.length).toBeGreaterThan(3);
   expect(facts('trial.classified').rewritten).toEqual(expect.any(Array));
   expect(await instanceOf('video-w1-trial')).toBeUndefined();
-  expect(await aws().databases.snapshotStatus('video-w1-trial')).toBeUndefined();
+  expect(await aws().databases.describeSnapshot('video-w1-trial')).toBeUndefined();
   expect(await migrator()).toEqual((await instanceOf('video-database'))?.address);
   const [row] = await sql('video-fallback-w1', 'select pg_is_in_recovery() as replica');
   expect(row).toEqual({ replica: false });

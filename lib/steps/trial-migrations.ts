@@ -1,0 +1,127 @@
+/** The migrations of a trial: the same task as on the night, with its secret pointed at the copy and no way to another database. */
+import type { OneOff } from '../aws/tasks';
+import type { Color } from '../manifest/schema';
+import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/fence';
+import { locksHeld, noteLocks, prepareLocks } from '../postgres/rewrites';
+import { type Context, colorPart } from '../runbook/context';
+import { done, pending, type Step, todo } from '../runbook/step';
+import { onceToken } from './once';
+import { addressOf, withHost } from './reads-from';
+
+export interface TrialRun {
+  readonly id: string;
+  readonly copy: string;
+  readonly color: Color;
+  readonly part: 'expand' | 'contract';
+  readonly attempt: number;
+}
+
+/** What a part of the migrations did, as the step leaves it. */
+export interface TrialFacts {
+  readonly task: string;
+  /** From the task's start to its end. */
+  readonly seconds: number | undefined;
+  /** From asking for the task to its end: what the night waits for. */
+  readonly takes: number | undefined;
+  readonly lines: readonly string[];
+  readonly locks: readonly { readonly table: string; readonly seconds: number }[];
+}
+
+/** Each run that a trial has stopped was one; a run that stopped for another reason is gone on with. */
+export const attemptOf = ({ view }: Pick<Context, 'view'>): number => view.stops.filter((code) => code.startsWith('trial.')).length + 1;
+
+/** Nobody may migrate production meanwhile; what is seen while it runs is kept on the copy, so that any invocation may go on. */
+export function migrationsTried({ id, copy, color, part, attempt }: TrialRun): Step {
+  let shown: string | undefined;
+  const what = part === 'expand' ? `${color}'s migrations` : `the contract part of ${color}'s migrations`;
+  return {
+    id,
+    title: `Run ${what} on ${copy}${part === 'expand' ? '' : ', as the teardown will'}`,
+    estimateSeconds: 120,
+    patienceSeconds: 6 * 3600,
+    pollMs: 250,
+    async observe(context) {
+      const { shared } = context.manifest;
+      const task = await context.aws.tasks.findOnce(shared.cluster, tokenOf(context, part, attempt));
+      if (!task) return todo();
+      const page = await context.aws.logs.lines(...streamOf(context, color, task), shown);
+      shown = page.token;
+      for (const line of page.lines) await context.progress(line);
+      const db = await context.database(copy);
+      if (task.status !== 'STOPPED') {
+        for (const table of await noteLocks(db, part)) await context.progress(`locked: nobody can read ${table}`);
+        return pending(`task ${task.id} is ${task.status}`);
+      }
+      const lines = await allLines(context, color, task);
+      if (task.exitCode !== 0) {
+        const how = task.exitCode === undefined ? 'no exit code' : `exit code ${task.exitCode}`;
+        return {
+          is: 'failed',
+          code: 'trial.migrations.failed',
+          message: `on a copy of ${context.window.production} the migration task ${task.id}${part === 'contract' ? ' of the contract part' : ''} ended with ${how}${task.reason ? ` (${task.reason})` : ''}: ${lines.slice(-5).join(' | ') || 'it printed nothing'}`,
+        };
+      }
+      const { roles } = shared.database;
+      if (await migrationsAllowed(db, roles)) await forbidMigrations(db, roles);
+      const words = task.seconds === undefined ? '' : ` after ${task.seconds.toFixed(1)} s`;
+      const facts: TrialFacts = { task: task.id, seconds: task.seconds, takes: task.takes, lines, locks: await locksHeld(db, part) };
+      return done(`task ${task.id} ended with exit code 0${words}`, { ...facts });
+    },
+    async act(context) {
+      const { shared } = context.manifest;
+      const { migration } = colorPart(context.manifest, color);
+      await pointMigrator(context, copy);
+      const db = await context.database(copy);
+      await prepareLocks(db);
+      await allowMigrations(db, shared.database.roles);
+      await context.aws.tasks.runOnce({
+        cluster: shared.cluster,
+        taskDefinition: migration.taskDefinition,
+        container: migration.container,
+        command: part === 'expand' ? migration.expand : (migration.contract ?? []),
+        // from there production cannot be reached, whatever the secret says by the time the task reads it.
+        network: {
+          subnets: migration.network.subnets,
+          securityGroups: shared.trial?.taskSecurityGroups ?? migration.network.securityGroups,
+        },
+        token: tokenOf(context, part, attempt),
+      });
+    },
+  };
+}
+
+export async function pointMigrator(context: Context, instance: string): Promise<void> {
+  const { migratorSecret, name } = context.manifest.shared.database;
+  const secret = await context.aws.settings.secret(migratorSecret);
+  await context.aws.settings.writeSecret(migratorSecret, withHost(secret, await addressOf(context, instance), name));
+}
+
+const tokenOf = (context: Pick<Context, 'window' | 'view'>, part: TrialRun['part'], attempt: number): string =>
+  onceToken(context, part === 'contract' ? 'trial-contract' : 'trial', attempt);
+
+/** Tasks of any attempt that have not ended. */
+export async function runningTasks(context: Context): Promise<OneOff[]> {
+  const found: OneOff[] = [];
+  for (let attempt = 1; attempt <= attemptOf(context); attempt += 1)
+    for (const part of ['expand', 'contract'] as const) {
+      const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, tokenOf(context, part, attempt));
+      if (task && task.status !== 'STOPPED') found.push(task);
+    }
+  return found;
+}
+
+function streamOf(context: Context, color: Color, task: OneOff): [group: string, stream: string] {
+  const { migration } = colorPart(context.manifest, color);
+  return [migration.logGroup, `${migration.logStreamPrefix}/${migration.container}/${task.id}`];
+}
+
+/** The last 200: what a migration tool says of each migration, with the time it took where it tells. */
+async function allLines(context: Context, color: Color, task: OneOff): Promise<string[]> {
+  const lines: string[] = [];
+  for (let token: string | undefined; ; ) {
+    const page = await context.aws.logs.lines(...streamOf(context, color, task), token);
+    lines.push(...page.lines);
+    if (page.lines.length === 0 || page.token === undefined || page.token === token) return lines.slice(-200);
+    token = page.token;
+  }
+}

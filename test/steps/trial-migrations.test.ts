@@ -1,0 +1,91 @@
+/** A trial whose migrations outlast the runner: each invocation is a fresh process that knows the journal and the copy. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Aws } from '../../lib/aws';
+import type { Db } from '../../lib/postgres/connect';
+import { migrationsAllowed } from '../../lib/postgres/fence';
+import { wallClock } from '../../lib/runbook/clock';
+import type { RunAnswer } from '../../lib/runbook/run';
+import { migrationsTried } from '../../lib/steps/trial-migrations';
+import { manifest, Rig } from '../_helpers/runbook';
+import { database, master, migrator, prepareUsers, type Server, startServer, stopServers } from '../postgres/servers';
+
+const roles = { owner: 'video_owner', write: 'video_write', read: 'video_read', migrator: 'video_migrator', reader: 'video_reader' };
+let server: Server;
+let db: Db;
+beforeAll(async () => {
+  server = await startServer();
+  db = await server.master();
+  await db.query('CREATE TABLE charges (id int PRIMARY KEY, cents int)');
+  await prepareUsers(db);
+});
+afterAll(stopServers);
+
+test('locks and duration are whole although the runner had to hand over while a table was closed', async () => {
+  const rig = new Rig();
+  const shared = { ...manifest.shared, database: { ...manifest.shared.database, name: database, roles } };
+  await rig.journal().append(
+    'open',
+    { who: 'ada', where: 'here' },
+    {
+      type: 'window.opened',
+      window: { name: 'w1', system: 'video', from: 'blue', to: 'green', production: 'video-db', fallback: 'video-fallback-w1' },
+      manifest: { ...manifest, shared },
+      state: { production: 'video-db', opened: true },
+    },
+  );
+  const started: string[] = [];
+  let stopped = false;
+  const task = () => ({
+    ...{ arn: 'arn', id: 'task', reason: undefined },
+    ...(stopped
+      ? { status: 'STOPPED', exitCode: 0, seconds: 4, takes: 34 }
+      : { status: 'RUNNING', exitCode: undefined, seconds: undefined, takes: undefined }),
+  });
+  const aws = {
+    databases: { describe: async () => ({ address: server.address }) },
+    settings: { secret: async () => master, writeSecret: async () => undefined },
+    tasks: {
+      findOnce: async (_cluster: string, token: string) => (started.includes(token) ? task() : undefined),
+      runOnce: async ({ token }: { token: string }) => void started.push(token),
+    },
+    logs: { lines: async () => ({ lines: [], token: undefined }) },
+  } as unknown as Aws;
+  const clock = { ...wallClock, pause: (ms: number) => pause(Math.min(ms, 50)) };
+  /** As long as two looks take: the runner leaves twenty seconds before its end. */
+  const invoke = (): Promise<RunAnswer> =>
+    rig.advance([migrationsTried({ id: 'trial.migrate', copy: 'video-w1-trial', color: 'green', part: 'expand', attempt: 1 })], {
+      aws,
+      clock,
+      verb: 'stage',
+      run: 'stage-1',
+      deadline: Date.now() + 20_300,
+    });
+
+  expect(await invoke()).toEqual({ state: 'continue' });
+  expect(await migrationsAllowed(db, roles)).toBe(true);
+  const migration = await server.as(migrator);
+  await migration.query('BEGIN; ALTER TABLE charges ADD COLUMN account int');
+  const closed = Date.now();
+  let invocations = 1;
+  // longer than any of them lives.
+  while (Date.now() - closed < 1500) {
+    expect(await invoke()).toEqual({ state: 'continue' });
+    invocations += 1;
+  }
+  await migration.query('COMMIT');
+  stopped = true;
+  expect(await invoke()).toEqual({ state: 'finished' });
+  expect(invocations).toBeGreaterThan(3);
+  const events = await rig.events();
+  expect(events.filter(({ type }) => type === 'step.started')).toHaveLength(1);
+  expect(
+    events.filter((event) => event.type === 'step.progress' && JSON.stringify(event).includes('nobody can read public.charges')),
+  ).toHaveLength(1);
+  expect(events.find(({ type }) => type === 'step.done')).toMatchObject({
+    facts: { seconds: 4, takes: 34, locks: [{ table: 'public.charges', seconds: expect.any(Number) }] },
+  });
+  const done = events.find(({ type }) => type === 'step.done') as unknown as { facts: { locks: { seconds: number }[] } };
+  expect(done.facts.locks[0]?.seconds).toBeGreaterThanOrEqual(1);
+  expect(started).toEqual([expect.stringMatching(/-w1-trial-1$/)]);
+  expect(await migrationsAllowed(db, roles)).toBe(false);
+});
