@@ -190,9 +190,14 @@ export class Runner extends Construct {
     const copies = [rds('db', `${system}-*-trial`), rds('snapshot', `${system}-*-trial`)];
     return [
       {
-        actions: ['rds:DeleteDBInstance', 'rds:DeleteDBSnapshot', 'rds:AddTagsToResource'],
+        actions: ['rds:DeleteDBInstance', 'rds:DeleteDBSnapshot'],
         resources: copies,
         because: 'the copies of production of one system, one for each window, and the snapshots they are made from',
+      },
+      {
+        actions: ['rds:AddTagsToResource'],
+        resources: [rds('db', `${system}-*-trial`)],
+        because: 'a copy carries the name of its window, so that nothing of anybody else is deleted',
       },
       {
         // to create a thing, RDS asks for the right to each thing it uses.
