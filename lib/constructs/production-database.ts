@@ -15,11 +15,12 @@ export const defaultPort = 'only tasks and the runner reach it, by security grou
 const defaultStorage = 100;
 
 /**
- * What the feed needs. Logical replication is static, so it is set before the instance has ever run. A slot whose reader
+ * What the feed needs. A fallback notices in 5 s (in ms) that production has gone silent, and not only after 30. Logical replication is static, so it is set before the instance has ever run. A slot whose reader
  * hangs keeps WAL: at most 30 % of the storage (in MB), so that it can never fill production's disk.
  */
 export const parametersFor = ({ allocatedStorage = defaultStorage }: DatabaseProps): Record<string, string> => ({
   'rds.logical_replication': '1',
+  wal_receiver_timeout: '5000',
   max_slot_wal_keep_size: String(Math.floor(allocatedStorage * 1024 * 0.3)),
 });
 

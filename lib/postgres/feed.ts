@@ -95,13 +95,20 @@ export async function feedHealth(
     );
   }
   if (age === undefined || age > behindSeconds) {
-    return is(
-      'behind',
-      `the fallback is ${age === undefined ? 'without a heartbeat' : `${age.toFixed(1)} s behind`}${slot.active ? '' : ', and not connected'}`,
-    );
+    const behind = age === undefined ? 'without a heartbeat' : `${age.toFixed(1)} s behind`;
+    return is('behind', `the fallback is ${behind}${slot.active ? '' : ', and not connected'}${silence(subscription.silentSeconds)}`);
   }
   return is('alive');
 }
+
+/** Twice what production lets pass between two words of its own (wal_sender_timeout, 5 s for a feed). */
+const silentSeconds = 5;
+
+/** A wire that swallows everything looks like a slow fallback, but for this. */
+const silence = (seconds: number | null): string =>
+  seconds !== null && seconds > silentSeconds
+    ? `; it has heard nothing from production for ${Math.round(seconds)} s, so look at the network between them: nothing is lost, and it catches up by itself`
+    : '';
 
 async function counters(fallback: Db, name: FeedName): Promise<Pick<FeedHealth, 'applyErrors' | 'conflicts'>> {
   const [row] = await fallback.query<Record<string, string | number>>(

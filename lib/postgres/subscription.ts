@@ -116,14 +116,17 @@ export interface Subscription {
   readonly origin: string | null;
   /** The apply worker, if one runs. */
   readonly pid: number | null;
+  /** Since it last heard from production, by the fallback's clock. Production speaks every few seconds, also when nothing is written. */
+  readonly silentSeconds: number | null;
 }
 
 export async function readSubscription(fallback: Db, name: FeedName): Promise<Subscription | undefined> {
   const [row] = await fallback.query<Subscription>(
     `SELECT s.oid::int8::float8 AS oid, s.subenabled AS enabled,
-            (SELECT p.pid FROM pg_catalog.pg_stat_subscription p WHERE p.subid = s.oid AND p.relid IS NULL LIMIT 1) AS pid,
-            NULL::text AS origin
-       FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database() WHERE s.subname = $1`,
+            p.pid, extract(epoch FROM pg_catalog.clock_timestamp() - p.last_msg_receipt_time)::float8 AS "silentSeconds", NULL::text AS origin
+       FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database()
+       LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_subscription p WHERE p.subid = s.oid AND p.relid IS NULL LIMIT 1) p ON true
+      WHERE s.subname = $1`,
     [name],
   );
   if (row === undefined) return undefined;

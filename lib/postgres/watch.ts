@@ -19,17 +19,27 @@ export interface LookOptions {
   readonly waitMs?: number;
 }
 
+/** A feed that broke off is tried again at least this often (wal_retrieve_retry_interval, 5 s by default). */
+const triesEveryMs = 6000;
+
 /** Writes a heartbeat, gives it a moment to arrive, and looks. */
 export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, options: LookOptions = {}): Promise<FeedLook> {
+  const { waitMs = 3000 } = options;
   const began = performance.now();
   const elapsed = (): number => performance.now() - began;
   await beat(production);
-  for (;;) {
-    const age = await heartbeatAge(production, fallback);
-    if ((age !== undefined && age * 1000 <= elapsed()) || elapsed() > (options.waitMs ?? 3000)) break;
-    await pause(50);
+  const hasArrived = (age: number | undefined): boolean => age !== undefined && age * 1000 <= elapsed();
+  while (!hasArrived(await heartbeatAge(production, fallback)) && elapsed() <= waitMs) await pause(50);
+  const knownErrors = options.knownErrors ?? 0;
+  const first = await feedHealth(production, fallback, name, { knownErrors });
+  let health = first;
+  // a change that cannot be applied is an error at every try. A connection that breaks is counted as one, too, but once.
+  if (first.state === 'stuck' && first.applyErrors > knownErrors) {
+    for (const until = elapsed() + triesEveryMs; ; await pause(250)) {
+      health = await feedHealth(production, fallback, name, { knownErrors: first.applyErrors });
+      if (health.state === 'stuck' || hasArrived(health.heartbeatSeconds) || elapsed() > until) break;
+    }
   }
-  const health = await feedHealth(production, fallback, name, { knownErrors: options.knownErrors ?? 0 });
   const drift = catalogDrift(options.form ?? (await readCatalog(fallback)), await readCatalog(production));
   return { ...health, drift };
 }

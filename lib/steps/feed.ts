@@ -1,4 +1,5 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
+import { DatabaseError } from '../postgres/connect';
 import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
 import { type ForkOptions, forkAhead, forkState, preparePublisher } from '../postgres/fork';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
@@ -113,7 +114,15 @@ export function feedLevel(production: string, fallback: string, id = 'feed.level
           code: 'feed.dead',
           message: `the feed to ${fallback} is dead: ${health.reasons.join('; ')}. rollback -- --accept-loss leaves what was written since behind`,
         };
-      const { milliseconds } = await markerRoundTrip(await context.database(production), to, { timeoutMs: 10_000 });
+      const sent = await markerRoundTrip(await context.database(production), to, { timeoutMs: 10_000 }).catch((error: unknown) => {
+        if (error instanceof DatabaseError) throw error;
+        return undefined;
+      });
+      if (!sent) {
+        const { reasons } = await feedHealth(await context.database(production), to, feedName(context.window.name));
+        return pending(['it has not arrived yet', ...reasons].join('; '));
+      }
+      const { milliseconds } = sent;
       return done(`arrived after ${milliseconds.toFixed(1)} ms`, { markerMs: milliseconds });
     },
   };

@@ -8,6 +8,7 @@ import { markerRoundTrip } from '../../lib/postgres/marker';
 import { publishable, readPublication } from '../../lib/postgres/publication';
 import { allowMigrations, forbidMigrations } from '../../lib/postgres/roles';
 import { dropSlot, ensureFeedUser, feedName, silentTables, unknownTables } from '../../lib/postgres/subscription';
+import { lookAtFeed } from '../../lib/postgres/watch';
 import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from './servers';
 
 const name = feedName('w1');
@@ -80,6 +81,9 @@ test('a stray write on the fallback stops the feed loudly, and it goes on when t
   await production!.query("INSERT INTO users VALUES (500, 'customer', 'y')");
   const health = await healthBecomes('stuck');
   expect(health.reasons[0]).toContain('could not apply a change');
+  // one that broke off, which is counted too, is told apart by trying again.
+  const look = await lookAtFeed(production!, fallback!, name, { waitMs: 100 });
+  expect(look).toMatchObject({ state: 'stuck', reasons: [expect.stringContaining('could not apply a change')] });
   await admin.query('DELETE FROM users WHERE id = 500');
   await admin.close();
   await markerRoundTrip(production!, fallback!);
