@@ -129,11 +129,17 @@ export class Databases {
     );
   }
 
-  /** Switches deletion protection off; no outage. */
-  async allowDeletion(id: string): Promise<void> {
-    await mutate(`rds ModifyDBInstance ${id}`, () =>
-      this.clients.rds.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, DeletionProtection: false, ApplyImmediately: true })),
-    );
+  /** Switches deletion protection off; no outage. Answers false where RDS is busy with the instance and takes no change: ask again. */
+  async allowDeletion(id: string): Promise<boolean> {
+    try {
+      await mutate(`rds ModifyDBInstance ${id}`, () =>
+        this.clients.rds.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, DeletionProtection: false, ApplyImmediately: true })),
+      );
+      return true;
+    } catch (error) {
+      if (isAws(error, 'InvalidDBInstanceState', 'InvalidDBInstanceStateFault')) return false;
+      throw error;
+    }
   }
 }
 

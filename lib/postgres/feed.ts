@@ -36,7 +36,7 @@ export interface FeedHealth {
    * again and again and cannot apply. `dead`: it can never catch up; a rollback would lose what was written since.
    */
   readonly state: 'alive' | 'behind' | 'paused' | 'stuck' | 'dead';
-  /** What is wrong and what it means, one sentence each; empty when alive. */
+  /** What is wrong and what it means, one sentence each. A feed that lives may have lost changes all the same. */
   readonly reasons: readonly string[];
   readonly heartbeatSeconds: number | undefined;
   /** WAL that production keeps for the fallback, and how much more it will keep before it gives the fallback up; undefined without limit. */
@@ -98,7 +98,17 @@ export async function feedHealth(
     const behind = age === undefined ? 'without a heartbeat' : `${age.toFixed(1)} s behind`;
     return is('behind', `the fallback is ${behind}${slot.active ? '' : ', and not connected'}${silence(subscription.silentSeconds)}`);
   }
-  return is('alive');
+  return is('alive', ...missing(counted.conflicts));
+}
+
+/** Changes of rows that the fallback does not have are left out without an error; PostgreSQL 18 counts them. */
+function missing(conflicts: FeedHealth['conflicts']): string[] {
+  const counted = ['update_missing', 'delete_missing'].filter((kind) => (conflicts?.[kind] ?? 0) > 0);
+  return counted.length === 0
+    ? []
+    : [
+        `the fallback lacked rows that production changed (${counted.map((kind) => `${kind}: ${conflicts![kind]}`).join(', ')}): the two no longer hold the same`,
+      ];
 }
 
 /** Twice what production lets pass between two words of its own (wal_sender_timeout, 5 s for a feed). */

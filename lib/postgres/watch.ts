@@ -54,7 +54,9 @@ export function possibleUntil(
   holdEndsAt: number | undefined,
 ): number | undefined {
   if (now.health.state === 'dead') return undefined;
-  const seconds = earlier && now.at > earlier.at ? secondsLeft(earlier, now.health, (now.at - earlier.at) / 1000) : undefined;
+  // of a feed that lives, production keeps now more and now less: only one that takes nothing uses the limit up.
+  const used = now.health.state !== 'alive';
+  const seconds = used && earlier && now.at > earlier.at ? secondsLeft(earlier, now.health, (now.at - earlier.at) / 1000) : undefined;
   const ends = [holdEndsAt, seconds === undefined ? undefined : now.at + seconds * 1000].filter((end) => end !== undefined);
   return ends.length > 0 ? Math.min(...ends) : undefined;
 }

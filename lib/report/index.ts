@@ -2,9 +2,11 @@
  * All printing: data on standard output, messages on standard error, one object per line with --json. What is printed
  * is made by pure functions beside this file.
  */
+import type { CheckReport } from '../runbook/check';
 import { isNote, type JournalEvent, type Verb } from '../runbook/events';
 import type { Reply } from '../runbook/verbs';
 import type { WindowView } from '../runbook/window';
+import { checkScreen } from './check';
 import { Block } from './draw';
 import { jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
 import { liveScreen } from './live';
@@ -20,6 +22,7 @@ export type { PlanScreen, Screen, StatusScreen } from './types';
 export interface Output {
   plan(plan: PlanScreen): void;
   status(status: StatusScreen): void;
+  check(report: CheckReport): void;
   /** Follows one run; events of other runs of the window are left out. */
   screen(verb: Verb, run?: string): Screen;
   /** The last word of a verb: what the state is and what to type next. */
@@ -53,6 +56,10 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
     plan: (plan) => (json ? object(jsonPlan(plan)) : out(['', ...planScreen(plan, styleFor(stdout, color)), ''])),
     status: (status) =>
       json ? object(jsonStatus(status, nextCommands(status))) : out(['', ...statusScreen(status, styleFor(stdout, color)), '']),
+    check: (report) =>
+      json
+        ? object({ event: 'check', ok: report.checks.every(({ ok }) => ok), ...report })
+        : out(['', ...checkScreen(report, styleFor(stdout, color)), '']),
     screen(_verb, run) {
       const mine = (added: readonly JournalEvent[]) => added.filter((event) => run === undefined || event.run === run || isNote(event));
       if (json) return { events: (_view, added) => mine(added).map(jsonEvent).forEach(object), tick() {}, close() {} };

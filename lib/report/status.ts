@@ -77,7 +77,8 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
 function feedLines(feed: NonNullable<StatusScreen['feed']>, style: Style): [string, string][] {
   const { paint } = style;
   const dead = feed.state === 'dead';
-  const color = dead || feed.state === 'stuck' ? 'red' : feed.state === 'alive' && feed.drift.length === 0 ? 'green' : 'yellow';
+  const color =
+    dead || feed.state === 'stuck' ? 'red' : feed.state === 'alive' && feed.drift.length + feed.reasons.length === 0 ? 'green' : 'yellow';
   const lines: [string, string][] = [
     ['feed', paint(color, [`${feed.state}, seen ${dateTime(feed.at, style)}`, ...feed.reasons].join(': '))],
     ...feed.drift.map((what): [string, string] => ['', paint('yellow', `changed under the feed: ${what}`)]),

@@ -48,7 +48,7 @@ export async function watchHold(request: Request, { aws, clock }: Hands): Promis
   const last = lastSeen(journal.events);
   const connections = new Connections(aws, view.manifest);
   try {
-    const seen = await look(view, phase, connections, last, clock.now());
+    const seen = await lookNow(view, phase, connections, last, clock.now());
     if (isNews(seen, last, clock.now())) await journal.note(request.run, request.by, seen);
   } finally {
     await connections.end();
@@ -60,7 +60,8 @@ export async function watchHold(request: Request, { aws, clock }: Hands): Promis
 export const lastSeen = (events: readonly JournalEvent[]): (HoldSeen & { readonly at: string }) | undefined =>
   events.findLast((event) => event.type === 'hold.seen');
 
-async function look(
+/** A look at the feed as it is now, as a note says it. */
+export async function lookNow(
   view: WindowView,
   phase: 'staged' | 'open',
   connections: Pick<Connections, 'to'>,

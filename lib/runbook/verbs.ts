@@ -10,6 +10,7 @@ import { planStage } from '../steps/stage';
 import { planTeardown } from '../steps/teardown';
 import { planUndo, undoBegun } from '../steps/undo';
 import type { World } from '../steps/world';
+import { type CheckReport, checkNow } from './check';
 import type { Clock } from './clock';
 import { exit, Stop } from './errors';
 import { estimated, learn } from './estimates';
@@ -38,6 +39,8 @@ export interface Request {
   readonly now?: boolean;
   /** From a schedule: only looks at the feed (hold.ts); the verb is not begun. */
   readonly watch?: boolean;
+  /** Looks at everything a night or a rollback counts on (check.ts); the verb is not begun. */
+  readonly check?: boolean;
   /** Teardown leaves the standby color's stack. */
   readonly keepStandby?: boolean;
   /** Stage: take it back. */
@@ -55,7 +58,7 @@ export interface Request {
 }
 
 /** What the runner answers; `window` is where the journal can be read. */
-export type Reply = RunAnswer & { readonly window?: string };
+export type Reply = RunAnswer & { readonly window?: string; readonly check?: CheckReport };
 
 export interface Hands {
   readonly aws: Aws;
@@ -71,6 +74,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
   let name: string | undefined;
   try {
     if (request.watch) return await watchHold(request, hands);
+    if (request.check) return await checkNow(request, hands);
     const opened = await findOrOpen(request, hands);
     const { journal, view } = opened;
     name = view.name;

@@ -92,22 +92,28 @@ export function stackDeleted(id: string, title: string, stack: string, instance?
           code: 'teardown.stack.stuck',
           message: `${stack} could not be deleted: ${found.reason ?? 'CloudFormation gives no reason'}`,
         };
-      return todo(`${stack} is ${found.status}`);
+      // a promotion that was asked for by a run that ended goes on.
+      const status = instance && (await context.aws.databases.describe(instance))?.status;
+      return status && busy.test(status) ? pending(`${instance} is ${status}`) : todo(`${stack} is ${found.status}`);
     },
     async act(context) {
-      if (instance && (await context.aws.databases.describe(instance))?.deletionProtection) {
-        await context.aws.databases.allowDeletion(instance);
-        await settled(context, instance);
-      }
+      if (instance) await unprotected(context, instance);
       await context.aws.stacks.delete(stack);
     },
   };
 }
 
-/** The stack's deletion takes a snapshot, and RDS makes none of an instance that is still being modified. */
-async function settled(context: Context, instance: string): Promise<void> {
+/** Passes by itself, and no change is taken meanwhile. */
+const busy = /^(creating|modifying|rebooting|backing-up|upgrading|maintenance|starting|configuring-.*)$/;
+
+/**
+ * The stack's deletion takes a snapshot, and RDS makes none of an instance that is still being modified. An instance that
+ * has only just been asked for something is still called available.
+ */
+async function unprotected(context: Context, instance: string): Promise<void> {
   for (const deadline = context.clock.elapsed() + 300_000; context.clock.elapsed() < deadline; await context.clock.pause(500)) {
     const found = await context.aws.databases.describe(instance);
-    if (!found || (found.status === 'available' && !found.deletionProtection)) return;
+    if (!found || (!found.deletionProtection && !busy.test(found.status))) return;
+    if (found.deletionProtection && !busy.test(found.status)) await context.aws.databases.allowDeletion(instance);
   }
 }

@@ -10,7 +10,7 @@ import type { Reply, Request } from '../runbook/verbs';
 import { decisionStep } from '../runbook/window';
 import { type DriveOptions, drive } from './drive';
 import { askGate, confirm } from './gate';
-import { showPlan, showStatus, watchStatus } from './look';
+import { showCheck, showPlan, showStatus, watchStatus } from './look';
 import { extend, openWindow } from './open-window';
 import { whichSystem, whoIsThis } from './system';
 
@@ -33,6 +33,7 @@ interface Flags {
   readonly upBy?: string;
   readonly atDecision?: AtDecision;
   readonly watch?: boolean;
+  readonly check?: boolean;
   readonly detailedExitcode?: boolean;
   readonly verb?: 'cutover' | 'rollback' | 'teardown' | 'stage';
   readonly color?: boolean;
@@ -112,11 +113,14 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
     .action(run((flags, output) => take('teardown', flags, output)));
   verb('status', 'which color is live, which window is open, what to type next')
     .option('--watch', 'follow the run that is under way, or the next one')
+    .option('--check', 'look now at everything a night or a rollback counts on; exit 1 when it is not as it should be')
+    .option('--here', 'with --check: look from this process instead of the runner function')
     .action(
       run(async (flags, output) => {
         const aws = makeAws();
-        await aws.whoAmI();
+        const by = await whoIsThis(aws, undefined);
         const system = await whichSystem(aws, flags.system);
+        if (flags.check) return showCheck(aws, system, flags.here ?? false, output, aws.clock, by);
         return flags.watch ? watchStatus(aws, system, output, aws.clock) : showStatus(aws, system, output, aws.clock);
       }),
     );

@@ -1,4 +1,5 @@
 /** Verbs that only look: the plan and the status. */
+import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import { whereNow } from '../manifest/traffic';
 import type { Output, PlanScreen, StatusScreen } from '../report';
@@ -6,11 +7,11 @@ import type { Clock } from '../runbook/clock';
 import { decide } from '../runbook/decision';
 import { exit, Stop } from '../runbook/errors';
 import { estimated, learn } from '../runbook/estimates';
-import type { Durations, Verb } from '../runbook/events';
+import type { Durations, Operator, Verb } from '../runbook/events';
 import { lastSeen, watchPhase } from '../runbook/hold';
 import { Journal, type JournalStore } from '../runbook/journal';
 import { planned } from '../runbook/step';
-import { holdEndsAt, nextWindow, observeWorld, planOf, rollbackFrom } from '../runbook/verbs';
+import { holdEndsAt, nextWindow, observeWorld, planOf, type Reply, type Request, rollbackFrom, runVerb } from '../runbook/verbs';
 import { fold, type WindowView } from '../runbook/window';
 import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
@@ -132,6 +133,23 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
   };
   output.status(screen);
   return (state?.opened && live === undefined) || maintenance === undefined ? exit.failed : exit.done;
+}
+
+/** Looks now, where the databases can be reached: in the runner, or here. Exit code 0 when everything is as it should be, 1 when not. */
+export async function showCheck(aws: Aws, system: string, here: boolean, output: Output, clock: Clock, by: Operator): Promise<number> {
+  const { shared } = (await aws.settings.manifest(system)).manifest;
+  const request: Request = { system, verb: 'stage', check: true, run: randomUUID(), by };
+  const reply = here
+    ? await runVerb(request, { aws, clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
+    : await aws.invokeRunner<Reply>(shared.runner, request);
+  if (reply.state === 'stopped') throw new Stop(reply.code, reply.message, { next: reply.next, exit: reply.exit });
+  if (!reply.check)
+    throw new Stop('runner.old', `the runner ${shared.runner} cannot check: an older Switchback deployed it`, {
+      next: ['npx cdk deploy shared'],
+      exit: exit.usage,
+    });
+  output.check(reply.check);
+  return reply.check.checks.every(({ ok }) => ok) ? exit.done : exit.failed;
 }
 
 /** Follows the run that is under way, or waits for the next one, until it ends; answers as that run does. */
