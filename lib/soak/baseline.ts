@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cdk, startGround, tsx } from '../rehearsal/ground';
 import { Processes, type Ran } from '../rehearsal/processes';
+import { freePort } from '../sandbox/ports';
 import { removeDatabaseFiles } from '../sandbox/services/rds';
 
 export interface BaselineOptions {
@@ -72,6 +73,22 @@ export async function copyBaseline(baseline: string, to: string): Promise<void> 
   openToServers(dirname(to));
   // as root the files belong to the servers' account, and must still do so in the copy: only cp keeps that.
   await promisify(execFile)('cp', ['-a', join(baseline, 'sandbox'), to]);
+  await giveOtherPorts(join(to, 'state'));
+}
+
+/** Databases of two copies would want the same ports, and the second copy's tasks would find the first one's. */
+async function giveOtherPorts(state: string): Promise<void> {
+  const [instances, secrets] = [join(state, 'rds.instances.json'), join(state, 'secretsmanager.secrets.json')];
+  const rows = JSON.parse(readFileSync(instances, 'utf8')) as [string, { port?: number }][];
+  let known = readFileSync(secrets, 'utf8');
+  for (const [, row] of rows) {
+    if (row.port === undefined) continue;
+    const port = await freePort();
+    known = known.replace(new RegExp(`:${row.port}(?!\\d)`, 'g'), `:${port}`);
+    row.port = port;
+  }
+  writeFileSync(instances, JSON.stringify(rows));
+  writeFileSync(secrets, known);
 }
 
 /** Databases lie in the sandbox's folder only where their servers' account may pass through. */

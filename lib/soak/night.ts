@@ -1,0 +1,179 @@
+/**
+ * What happens to a window: a pure function of the seed. Where in a runbook something strikes is a share of its steps, so that a
+ * seed goes on meaning the same night when a step is added; the run says at which step it was.
+ */
+import { Random } from './random';
+
+export type Verb = 'stage' | 'cutover' | 'rollback' | 'teardown';
+
+/** Where the window is to end: finished; taken back at the gate, in the middle of the cutover, or after opening. */
+export type Way = 'through' | 'no-go' | 'midway' | 'after opening';
+
+/** A rule for the sandbox (docs/sandbox/faults.md); a target is named in words, and looked up when it strikes. */
+export interface Fault {
+  readonly service: string;
+  readonly operation: string;
+  readonly kind: string;
+  readonly times?: number;
+  readonly rate?: number;
+  readonly seconds?: number;
+  /** `production`, `fallback`: an instance. `blue`, `green`: one of the color's target groups. */
+  readonly on?: 'production' | 'fallback' | 'blue' | 'green';
+}
+
+export type Blow =
+  /** The terminal, killed. */
+  | { readonly kind: 'terminal killed' }
+  /** The runner function's process, killed. */
+  | { readonly kind: 'runner killed' }
+  | { readonly kind: 'Ctrl-C' }
+  /** Somebody else types the same verb meanwhile. */
+  | { readonly kind: 'second operator'; readonly here: boolean }
+  | { readonly kind: 'take-over'; readonly here: boolean }
+  | { readonly kind: 'faults'; readonly faults: readonly Fault[] };
+
+export type Strike = Blow & {
+  /** Before so much of the plan's steps has begun: 0 the first, just below 1 the last. */
+  readonly at: number;
+  /** From the step's beginning. */
+  readonly delayMs: number;
+};
+
+/** One command, as it is typed; the ones after the last in the list are left alone. */
+export interface Try {
+  readonly by: string;
+  /** In the terminal's own process. */
+  readonly here: boolean;
+  readonly strikes: readonly Strike[];
+}
+
+export interface Night {
+  readonly seed: number;
+  readonly way: Way;
+  /** Of the cutover, where a rollback is begun while it is under way: `midway` only. */
+  readonly backAt: number;
+  /** The cutover is left running when the rollback is typed; otherwise its terminal is killed first. */
+  readonly backWhileRunning: boolean;
+  readonly keepStandby: boolean;
+  /** Customers use what is open for so long before the next verb. */
+  readonly openMs: number;
+  readonly tries: Readonly<Record<Verb, readonly Try[]>>;
+}
+
+const people = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Tony', 'Radia'] as const;
+
+export function nightOf(seed: number): Night {
+  const random = new Random(`night ${seed}`);
+  const draw = random.next();
+  const way: Way = draw < 0.3 ? 'through' : draw < 0.42 ? 'no-go' : draw < 0.68 ? 'midway' : 'after opening';
+  const back = { backAt: random.next(), backWhileRunning: random.chance(0.4) };
+  const keepStandby = random.chance(0.5);
+  const openMs = random.between(1000, 4000);
+  const struck: Verb[] = ['stage', 'cutover', 'cutover', 'cutover', 'teardown'];
+  if (way !== 'through') struck.push('rollback', 'rollback', 'rollback');
+  const count = random.between(2, 5);
+  const blows = Array.from({ length: count }, () => random.pick(struck));
+  const triesOf = (verb: Verb): Try[] =>
+    blows
+      .filter((one) => one === verb)
+      .map(() => ({ by: random.pick(people), here: random.chance(0.25), strikes: strikesOf(random, verb) }));
+  return {
+    ...{ seed, way, ...back, keepStandby, openMs },
+    tries: { stage: triesOf('stage'), cutover: triesOf('cutover'), rollback: triesOf('rollback'), teardown: triesOf('teardown') },
+  };
+}
+
+function strikesOf(random: Random, verb: Verb): Strike[] {
+  const when = () => ({ at: random.next(), delayMs: random.chance(0.5) ? 0 : random.between(0, 1500) });
+  const hand = random.next();
+  const strikes: Strike[] = [];
+  if (hand < 0.2) strikes.push({ kind: 'terminal killed', ...when() });
+  else if (hand < 0.35) strikes.push({ kind: 'runner killed', ...when() });
+  else if (hand < 0.5) strikes.push({ kind: 'Ctrl-C', ...when() });
+  else if (hand < 0.6) strikes.push({ kind: 'second operator', here: random.chance(0.5), ...when() });
+  else if (hand < 0.7) strikes.push({ kind: 'take-over', here: random.chance(0.3), ...when() });
+  if (strikes.length === 0 || random.chance(0.5)) {
+    const faults = Array.from({ length: random.between(1, 3) }, () => faultOf(random, verb));
+    strikes.push({ kind: 'faults', faults, ...when() });
+  }
+  return strikes;
+}
+
+const calls: Readonly<Record<Verb, readonly (readonly [service: string, operation: string])[]>> = {
+  stage: [
+    ['ecs', 'UpdateService'],
+    ['secretsmanager', 'PutSecretValue'],
+    ['rds', 'PromoteReadReplica'],
+    ['rds', 'CreateDBSnapshot'],
+    ['rds', 'RestoreDBInstanceFromDBSnapshot'],
+    ['rds', 'DeleteDBInstance'],
+    ['ecs', 'RunTask'],
+    ['ssm', 'PutParameter'],
+    ['scheduler', 'CreateSchedule'],
+  ],
+  cutover: [
+    ['elbv2', 'SetRulePriorities'],
+    ['ecs', 'UpdateService'],
+    ['ecs', 'RunTask'],
+    ['secretsmanager', 'PutSecretValue'],
+    ['ssm', 'PutParameter'],
+    ['scheduler', 'CreateSchedule'],
+  ],
+  rollback: [
+    ['elbv2', 'SetRulePriorities'],
+    ['ecs', 'UpdateService'],
+    ['secretsmanager', 'PutSecretValue'],
+    ['ssm', 'PutParameter'],
+    ['scheduler', 'CreateSchedule'],
+  ],
+  teardown: [
+    ['rds', 'CreateDBSnapshot'],
+    ['rds', 'ModifyDBInstance'],
+    ['cloudformation', 'DeleteStack'],
+    ['ecs', 'RunTask'],
+    ['ssm', 'PutParameter'],
+    ['scheduler', 'DeleteSchedule'],
+  ],
+};
+
+const looks: readonly (readonly [service: string, operation: string])[] = [
+  ['elbv2', 'DescribeRules'],
+  ['ecs', 'DescribeServices'],
+  ['rds', 'DescribeDBInstances'],
+  ['ssm', 'GetParametersByPath'],
+  ['secretsmanager', 'GetSecretValue'],
+  ['s3', 'GetObject'],
+];
+
+function faultOf(random: Random, verb: Verb): Fault {
+  const draw = random.next();
+  // two attempts of the SDK are one call of ours: every second fault is one that the SDK does not hide.
+  const times = random.between(1, 4);
+  if (draw < 0.45) {
+    const [service, operation] = random.pick(calls[verb]);
+    const kind = random.pick(['throttle', 'error', 'lost', 'lost', 'slow', 'refuse']);
+    return { service, operation, kind, times, ...(kind === 'slow' ? { seconds: random.between(100, 1500) } : {}) };
+  }
+  if (draw < 0.6)
+    return {
+      service: 's3',
+      operation: 'PutObject',
+      kind: random.pick(['error', 'throttle', 'lost', 'refuse', 'slow']),
+      times,
+      seconds: 300,
+    };
+  if (draw < 0.72) {
+    const [service, operation] = random.pick(looks);
+    return { service, operation, kind: random.pick(['throttle', 'error', 'slow']), rate: 0.3, seconds: 200 };
+  }
+  if (draw < 0.78) return { service: 'lambda', operation: 'Invoke', kind: random.pick(['throttle', 'error', 'lost']), times: 1 };
+  if (draw < 0.92) return { service: 's3', operation: 'PutObject', kind: 'crash', times: 1, on: random.pick(['production', 'fallback']) };
+  return {
+    service: 's3',
+    operation: 'PutObject',
+    kind: 'flap',
+    times: 1,
+    seconds: random.between(100, 600),
+    on: random.pick(['blue', 'green']),
+  };
+}

@@ -1,0 +1,389 @@
+/** One window of the example on a copy of the baseline, with customers, through everything its night has in store. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { audit, isClean } from '../../examples/video/audit';
+import { type Ground, startGround, tsx } from '../rehearsal/ground';
+import { Processes } from '../rehearsal/processes';
+import { removeDatabaseFiles } from '../sandbox/services/rds';
+import { copyBaseline, soakSpeed } from './baseline';
+import { Eyes } from './eyes';
+import { type Ended, kill, killRunner, type } from './hand';
+import { type Color, problemsAt, type Station, Watch } from './invariants';
+import { type Fault, type Night, nightOf, type Strike, type Try, type Verb } from './night';
+import { type Command, nextCommand } from './person';
+
+export interface WindowOptions {
+  /** The repository. */
+  readonly root: string;
+  readonly baseline: string;
+  /** For this run alone; its logs stay when it fails. */
+  readonly folder: string;
+  readonly seed: number;
+  /** Leaves the sandbox behind as well. */
+  readonly keep: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface WindowResult {
+  readonly seed: number;
+  readonly passed: boolean;
+  /** How the window went and what was done to it, in order. */
+  readonly what: readonly string[];
+  readonly problems: readonly string[];
+  readonly seconds: number;
+  /** Commands that were typed until all was done. */
+  readonly commands: number;
+  readonly acknowledgedWrites: number;
+  /** Where the logs are, when it failed. */
+  readonly folder: string;
+}
+
+const system = 'video';
+const names = { production: 'video-database', fallback: 'video-fallback-w1', window: 'w1' } as const;
+const live: Readonly<Record<Color, string>> = { blue: '1.0.0', green: '2.0.0' };
+/** A command that takes longer than this hangs: the longest wait is for the lease of somebody who died, a minute. */
+const patienceMs = 180_000;
+/** Commands until a goal is reached; more than that is a circle. */
+const mostCommands = 15;
+const calm: Try = { by: 'Ada', here: false, strikes: [] };
+
+/** Something that must not happen, in words for the report. */
+class Broken extends Error {}
+
+export async function soakWindow(options: WindowOptions): Promise<WindowResult> {
+  const from = performance.now();
+  mkdirSync(options.folder, { recursive: true });
+  const logFile = join(options.folder, 'night.log');
+  const log = (line: string) => appendFileSync(logFile, `${((performance.now() - from) / 1000).toFixed(2).padStart(7)} ${line}\n`);
+  const processes = new Processes(options.root, (source, line) => log(`${source}: ${line}`));
+  const end = () => void processes.end();
+  options.signal.addEventListener('abort', end, { once: true });
+  const run = new Run(options, processes, log);
+  const problems: string[] = [];
+  try {
+    problems.push(...(await run.play()));
+  } catch (error) {
+    problems.push(error instanceof Broken ? error.message : String((error as Error).stack));
+  } finally {
+    options.signal.removeEventListener('abort', end);
+    await processes.end();
+    await tidy(options, problems.length > 0);
+  }
+  for (const problem of problems) log(`FAILED: ${problem}`);
+  return {
+    seed: options.seed,
+    passed: problems.length === 0,
+    what: run.what,
+    problems,
+    seconds: (performance.now() - from) / 1000,
+    commands: run.commands,
+    acknowledgedWrites: run.acknowledged,
+    folder: options.folder,
+  };
+}
+
+/** Of a run that failed the logs stay, and the journal; the databases only where they were asked for. */
+async function tidy({ folder, keep }: WindowOptions, failed: boolean): Promise<void> {
+  if (keep) return;
+  const sandbox = join(folder, 'sandbox');
+  await removeDatabaseFiles(sandbox);
+  const gone = failed ? [join(sandbox, 'rds'), join(sandbox, 'lambda')] : [folder];
+  for (const one of gone) rmSync(one, { recursive: true, force: true });
+}
+
+class Run {
+  readonly what: string[] = [];
+  commands = 0;
+  acknowledged = 0;
+  private readonly night: Night;
+  private readonly sandboxFolder: string;
+  private readonly left: Record<Verb, Try[]>;
+  private ground: Ground | undefined;
+  /** Somebody else has typed something meanwhile: what a command says last is not the last word. */
+  private somebodyElse = false;
+
+  constructor(
+    private readonly options: WindowOptions,
+    private readonly processes: Processes,
+    private readonly log: (line: string) => void,
+  ) {
+    this.night = nightOf(options.seed);
+    this.sandboxFolder = join(options.folder, 'sandbox');
+    const { stage, cutover, rollback, teardown } = this.night.tries;
+    this.left = { stage: [...stage], cutover: [...cutover], rollback: [...rollback], teardown: [...teardown] };
+  }
+
+  /** The window, top to bottom; answers what did not hold. */
+  async play(): Promise<string[]> {
+    this.log(JSON.stringify(this.night));
+    await copyBaseline(this.options.baseline, this.sandboxFolder);
+    this.ground = await startGround(this.processes, { folder: this.sandboxFolder, speed: soakSpeed });
+    const { endpoint } = this.ground;
+    const customers = await this.startCustomers();
+    const watch = new Watch(endpoint, system);
+    const problems: string[] = [];
+    try {
+      problems.push(...(await this.verbs()));
+    } finally {
+      const seen = await watch.stop();
+      problems.push(...seen.problems);
+      if (seen.looks < 10) problems.push(`only ${seen.looks} looks at the invariants told everything`);
+    }
+    const gone = once(customers, 'close');
+    customers.kill('SIGTERM');
+    await gone;
+    problems.push(...(await this.rowsAt('at the end')));
+    await this.ground.stop();
+    return problems;
+  }
+
+  private async verbs(): Promise<string[]> {
+    const { way, keepStandby, openMs } = this.night;
+    const problems: string[] = [];
+    await this.reach('stage', { verb: 'stage', args: [] });
+    problems.push(...(await this.stationAt('staged', 'blue', names.production)));
+    const cutover: Command = { verb: 'cutover', args: ['--answer', way === 'no-go' ? 'no-go' : 'go', '--reason', 'soak'] };
+    const reached = way === 'midway' ? await this.cutoverLeft(cutover) : await this.reach('cutover', cutover);
+    if (reached === 'cutover') {
+      await this.pause(openMs);
+      problems.push(...(await this.stationAt('cut over', 'green', names.production)));
+      problems.push(...(await this.rowsAt('after the cutover')));
+    }
+    const back = way !== 'through' || reached === 'rollback';
+    if (back) {
+      if (reached !== 'rollback') await this.reach('rollback', { verb: 'rollback', args: [] });
+      await this.pause(openMs);
+      // before the migrations the production database is opened again, after them the fallback is production.
+      const production = reached === 'cutover' ? names.fallback : undefined;
+      problems.push(...(await this.stationAt('rolled back', 'blue', production)));
+      problems.push(...(await this.rowsAt('after the rollback')));
+    }
+    this.what.unshift(back ? (way === 'through' ? 'gave up and rolled back' : `back: ${way}`) : way);
+    const production = (await this.facts()).production;
+    await this.reach('teardown', { verb: 'teardown', args: ['--now', ...(keepStandby ? ['--keep-standby'] : [])] });
+    problems.push(...(await this.stationAt('closed', back ? 'blue' : 'green', production)));
+    return problems;
+  }
+
+  /** Types a verb, and then what the last lines say, until it is done. Answers what was reached: a night may have to be given up. */
+  private async reach(goal: Verb, first: Command): Promise<Verb> {
+    let wanted = goal;
+    let command = first;
+    for (let n = 0; n < mostCommands; n += 1) {
+      const ended = await this.command(command);
+      if (isDone(wanted, command, ended)) return wanted;
+      // a rollback may be all that is left of a cutover.
+      if (command.verb === 'rollback') wanted = 'rollback';
+      const advice = this.somebodyElse ? undefined : ended.last?.next;
+      this.somebodyElse = false;
+      const typed = command.verb === 'status' ? { verb: wanted, args: [] } : command;
+      const next = advice ? nextCommand(wanted, typed, advice) : ({ verb: 'status', args: [] } as const);
+      if (!next) {
+        throw new Broken(
+          `nothing that npm run ${command.verb} says leads to a ${wanted}: ${ended.last?.code ?? ended.last?.event}: ${ended.last?.message ?? ''} Next: ${(advice ?? []).join(' | ')}`,
+        );
+      }
+      if (next.verb === 'rollback') wanted = 'rollback';
+      command = this.inOwnWords(next, first);
+    }
+    throw new Broken(`the ${wanted} was not done after ${mostCommands} commands`);
+  }
+
+  /** Flags of the first command are meant every time; what to answer is this person's own business. */
+  private inOwnWords({ verb, args }: Command, first: Command): Command {
+    if (verb !== first.verb) return { verb, args: withoutAnswer(args) };
+    const more = withoutAnswer(args).filter((word) => !first.args.includes(word));
+    return { verb, args: [...first.args, ...more] };
+  }
+
+  /** A cutover that is not waited for: at its moment somebody types the rollback. */
+  private async cutoverLeft(cutover: Command): Promise<Verb> {
+    let rollback: Promise<Verb> | undefined;
+    const back = async (step: string, terminal: ChildProcess) => {
+      this.what.push(`rollback typed at ${step} of the cutover, ${this.night.backWhileRunning ? 'which went on' : 'its terminal dead'}`);
+      if (!this.night.backWhileRunning) kill(terminal, 'SIGKILL');
+      rollback = this.reach('rollback', { verb: 'rollback', args: [] });
+      // it is waited for below; a failure must not be nobody's.
+      rollback.catch(() => undefined);
+    };
+    await this.command(cutover, { at: this.night.backAt, back });
+    if (!rollback) return 'stage';
+    return rollback;
+  }
+
+  private async command(
+    command: Command,
+    left?: { at: number; back: (step: string, terminal: ChildProcess) => Promise<void> },
+  ): Promise<Ended> {
+    this.commands += 1;
+    const acting = command.verb !== 'status';
+    const own = acting ? (this.left[command.verb as Verb].shift() ?? calm) : calm;
+    const leave = { kind: 'Ctrl-C', at: left?.at ?? 0, delayMs: 0 } as const;
+    try {
+      return await type(command, own.by, own.here, left ? [...own.strikes.filter(({ kind }) => kind === 'faults'), leave] : own.strikes, {
+        processes: this.processes,
+        env: { ...this.env, HOME: this.homeOf(own.by) },
+        log: this.log,
+        patienceMs,
+        strike: (strike, step, terminal) =>
+          strike === leave && left ? left.back(step, terminal) : this.strike(strike, command, step, terminal),
+      });
+    } catch (error) {
+      throw new Broken((error as Error).message);
+    } finally {
+      await this.faults('DELETE');
+    }
+  }
+
+  private async strike(strike: Strike, command: Command, step: string, terminal: ChildProcess): Promise<void> {
+    const where = `at ${step} of the ${command.verb}`;
+    this.log(`strike ${where}: ${JSON.stringify(strike)}`);
+    switch (strike.kind) {
+      case 'terminal killed':
+        this.what.push(`terminal killed ${where}`);
+        return kill(terminal, 'SIGKILL');
+      case 'Ctrl-C':
+        this.what.push(`Ctrl-C ${where}`);
+        return kill(terminal, 'SIGINT');
+      case 'runner killed':
+        if (killRunner(this.sandboxFolder)) this.what.push(`runner killed ${where}`);
+        return;
+      case 'faults':
+        this.what.push(`${strike.faults.map(faultText).join(' + ')} ${where}`);
+        return this.faults('POST', await Promise.all(strike.faults.map((fault) => this.ruleOf(fault))));
+      default: {
+        this.what.push(`${strike.kind} ${where}`);
+        this.somebodyElse = true;
+        const args = [...command.args, ...(strike.kind === 'take-over' && !command.args.includes('--take-over') ? ['--take-over'] : [])];
+        this.commands += 1;
+        const by = 'Zoe';
+        await type({ verb: command.verb, args }, by, strike.here, [], {
+          ...{ processes: this.processes, env: { ...this.env, HOME: this.homeOf(by) }, log: this.log, patienceMs },
+          strike: async () => undefined,
+        });
+      }
+    }
+  }
+
+  private async ruleOf({ on, ...rule }: Fault): Promise<object> {
+    if (on === undefined) return rule;
+    if (on === 'production' || on === 'fallback') return { ...rule, target: names[on] };
+    return { ...rule, target: (await this.facts())[on]?.groups[0] ?? '' };
+  }
+
+  private async faults(method: 'POST' | 'DELETE', rules: readonly object[] = []): Promise<void> {
+    const body = method === 'POST' ? { body: JSON.stringify({ seed: String(this.night.seed), rules }) } : {};
+    const answer = await fetch(`${this.ground?.endpoint}/_sandbox/faults`, { method, ...body });
+    if (!answer.ok) throw new Error(`the sandbox refuses the faults: ${await answer.text()}`);
+    await answer.arrayBuffer();
+  }
+
+  private async stationAt(station: Station, color: Color, production: string | undefined): Promise<string[]> {
+    this.log(`the window is ${station}: looking at it`);
+    const { window } = names;
+    const expected = { station, live: color, release: live[color], production, window, keptStandby: this.night.keepStandby };
+    return problemsAt(this.ground?.endpoint ?? '', system, expected);
+  }
+
+  /** Every acknowledged write is there once, on what is production now. */
+  private async rowsAt(when: string): Promise<string[]> {
+    // what is acknowledged from here on may be missing from the auditor's snapshot, which comes next.
+    const known = join(this.options.folder, 'known.jsonl');
+    copyFileSync(join(this.options.folder, 'acknowledgements.jsonl'), known);
+    const eyes = this.eyes();
+    try {
+      const facts = await eyes.facts();
+      const address = (await eyes.instances()).find(({ id }) => id === facts.production)?.address;
+      const { username, password } = await eyes.secret(facts.masterSecret);
+      const found = await audit({ files: [known], connection: { ...address, user: username, password, database: facts.database } });
+      this.acknowledged = found.acknowledged;
+      return isClean(found) ? [] : [`${when}: ${auditText(found)}`];
+    } finally {
+      await eyes.close();
+    }
+  }
+
+  private async startCustomers(): Promise<ChildProcess> {
+    const eyes = this.eyes();
+    const facts = await eyes.facts();
+    const url = `http://localhost:${await eyes.listenerPort(facts.listener)}`;
+    const file = join(this.options.folder, 'acknowledgements.jsonl');
+    const child = this.processes.start(
+      'customers',
+      [...tsx, 'examples/video/customers.ts', '--url', url, '--rate', '15', '--file', file, '--json'],
+      this.env,
+    );
+    const deadline = performance.now() + 60_000;
+    while (!existsSync(file) || !readFileSync(file, 'utf8').includes('"acknowledged"')) {
+      if (performance.now() > deadline) throw new Error('no write of a customer was acknowledged within 60 s');
+      await this.pause(100);
+    }
+    return child;
+  }
+
+  private async facts() {
+    return this.eyes().facts();
+  }
+
+  private eyes(): Eyes {
+    return new Eyes(this.ground?.endpoint ?? '', system);
+  }
+
+  private get env(): NodeJS.ProcessEnv {
+    return this.ground?.env ?? {};
+  }
+
+  /** Every person has a machine of their own: nothing may be remembered between two commands but what AWS holds. */
+  private homeOf(by: string): string {
+    const home = join(this.options.folder, `home-${by}`);
+    mkdirSync(home, { recursive: true });
+    return home;
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (this.options.signal.aborted) throw new Broken('interrupted');
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+}
+
+interface StatusLine {
+  readonly window?: string;
+  readonly run?: { readonly verb: string; readonly ended?: string };
+}
+
+/** By the command's own word, or by the status: somebody else's run, or the runner function, may have got there. */
+function isDone(goal: Verb, command: Command, { exit, last }: Ended): boolean {
+  if (!last || exit !== 0) return false;
+  if (last.event === `${goal}.finished`) return true;
+  if (command.verb !== 'status' || last.event !== 'status') return false;
+  const { window, run } = last as StatusLine;
+  return goal === 'teardown' ? window === undefined : run?.verb === goal && run.ended === 'finished';
+}
+
+function withoutAnswer(args: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i += 1) {
+    if (args[i] === '--answer' || args[i] === '--reason') i += 1;
+    else kept.push(args[i] ?? '');
+  }
+  return kept;
+}
+
+const faultText = ({ kind, operation, times, rate, on }: Fault): string =>
+  on ? `${kind} of ${on}` : `${kind} ${operation}${rate === undefined ? ` ×${times ?? 1}` : ` (${rate})`}`;
+
+function auditText(found: Awaited<ReturnType<typeof audit>>): string {
+  const some = (refs: readonly string[]) => `${refs.length} (${refs.slice(0, 3).join(', ')})`;
+  return [
+    ...(found.lost.length > 0 ? [`${some(found.lost)} acknowledged writes are missing`] : []),
+    ...(found.duplicated.length > 0 ? [`${some(found.duplicated)} writes are there twice`] : []),
+    ...(found.changed.length > 0 ? [`${some(found.changed)} writes were changed`] : []),
+    ...(found.refusedPresent.length > 0 ? [`${some(found.refusedPresent)} refused writes are there`] : []),
+    ...found.onceWorkerOverlaps.map(
+      (overlap) => `two copies of ${overlap.worker} for ${overlap.seconds} s from ${overlap.from}: ${overlap.first}, ${overlap.second}`,
+    ),
+    ...found.inconsistencies,
+  ].join('; ');
+}
