@@ -36,6 +36,16 @@ export async function readMarker(db: Db, id: string): Promise<string | undefined
   return row?.value;
 }
 
+/**
+ * A row that is only there inside one transaction, on whichever side applies it: what a declared bridge does to other tables while it is
+ * there, it takes back (bridge.ts).
+ */
+export const probe = {
+  begin: `INSERT INTO ${ownSchema}.marker VALUES ('probe', '', clock_timestamp())`,
+  end: `DELETE FROM ${ownSchema}.marker WHERE id = 'probe'`,
+  isOn: `EXISTS (SELECT FROM ${ownSchema}.marker WHERE id = 'probe')`,
+} as const;
+
 export interface RoundTrip {
   readonly milliseconds: number;
   readonly commits: number;

@@ -12,6 +12,7 @@ import { releaseProven } from './proof';
 import { readsFrom } from './reads-from';
 import { windowClosed } from './records';
 import { promoted, replicaLevel } from './replica';
+import { roundTripped } from './round-trip';
 import { teardownScheduled } from './schedule';
 import { planStaged } from './stage';
 import { workersStarted, workersStopped } from './workers';
@@ -50,6 +51,7 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
     footprintShipped(production, fallback),
     feedResumed(production, fallback),
     feedLevel(production, fallback, 'feed.canary'),
+    roundTripped(production, fallback),
     readsFrom(from, 'all', fallback, {
       id: 'standby.fallback',
       title: `Wait until all of ${from} reads from ${fallback}, ready to go back`,

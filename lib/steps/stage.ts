@@ -7,6 +7,7 @@ import { releaseReady } from './proof';
 import { readsFrom } from './reads-from';
 import { windowRecorded } from './records';
 import { promoted, replicaReady } from './replica';
+import { forkTried } from './round-trip';
 import { feedWatched } from './schedule';
 import { planTrial, trialPassed } from './trial';
 import { workersStopped } from './workers';
@@ -42,5 +43,6 @@ function plan(world: World, trial: readonly Step[]): Step[] {
     promoted(fallback),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
+    forkTried(production, fallback),
   ];
 }

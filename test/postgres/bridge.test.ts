@@ -7,8 +7,10 @@ import { fence, openTo } from '../../lib/postgres/fence';
 import { forkAhead } from '../../lib/postgres/fork';
 import { markerRoundTrip } from '../../lib/postgres/marker';
 import { allowMigrations, forbidMigrations } from '../../lib/postgres/roles';
+import { type RoundTrip, roundTrip } from '../../lib/postgres/round-trip';
 import { ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/subscription';
 import { cases } from './bridge-cases';
+import { everything } from './everything';
 import {
   allowFeeding,
   blue,
@@ -31,6 +33,8 @@ let fallback: Db;
 let old: Catalog;
 let classification: Classification;
 let notPutBack: string[];
+let trip: RoundTrip;
+let prints: { before: unknown; after: unknown }[];
 
 // One window for all of them: fork, migrate, bridge, write, take back. What the table calls "blocked" or "apply stops" would show here.
 beforeAll(async () => {
@@ -64,6 +68,13 @@ beforeAll(async () => {
   await bridge(production, fallback, roles, script);
   await resumeFeed(production, fallback, name, source, script.publication);
   await copyTables(production, fallback, name, script.copied);
+  await markerRoundTrip(production, fallback);
+  const before = [await everything(production), await everything(fallback)];
+  trip = await roundTrip(production, fallback, { name, now: await readCatalog(production), plan: classification.plan, declared });
+  prints = [
+    { before: before[0], after: await everything(production) },
+    { before: before[1], after: await everything(fallback) },
+  ];
   await openTo(production, roles, green.username);
   const app = await a.as(green);
   for (const { write } of cases) await app.query(write);
@@ -78,6 +89,23 @@ beforeAll(async () => {
   notPutBack = await restoreRules(fallback, roles, script);
 }, 60_000);
 afterAll(stopServers);
+
+test('every case is tried before customers write, and nothing of it stays on either side', () => {
+  expect(trip.refused).toEqual([]);
+  expect(trip.lost).toEqual([]);
+  expect(prints[0]!.after).toEqual(prints[0]!.before);
+  expect(prints[1]!.after).toEqual(prints[1]!.before);
+  expect(trip.tables.filter(({ made }) => !made)).toEqual([]);
+  const untouched = trip.tables.filter(({ written }) => !written).map(({ table, why }) => `${table}: ${why.join('; ')}`);
+  expect(untouched.filter((words) => !words.includes('would fill'))).toEqual([
+    'public.c27_child: it is empty',
+    'public.c34: it is empty',
+    'public.c34_audit: it is empty',
+    'public.c38: it is empty',
+    'public.c38_audit: it is empty',
+    'public.c08_log: its rows have no key by which one could be looked for',
+  ]);
+});
 
 test.each(cases.map((one) => [one.row, one] as const))('%s', async (_, one) => {
   const found = Object.fromEntries(classification.differences.map(({ id, verdict }) => [id, verdict]));

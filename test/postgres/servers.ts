@@ -56,7 +56,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Serv
 export async function allowFeeding(server: Server): Promise<void> {
   const [version] = await server.test.query<{ major: number }>("SELECT current_setting('server_version_num')::int / 10000 AS major");
   if (version!.major < 16) await server.test.query('ALTER ROLE master SUPERUSER');
-  else await server.test.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master', undefined, database);
+  else {
+    await server.test.query('GRANT EXECUTE ON FUNCTION pg_replication_origin_advance(text, pg_lsn) TO master', undefined, database);
+    await server.test.query('GRANT SET ON PARAMETER session_replication_role TO master');
+  }
 }
 
 /** The users of the example system; nobody may write yet. */
