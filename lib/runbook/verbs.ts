@@ -17,6 +17,7 @@ import { estimated, learn } from './estimates';
 import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
 import { watchHold } from './hold';
 import { Journal } from './journal';
+import { refuseLoss } from './loss';
 import { advance, type RunAnswer, refuseWhileHeld, seriesOf } from './run';
 import { planned, type Step } from './step';
 import { fold, type WindowView } from './window';
@@ -90,6 +91,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
     await answerGate(request, journal);
     await noteUpBy(request, journal);
     if (request.verb === 'teardown') refuseDuringHold(request, view, hands.clock);
+    if (request.verb === 'rollback' && !request.acceptLoss) await refuseLoss(view, { aws: hands.aws, now: hands.clock.now() });
     const answer = await advance({
       aws: hands.aws,
       clock: hands.clock,

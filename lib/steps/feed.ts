@@ -112,7 +112,11 @@ export function feedLevel(production: string, fallback: string, id = 'feed.level
         return {
           is: 'failed',
           code: 'feed.dead',
-          message: `the feed to ${fallback} is dead: ${health.reasons.join('; ')}. rollback -- --accept-loss leaves what was written since behind`,
+          message: `the feed to ${fallback} is dead: ${health.reasons.join('; ')}. ${
+            id === 'feed.drained'
+              ? 'rollback -- --accept-loss leaves what was written since behind'
+              : `Customers have written nothing since the fence: a rollback loses nothing. The next try needs a window with a new fallback`
+          }`,
         };
       const sent = await markerRoundTrip(await context.database(production), to, { timeoutMs: 10_000 }).catch((error: unknown) => {
         if (error instanceof DatabaseError) throw error;

@@ -23,7 +23,10 @@ export function changesCounted(instance: string): Step {
 }
 
 /** Rows changed since opening, over all tables, and in words. */
-export async function changesAtStake(context: Context, instance: string): Promise<{ rows: number; words: string }> {
+export async function changesAtStake(
+  context: Pick<Context, 'view' | 'database'>,
+  instance: string,
+): Promise<{ rows: number; words: string }> {
   const baseline = context.view.facts('loss.baseline')?.['baseline'] as Baseline | undefined;
   if (!baseline) return { rows: 0, words: 'nothing was opened' };
   const changes = await changesSince(await context.database(instance), baseline);
