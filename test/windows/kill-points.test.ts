@@ -1,0 +1,21 @@
+/**
+ * The part of `npm run kill-points` that is cheap enough for every push: a whole verb against real servers, killed before
+ * and after each of its changing calls. The other verbs are walked by the command itself.
+ */
+import { walkPath } from '../../lib/kills/kill-points';
+import { paths } from '../../lib/kills/paths';
+import { root } from './bad-input/script';
+
+test('the first opening, killed at every call and taken up by somebody else each time, opens the site', async () => {
+  const path = paths.find(({ name }) => name === 'first-opening');
+  const nobody = () => undefined;
+  const result = await walkPath(path!, {
+    ...{ root, baseline: '', speed: 200, share: 1, seed: 1, complete: false },
+    ...{ onLine: nobody, onKill: nobody, onVerb: nobody },
+  });
+  expect(result.problems).toEqual([]);
+  expect(result.acknowledged).toBeGreaterThan(0);
+  process.stdout.write(`kill points tested against real servers: ${result.kills['cutover']}\n`);
+  // 92 when this was written: fewer means that points are no longer seen.
+  expect(result.kills['cutover']).toBeGreaterThanOrEqual(80);
+});
