@@ -38,6 +38,7 @@ export class Aws {
   readonly clock = new SharedClock();
 
   private readonly clients: Clients;
+  private readonly journals = new Map<string, S3JournalStore>();
 
   constructor() {
     const clients = makeClients(
@@ -56,7 +57,10 @@ export class Aws {
   }
 
   journal(bucket: string, system: string): S3JournalStore {
-    return new S3JournalStore(this.clients, bucket, system);
+    const name = `${bucket}/${system}`;
+    const store = this.journals.get(name) ?? new S3JournalStore(this.clients, bucket, system);
+    this.journals.set(name, store);
+    return store;
   }
 
   /**

@@ -1,10 +1,15 @@
-/** The journal's events as objects in S3: `journal/<system>/<window>/000017.json`, created with If-None-Match. */
+/**
+ * The journal's events as objects in S3: `journal/<system>/<window>/000017.json`, created with If-None-Match. They never
+ * change, so what has been read or written once is remembered: the next invocation of a warm runner reads only what is new.
+ */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { JournalStore } from '../runbook/journal';
 import type { Clients } from './clients';
 import { isAws, mutate } from './outcome';
 
 export class S3JournalStore implements JournalStore {
+  private readonly remembered = new Map<string, string[]>();
+
   constructor(
     private readonly clients: Pick<Clients, 's3'>,
     private readonly bucket: string,
@@ -21,6 +26,8 @@ export class S3JournalStore implements JournalStore {
       );
     try {
       await put();
+      const known = this.known(window);
+      if (number === known.length + 1) known.push(event);
       return true;
     } catch (error) {
       // 409 answers two creates under way at once: one of them wins, so the answer is whatever is there afterwards.
@@ -30,15 +37,25 @@ export class S3JournalStore implements JournalStore {
   }
 
   async read(window: string, from: number): Promise<string[]> {
-    const events: string[] = [];
+    const known = this.known(window);
+    // whoever begins anew makes sure that it is still the same journal: somebody may have put another one in its place.
+    if (from <= known.length && (await this.get(window, known.length)) !== known.at(-1)) known.length = 0;
     // a look for news is one request; a whole night, thousands of events, is read many at a time.
-    for (let together = 1; ; together = Math.min(64, together * 2)) {
-      const first = from + events.length;
-      const found = await Promise.all(Array.from({ length: together }, (_, i) => this.get(window, first + i)));
-      const gap = found.indexOf(undefined);
-      for (const event of gap < 0 ? found : found.slice(0, gap)) if (event !== undefined) events.push(event);
-      if (gap >= 0) return events;
+    for (let together = 1, next = known.length + 1; ; together = Math.min(64, together * 2)) {
+      const found = await Promise.all(Array.from({ length: together }, (_, i) => this.get(window, next + i)));
+      for (const event of found) {
+        if (event === undefined) return known.slice(from - 1);
+        // at its number: two looks at once find the same events.
+        known[next - 1] = event;
+        next += 1;
+      }
     }
+  }
+
+  private known(window: string): string[] {
+    const known = this.remembered.get(window) ?? [];
+    this.remembered.set(window, known);
+    return known;
   }
 
   private async get(window: string, number: number): Promise<string | undefined> {

@@ -16,10 +16,13 @@ export interface ServiceState {
   readonly name: string;
   readonly wanted: number;
   readonly running: number;
-  /** Tasks that have not stopped yet, whatever they are doing: `runningCount` leaves stopping ones out. */
-  readonly notStopped: number;
   /** The newest deployment. */
   readonly deployment: { readonly createdAt: Date; readonly state: string; readonly settled: boolean; readonly failedTasks: number };
+}
+
+export interface WorkerState extends ServiceState {
+  /** Tasks that have not stopped yet, whatever they are doing: `runningCount` leaves stopping ones out. */
+  readonly notStopped: number;
 }
 
 export interface OneOff {
@@ -53,7 +56,6 @@ export class Tasks {
           name: service.serviceName ?? '',
           wanted: service.desiredCount ?? 0,
           running: service.runningCount ?? 0,
-          notStopped: await this.notStopped(cluster, service.serviceName ?? ''),
           deployment: {
             createdAt: newest?.createdAt ?? new Date(0),
             state: newest?.rolloutState ?? 'UNKNOWN',
@@ -65,6 +67,13 @@ export class Tasks {
       }
     }
     return states;
+  }
+
+  /** With what is left of them, which takes two calls and more for each. @throws Error when a service does not exist */
+  async workers(cluster: string, names: readonly string[]): Promise<WorkerState[]> {
+    const states = await this.services(cluster, names);
+    // counted after the look at what is wanted: a task started in between is counted.
+    return Promise.all(states.map(async (state) => ({ ...state, notStopped: await this.notStopped(cluster, state.name) })));
   }
 
   private async notStopped(cluster: string, serviceName: string): Promise<number> {

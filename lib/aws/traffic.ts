@@ -74,12 +74,10 @@ export class Traffic {
 
   /** Where customers come in: the load balancer's name with each listener's port. */
   async frontDoors(manifest: Manifest): Promise<FrontDoor[]> {
-    const { LoadBalancers: [balancer] = [] } = await this.clients.elbv2.send(
-      new DescribeLoadBalancersCommand({ LoadBalancerArns: [manifest.shared.loadBalancer.arn] }),
-    );
-    const { Listeners: listeners = [] } = await this.clients.elbv2.send(
-      new DescribeListenersCommand({ ListenerArns: manifest.shared.listeners.map(({ arn }) => arn) }),
-    );
+    const [{ LoadBalancers: [balancer] = [] }, { Listeners: listeners = [] }] = await Promise.all([
+      this.clients.elbv2.send(new DescribeLoadBalancersCommand({ LoadBalancerArns: [manifest.shared.loadBalancer.arn] })),
+      this.clients.elbv2.send(new DescribeListenersCommand({ ListenerArns: manifest.shared.listeners.map(({ arn }) => arn) })),
+    ]);
     return listeners.map((listener) => ({ host: balancer?.DNSName ?? '', port: listener.Port ?? 0, tls: listener.Protocol === 'HTTPS' }));
   }
 }

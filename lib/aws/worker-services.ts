@@ -86,7 +86,7 @@ export class WorkerServices {
 
   /** Tasks that have not stopped, whatever they are doing. */
   async alive(cluster: string, service: string): Promise<number> {
-    const [state] = await new Tasks(this.clients).services(cluster, [service]);
+    const [state] = await new Tasks(this.clients).workers(cluster, [service]);
     return state?.notStopped ?? 0;
   }
 

@@ -112,7 +112,8 @@ function stepLines(step: PlannedStep, mark: Mark, series: Series, events: readon
   const text = `${title}${late ? `${times.slice(0, 10)}${paint('yellow', times.slice(10))}` : times.trimEnd()}`.trimEnd();
   const line = `${symbol} ${mark === 'running' ? paint('bold', text) : mark === 'done' || mark === 'open' ? paint('dim', text) : text}`;
   const progress = events.findLast((event) => event.type === 'step.progress' && event.step === step.id);
-  const shown = mark === 'running' && progress?.type === 'step.progress' ? [paint('dim', cut(`    ${progress.text}`, columns))] : [];
+  const shown =
+    mark === 'running' && progress?.type === 'step.progress' ? [paint('dim', cut(`    ${progress.text.split('\n').at(-1)}`, columns))] : [];
   return [line, ...shown];
 }
 

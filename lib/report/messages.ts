@@ -25,7 +25,10 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
     case 'step.started':
       return `${paint('bold', '▶')} ${title}`;
     case 'step.progress':
-      return `  ${title}: ${event.text}`;
+      return event.text
+        .split('\n')
+        .map((line) => `  ${title}: ${line}`)
+        .join('\n');
     case 'step.done': {
       const estimate = estimateOf(plan, event.step);
       const took = `${duration(event.seconds)}${estimate === undefined ? '' : ` of ${duration(estimate)}`}`;

@@ -1,7 +1,7 @@
 /** The master user's connections of one invocation, opened when they are first asked for. */
 import type { Aws } from '../aws';
 import type { Manifest } from '../manifest/schema';
-import { connect, type Db } from '../postgres/connect';
+import { type Address, connect, type Db, type Login } from '../postgres/connect';
 import { HeldDb, type Holder } from '../postgres/holder';
 import { exit, Stop } from './errors';
 import type { Operator, Verb } from './events';
@@ -18,6 +18,8 @@ export interface HoldingRun {
 export class Connections {
   private readonly open = new Map<string, Promise<Db>>();
   private readonly own: Db[] = [];
+  /** Where instances are and how to log in, asked for once. */
+  private readonly known = new Map<string, Promise<{ readonly address: Address; readonly login: Login }>>();
 
   constructor(
     private readonly aws: Aws,
@@ -45,11 +47,11 @@ export class Connections {
   }
 
   private async make(instance: string): Promise<Db> {
-    const { database } = this.manifest.shared;
-    const address = (await this.aws.databases.describe(instance))?.address;
-    if (!address) throw new Error(`the instance ${instance} has no address yet`);
-    const { username, password } = await this.aws.settings.secret(database.masterSecret);
-    const db = await connect({ ...address, database: database.name }, { username, password }, { applicationName: 'switchback' });
+    const known = this.known.get(instance) ?? this.find(instance);
+    this.known.set(instance, known);
+    known.catch(() => this.known.delete(instance));
+    const { address, login } = await known;
+    const db = await connect(address, login, { applicationName: 'switchback' });
     if (!this.run) return db;
     const run = this.run();
     const held = new HeldDb(db, holderOf(run, this.manifest), (message) => takenOver(instance, message, run));
@@ -62,6 +64,16 @@ export class Connections {
     return held;
   }
 
+  private async find(instance: string): Promise<{ address: Address; login: Login }> {
+    const { database } = this.manifest.shared;
+    const [found, { username, password }] = await Promise.all([
+      this.aws.databases.describe(instance),
+      this.aws.settings.secret(database.masterSecret),
+    ]);
+    if (!found?.address) throw new Error(`the instance ${instance} has no address yet`);
+    return { address: { ...found.address, database: database.name }, login: { username, password } };
+  }
+
   /** Closes every connection, with the invocation. */
   async end(): Promise<void> {
     await this.close();
@@ -72,6 +84,7 @@ export class Connections {
   async close(): Promise<void> {
     const all = [...this.open.values()];
     this.open.clear();
+    this.known.clear();
     // a broken connection cannot be closed politely; it is gone either way.
     await Promise.all(all.map((db) => db.then((made) => made.close()).catch(() => undefined)));
   }

@@ -25,7 +25,7 @@ export interface Context {
   facts(step: string): Facts;
   /** Ends the window in the journal. */
   closeWindow(outcome: string): Promise<void>;
-  /** One line for people about what is going on inside the current step. */
+  /** For people, about what is going on inside the current step: a line, or several. */
   progress(text: string): Promise<void>;
 }
 

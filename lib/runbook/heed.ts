@@ -29,6 +29,7 @@ export class Heed {
   private newsAt = Number.NEGATIVE_INFINITY;
   private trafficAt = Number.NEGATIVE_INFINITY;
   private decisionAt = Number.NEGATIVE_INFINITY;
+  private ahead: Promise<void> | undefined;
 
   constructor(
     private readonly options: RunOptions,
@@ -39,9 +40,20 @@ export class Heed {
   /** @throws Stop when the run must not go on; answers a question for people at the decision time */
   async before(step: Step): Promise<RunAnswer | undefined> {
     // at once: while the site is down, every call between two steps is felt.
-    await Promise.all([this.news(), this.traffic()]);
+    await (this.ahead ?? Promise.all([this.news(), this.traffic()]));
+    this.ahead = undefined;
     this.stopIfAsked(step, 0);
     return this.decision(step);
+  }
+
+  /**
+   * Begins the look before the next step, for while the end of this one is being written. There will be no news to look
+   * for: whoever wrote beside us takes the number that our own end wants, which is how we learn of it.
+   */
+  lookAhead(): void {
+    this.ahead = this.traffic();
+    // awaited before the next step; after the last there is none.
+    this.ahead.catch(() => undefined);
   }
 
   /** The same, seldom enough not to be felt. */
@@ -60,11 +72,12 @@ export class Heed {
   async whatMustHold(which: (step: Step) => boolean = () => true): Promise<void> {
     const { steps } = seriesOf(this.options.journal);
     const isDone = (id: string) => steps.get(id)?.doneAt !== undefined;
-    for (const step of this.plan) {
-      if (!which(step) || !isDone(step.id) || step.holdsUntil === undefined || isDone(step.holdsUntil)) continue;
-      // its end has begun: it may be half undone by us.
-      if (steps.has(step.holdsUntil)) continue;
-      const seen = await this.observe(step);
+    // one whose end has begun may be half undone by us.
+    const holding = this.plan.filter(
+      (step) => which(step) && isDone(step.id) && step.holdsUntil !== undefined && !isDone(step.holdsUntil) && !steps.has(step.holdsUntil),
+    );
+    const looks = await Promise.all(holding.map(async (step) => ({ step, seen: await this.observe(step) })));
+    for (const { step, seen } of looks) {
       if (seen.is === 'todo') {
         throw new Stop(
           'step.no-longer-holds',

@@ -23,6 +23,8 @@ const retryMs = [250, 500, 1000, 2000, 4000] as const;
 
 export class Journal {
   private readonly known: JournalEvent[] = [];
+  /** Settles when the look or write before the next one is over: two at once would want the same number. */
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly store: JournalStore,
@@ -37,7 +39,11 @@ export class Journal {
   }
 
   /** Reads what was added since the last look, by anybody; answers the new ones. */
-  async refresh(): Promise<JournalEvent[]> {
+  refresh(): Promise<JournalEvent[]> {
+    return this.inTurn(() => this.look());
+  }
+
+  private async look(): Promise<JournalEvent[]> {
     const added = (await this.store.read(this.window, this.known.length + 1)).map((text) => JSON.parse(text) as JournalEvent);
     this.known.push(...added);
     return added;
@@ -47,7 +53,11 @@ export class Journal {
    * Writes the next event, as the window's writer.
    * @throws Stop `journal.other-writer` when another writer wrote that number: they are the writer now.
    */
-  async append(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
+  append(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
+    return this.inTurn(() => this.write(run, by, body));
+  }
+
+  private async write(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
     for (;;) {
       const { event, added } = await this.tryNext(run, by, body);
       if (!added) return event;
@@ -62,19 +72,21 @@ export class Journal {
   }
 
   /** Writes a note, after whatever anybody else writes. */
-  async note(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
-    for (;;) {
-      await this.refresh();
-      const { event, added } = await this.tryNext(run, by, body);
-      const mine = added ? added.find(({ nonce }) => nonce === event.nonce) : event;
-      if (mine) return mine;
-    }
+  note(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
+    return this.inTurn(async () => {
+      for (;;) {
+        await this.look();
+        const { event, added } = await this.tryNext(run, by, body);
+        const mine = added ? added.find(({ nonce }) => nonce === event.nonce) : event;
+        if (mine) return mine;
+      }
+    });
   }
 
   /** Tries to write the next number; `added` is what stands there instead, when somebody was faster. */
   private async tryNext(run: string, by: Operator, body: EventBody): Promise<{ event: JournalEvent; added?: readonly JournalEvent[] }> {
     // its time is what others judge by: a clock that was set is put right first, by looking.
-    const added = this.clock.doubtful() ? await this.refresh().catch(() => []) : [];
+    const added = this.clock.doubtful() ? await this.look().catch(() => []) : [];
     const event: JournalEvent = {
       ...body,
       number: this.known.length + 1,
@@ -87,7 +99,7 @@ export class Journal {
     const text = JSON.stringify(event);
     for (let tries = 0; ; tries += 1) {
       try {
-        if (!(await this.store.create(this.window, event.number, text))) return { event, added: await this.refresh() };
+        if (!(await this.store.create(this.window, event.number, text))) return { event, added: await this.look() };
         this.known.push(event);
         return { event };
       } catch (error) {
@@ -98,6 +110,12 @@ export class Journal {
         // the same event again, nonce included: if it has arrived after all, the number is taken, and by us.
       }
     }
+  }
+
+  private inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.last.then(action);
+    this.last = result.catch(() => undefined);
+    return result;
   }
 }
 

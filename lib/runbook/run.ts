@@ -21,6 +21,12 @@ const triesPerStep = 3;
 /** Left of an invocation's time when it hands over to the next. */
 const handOverMs = 20_000;
 
+/** What people say at a gate. */
+export interface GateAnswer {
+  readonly answer: 'go' | 'no-go';
+  readonly reason: string;
+}
+
 export interface RunOptions {
   readonly aws: Aws;
   readonly clock: Clock;
@@ -44,6 +50,8 @@ export interface RunOptions {
   readonly deadline: number;
   /** Nobody answered at the decision time: what the window's policy says is done. */
   readonly unanswered?: boolean;
+  /** What its operator said to every go or no-go before it began: nobody is asked. */
+  readonly ahead?: GateAnswer;
   readonly plan: (view: WindowView) => Promise<Step[]>;
   /** What goes on beside this run. */
   readonly outside?: Outside;
@@ -190,6 +198,7 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
     const seen = await look(options, step, connections, waitedMs);
     switch (seen.is) {
       case 'done':
+        heed.lookAhead();
         await say({
           type: 'step.done',
           step: step.id,
@@ -293,12 +302,13 @@ async function act(
 async function askGate(options: RunOptions, step: Step, question: string, waitedMs: () => number): Promise<RunAnswer | undefined> {
   const { journal } = options;
   const say = (body: EventBody) => journal.append(options.run, options.by, body);
-  const answer = viewOf(journal).answers.get(step.id);
-  if (!answer) {
+  if (!viewOf(journal).answers.get(step.id)) {
     const asked = journal.events.some((event) => event.type === 'gate.asked' && event.step === step.id && event.run === options.run);
     if (!asked) await say({ type: 'gate.asked', step: step.id, question });
-    return { state: 'gate', step: step.id, question };
+    if (options.ahead) await journal.note(options.run, options.by, { type: 'gate.answered', step: step.id, ...options.ahead });
   }
+  const answer = viewOf(journal).answers.get(step.id);
+  if (!answer) return { state: 'gate', step: step.id, question };
   if (answer.answer === 'no-go') {
     throw new Stop('gate.no-go', `no-go by ${answer.by.who}: ${answer.reason}`, {
       state: 'The maintenance answer is in front; the standby color has not been shown to customers.',

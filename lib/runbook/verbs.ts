@@ -18,7 +18,7 @@ import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from 
 import { watchHold } from './hold';
 import { Journal } from './journal';
 import { refuseLoss } from './loss';
-import { advance, type RunAnswer, refuseWhileHeld, seriesOf } from './run';
+import { advance, type GateAnswer, type RunAnswer, refuseWhileHeld, seriesOf } from './run';
 import { planned, type Step } from './step';
 import { fold, type WindowView } from './window';
 
@@ -55,7 +55,9 @@ export interface Request {
   /** Nobody answered at the decision time. */
   readonly unanswered?: boolean;
   /** Answers the gate before going on. */
-  readonly answer?: { readonly answer: 'go' | 'no-go'; readonly reason: string };
+  readonly answer?: GateAnswer;
+  /** Answers every go or no-go when it comes up; the decision time is another question. */
+  readonly ahead?: GateAnswer;
 }
 
 /** What the runner answers; `window` is where the journal can be read. */
@@ -107,6 +109,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       ...(request.takeOver ? { takeOver: true } : {}),
       ...(request.patienceSeconds === undefined ? {} : { patienceSeconds: request.patienceSeconds }),
       ...(request.unanswered ? { unanswered: true } : {}),
+      ...(request.ahead ? { ahead: request.ahead } : {}),
       plan: async (now) => estimated(planOf(request, await observeWorld(hands.aws, now)), now),
       outside: {
         emergencySince: async (since) => {

@@ -21,6 +21,8 @@ const DETACHED = 'SWITCHBACK_SANDBOX_DETACHED';
 const isDetached = process.env[DETACHED] !== undefined;
 // the tasks and functions that this process will start are not it.
 delete process.env[DETACHED];
+/** What the CDK CLI and the SDK would say about their own versions: nothing that this machine has to do about AWS. */
+const quiet = { CDK_DISABLE_VERSION_CHECK: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
 const EXAMPLE_IMAGES = 'examples/video/images';
 
 export async function sandboxCommand(args: readonly string[]): Promise<number> {
@@ -141,7 +143,7 @@ function printEnvironment({ folder }: Options): void {
   const { endpoint } = mustRun(folder);
   // a profile or a session token of a real account would win over the keys.
   console.log('unset AWS_PROFILE AWS_SESSION_TOKEN');
-  for (const [name, value] of Object.entries(environmentFor(endpoint))) console.log(`export ${name}=${value}`);
+  for (const [name, value] of Object.entries({ ...environmentFor(endpoint), ...quiet })) console.log(`export ${name}=${value}`);
 }
 
 function mustRun(folder: string): Running {

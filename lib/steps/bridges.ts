@@ -48,7 +48,7 @@ export function formClassified(production: string): Step {
           message: `a rollback after opening would lose: ${open.map((difference) => `${difference.loses} (${difference.what}; --accept-loss ${difference.id})`).join('; ')}`,
         };
       }
-      for (const { verdict, what } of differences) await context.progress(`${verdict}: ${what}`);
+      if (differences.length > 0) await context.progress(differences.map(({ verdict, what }) => `${verdict}: ${what}`).join('\n'));
       return done(count(differences), { now, differences });
     },
   };

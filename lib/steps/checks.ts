@@ -1,4 +1,5 @@
 /** Smoke tests, the gate, and the watching after. */
+import type { FrontDoor } from '../aws/traffic';
 import type { Check, Color } from '../manifest/schema';
 import { type Context, colorPart } from '../runbook/context';
 import { messageOf } from '../runbook/errors';
@@ -15,11 +16,11 @@ export function smokeTested(color: Color): Step {
     patienceSeconds: 60,
     async observe(context) {
       const { checks, routingKey } = context.manifest.shared;
-      const failures: string[] = [];
-      for (const check of checks) {
-        const failure = await failureOf(context, color, check, { [routingKey.header]: routingKey[color] });
-        if (failure) failures.push(failure);
-      }
+      const [door] = await context.aws.traffic.frontDoors(context.manifest);
+      const found = await Promise.all(
+        checks.map((check) => failureOf(context, color, check, door, { [routingKey.header]: routingKey[color] })),
+      );
+      const failures = found.filter((failure) => failure !== undefined);
       if (failures.length === 0) return done(`${checks.length} passed`);
       // tried again for a while: a task's first request may find its connections still opening.
       return context.waitedMs() > 15_000
@@ -29,9 +30,14 @@ export function smokeTested(color: Color): Step {
   };
 }
 
-async function failureOf(context: Context, color: Color, check: Check, headers: Record<string, string>): Promise<string | undefined> {
+async function failureOf(
+  context: Context,
+  color: Color,
+  check: Check,
+  door: FrontDoor | undefined,
+  headers: Record<string, string>,
+): Promise<string | undefined> {
   const application = colorPart(context.manifest, color).applications.find(({ name }) => name === check.application);
-  const [door] = await context.aws.traffic.frontDoors(context.manifest);
   if (!application || !door) return `${check.application}${check.path}: there is no such application in ${color}`;
   try {
     const answer = await ask({ door, path: check.path, host: application.host, headers });

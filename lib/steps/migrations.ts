@@ -18,6 +18,7 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
         : `Run the contract part of ${color}'s migrations on ${instance}`,
     estimateSeconds: 120,
     patienceSeconds: 6 * 3600,
+    pollMs: 250,
     async observe(context) {
       const newest = await newestAttempt(context, part);
       if (!newest) return todo();
@@ -70,7 +71,8 @@ async function showLog(context: Context, color: Color, task: OneOff, token: stri
   const { migration } = colorPart(context.manifest, color);
   const stream = `${migration.logStreamPrefix}/${migration.container}/${task.id}`;
   const { lines, token: next } = await context.aws.logs.lines(migration.logGroup, stream, token);
-  for (const line of lines) await context.progress(line);
+  // one event for a look: customers wait, and each event is a call.
+  if (lines.length > 0) await context.progress(lines.join('\n'));
   return next;
 }
 

@@ -46,13 +46,14 @@ export async function firstUnhealthy(context: Context, color: Color): Promise<st
     context.manifest.shared.cluster,
     part.applications.map(({ service }) => service),
   );
-  for (const application of part.applications) {
+  const healths = await Promise.all(part.applications.map(({ targetGroup }) => context.aws.traffic.health(targetGroup)));
+  for (const [i, application] of part.applications.entries()) {
     const state = states.find(({ name }) => name === application.service);
     if (!state || state.wanted === 0) return `${application.name}: its service ${application.service} wants no tasks`;
     if (!state.deployment.settled)
       return `${application.name}: ${state.running} of ${state.wanted} tasks run, deployment ${state.deployment.state}`;
-    const health = await context.aws.traffic.health(application.targetGroup);
-    if (health.healthy < state.wanted)
+    const health = healths[i];
+    if (health && health.healthy < state.wanted)
       return `${application.name}: ${health.healthy} of ${state.wanted} targets healthy${health.others.length > 0 ? `: ${health.others.join(', ')}` : ''}`;
   }
   return undefined;

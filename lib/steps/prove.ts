@@ -109,7 +109,7 @@ export function lossTold(fallback: string): Step {
         ...(proof ? { proof } : {}),
       });
       const words = losses.map(({ is, what, rows }) => `${is}: ${what}${rows === undefined ? '' : ` (${rows} rows)`}`);
-      for (const word of words) await context.progress(word);
+      if (words.length > 0) await context.progress(words.join('\n'));
       const lost = losses.filter(({ is }) => is === 'lost');
       return done(lost.length === 0 ? `nothing is lost${losses.length > 0 ? `; ${losses.length} remarks` : ''}` : `${lost.length} losses`, {
         losses,

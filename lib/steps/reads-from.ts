@@ -13,19 +13,20 @@ export function readsFrom(color: Color, which: 'open' | 'all', instance: string,
     patienceSeconds: 600,
     async observe(context) {
       const part = colorPart(context.manifest, color);
-      const address = await addressOf(context, instance);
+      // at once: the site may be down while this is looked at.
+      const [address, ...found] = await Promise.all([
+        addressOf(context, instance),
+        ...groups(context, color, which).map(async ({ secret, applications }) => {
+          const [value, tasks] = await Promise.all([context.aws.settings.secret(secret), tasksOf(context, secret, applications)]);
+          return { value, ...tasks };
+        }),
+      ]);
       const behind: string[] = [];
       const moving: string[] = [];
-      for (const { secret, applications } of groups(context, color, which)) {
-        const value = await context.aws.settings.secret(secret);
+      for (const { value, changedAt, states } of found) {
         if (value.host !== address.host || value.port !== address.port)
           return todo(`${color}'s tasks use ${value.host ?? 'no host'}:${value.port ?? ''}`);
-        if (applications.length === 0) continue;
-        const changedAt = await context.aws.settings.secretChangedAt(secret);
-        for (const state of await context.aws.tasks.services(
-          context.manifest.shared.cluster,
-          applications.map(({ service }) => service),
-        )) {
+        for (const state of states) {
           if (state.deployment.createdAt < changedAt) behind.push(state.name);
           else if (state.deployment.state === 'FAILED') return failedDeployment(state.name, color);
           else if (!state.deployment.settled) moving.push(state.name);
@@ -37,20 +38,30 @@ export function readsFrom(color: Color, which: 'open' | 'all', instance: string,
     },
     async act(context) {
       const address = await addressOf(context, instance);
-      for (const { secret, applications } of groups(context, color, which)) {
-        const value = await context.aws.settings.secret(secret);
-        if (value.host !== address.host || value.port !== address.port) {
-          await context.aws.settings.writeSecret(secret, withHost(value, address, context.manifest.shared.database.name));
-        }
-        const changedAt = await context.aws.settings.secretChangedAt(secret);
-        const names = applications.map(({ service }) => service);
-        const states = names.length > 0 ? await context.aws.tasks.services(context.manifest.shared.cluster, names) : [];
-        for (const state of states) {
-          if (state.deployment.createdAt < changedAt) await context.aws.tasks.redeploy(context.manifest.shared.cluster, state.name);
-        }
-      }
+      const { cluster, database } = context.manifest.shared;
+      await Promise.all(
+        groups(context, color, which).map(async ({ secret, applications }) => {
+          const value = await context.aws.settings.secret(secret);
+          if (value.host !== address.host || value.port !== address.port)
+            await context.aws.settings.writeSecret(secret, withHost(value, address, database.name));
+          const { changedAt, states } = await tasksOf(context, secret, applications);
+          const behind = states.filter((state) => state.deployment.createdAt < changedAt);
+          await Promise.all(behind.map((state) => context.aws.tasks.redeploy(cluster, state.name)));
+        }),
+      );
     },
   };
+}
+
+/** When a secret was last written, and the services whose tasks read it at their start. */
+async function tasksOf(context: Context, secret: string, applications: readonly Application[]) {
+  const names = applications.map(({ service }) => service);
+  if (names.length === 0) return { changedAt: new Date(0), states: [] };
+  const [changedAt, states] = await Promise.all([
+    context.aws.settings.secretChangedAt(secret),
+    context.aws.tasks.services(context.manifest.shared.cluster, names),
+  ]);
+  return { changedAt, states };
 }
 
 /** The secret's value for another host; the url is rebuilt from its parts. */

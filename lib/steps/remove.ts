@@ -30,7 +30,7 @@ export function standbyIdle(color: Color, production: string): Step {
         return refuse(
           live ? `${color} is live: its rules are in front` : 'which color is live cannot be told: some rules have moved, others have not',
         );
-      const workers = await aws.tasks.services(
+      const workers = await aws.tasks.workers(
         manifest.shared.cluster,
         colorPart(manifest, color).workers.map(({ service }) => service),
       );

@@ -17,7 +17,7 @@ export function workersStopped(color: Color, options: { id?: string; holdsUntil?
       const { shared } = context.manifest;
       const workers = context.manifest[color]?.workers ?? [];
       if (workers.length === 0) return done('there are none');
-      const states = await context.aws.tasks.services(
+      const states = await context.aws.tasks.workers(
         shared.cluster,
         workers.map(({ service }) => service),
       );
@@ -28,12 +28,15 @@ export function workersStopped(color: Color, options: { id?: string; holdsUntil?
       return done(`${states.length} services, no task left`);
     },
     async act(context) {
-      const { shared } = context.manifest;
-      for (const worker of colorPart(context.manifest, color).workers) {
-        // scaling first: it would raise the count again behind our back.
-        if (worker.scaling) await context.aws.tasks.setScaling(shared.cluster, worker.service, false);
-        await context.aws.tasks.setCount(shared.cluster, worker.service, 0);
-      }
+      const { cluster } = context.manifest.shared;
+      // all at once: customers wait for the slowest, not for the sum.
+      await Promise.all(
+        colorPart(context.manifest, color).workers.map(async (worker) => {
+          // scaling first: it would raise the count again behind our back.
+          if (worker.scaling) await context.aws.tasks.setScaling(cluster, worker.service, false);
+          await context.aws.tasks.setCount(cluster, worker.service, 0);
+        }),
+      );
     },
   };
 }
@@ -55,7 +58,7 @@ export function workersStarted(color: Color): Step {
       for (const worker of await notYet(context, color)) {
         await context.aws.tasks.setCount(shared.cluster, worker.service, worker.count);
         const deadline = context.clock.elapsed() + 180_000;
-        while ((await notYet(context, color)).some(({ name }) => name === worker.name)) {
+        while ((await notYet(context, color, [worker])).length > 0) {
           if (context.clock.elapsed() > deadline) {
             throw new Stop('workers.start.slow', `${color}'s worker ${worker.name} does not run ${worker.count} tasks after 180 s`, {
               state: 'The maintenance answer is in front; workers before it in the list are running.',
@@ -66,7 +69,7 @@ export function workersStarted(color: Color): Step {
               ],
             });
           }
-          await context.clock.pause(500);
+          await context.clock.pause(250);
         }
         if (worker.scaling) await context.aws.tasks.setScaling(shared.cluster, worker.service, true);
         await context.progress(`${worker.name}: ${worker.count} running`);
@@ -75,8 +78,7 @@ export function workersStarted(color: Color): Step {
   };
 }
 
-async function notYet(context: Context, color: Color): Promise<readonly Worker[]> {
-  const { workers } = colorPart(context.manifest, color);
+async function notYet(context: Context, color: Color, workers = colorPart(context.manifest, color).workers): Promise<readonly Worker[]> {
   if (workers.length === 0) return [];
   const states = new Map(
     (
@@ -97,7 +99,7 @@ async function refuseTwoOfOnce(context: Context, color: Color): Promise<void> {
   const other = context.manifest[color === 'blue' ? 'green' : 'blue'];
   const once = (other?.workers ?? []).filter((worker) => worker.once);
   if (!other || once.length === 0) return;
-  const states = await context.aws.tasks.services(
+  const states = await context.aws.tasks.workers(
     context.manifest.shared.cluster,
     once.map(({ service }) => service),
   );

@@ -181,6 +181,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     ...(flags.keepStandby ? { keepStandby: true } : {}),
     ...(flags.undo ? { undo: true } : {}),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
+    ...ahead(flags),
   };
   const interrupt = onInterrupt(output, request);
   const followed = async (now: Request) => {
@@ -249,13 +250,19 @@ function exitOf(reply: Reply): number {
 }
 
 /** Who answers a gate: the flags, or a person; nobody where there is neither. */
-function atGate({ answer, reason, yes }: Flags, interactive: boolean): DriveOptions['ask'] {
+function atGate(flags: Flags, interactive: boolean): DriveOptions['ask'] {
   return async (gate, signal) => {
+    const said = ahead(flags).ahead;
     // what was said beforehand was said about the landing tests; the decision time is another question.
-    if (gate.step !== decisionStep && answer) return { answer, reason: reason ?? 'no reason given' };
-    if (gate.step !== decisionStep && yes) return { answer: 'go', reason: reason ?? 'answered by --yes' };
+    if (gate.step !== decisionStep && said) return said;
     return interactive ? askGate(gate, signal) : undefined;
   };
+}
+
+/** The runner answers by it and goes on: an invocation less while the site is down. An older runner asks, and is told. */
+function ahead({ answer, reason, yes }: Flags): Pick<Request, 'ahead'> {
+  if (answer) return { ahead: { answer, reason: reason ?? 'no reason given' } };
+  return yes ? { ahead: { answer: 'go', reason: reason ?? 'answered by --yes' } } : {};
 }
 
 function positive(text: string): number {

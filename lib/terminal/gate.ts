@@ -2,11 +2,9 @@
 import { createInterface, type Interface } from 'node:readline/promises';
 import { exit, Stop } from '../runbook/errors';
 import type { Verb } from '../runbook/events';
+import type { GateAnswer as Answer } from '../runbook/run';
 
-export interface Answer {
-  readonly answer: 'go' | 'no-go';
-  readonly reason: string;
-}
+export type { Answer };
 
 export interface Gate {
   readonly verb: Verb;

@@ -28,11 +28,11 @@ test.each([0, 99, 100, 249])(
   'a worker is not stopped while task %i of 250 is still shutting down, whatever page it is on',
   async (which) => {
     const tasks = new Tasks({ ecs: cluster(which) } as never);
-    expect(await tasks.services('video', ['mailer'])).toMatchObject([{ name: 'mailer', notStopped: 1 }]);
+    expect(await tasks.workers('video', ['mailer'])).toMatchObject([{ name: 'mailer', notStopped: 1 }]);
   },
 );
 
 test('a worker whose 250 tasks have all stopped is stopped', async () => {
   const tasks = new Tasks({ ecs: cluster(-1) } as never);
-  expect(await tasks.services('video', ['mailer'])).toMatchObject([{ notStopped: 0 }]);
+  expect(await tasks.workers('video', ['mailer'])).toMatchObject([{ notStopped: 0 }]);
 });

@@ -92,3 +92,16 @@ test('a writer whose window is taken over while its write fails finds out, and w
   await expect(journal.append('run-1', operator, { type: 'run.alive' })).rejects.toMatchObject({ code: 'journal.other-writer' });
   expect(await rig.events()).toHaveLength(2);
 });
+
+test('what is said and looked at all at once is said in order: a progress line under way is nobody else', async () => {
+  const { rig, journal } = await opened();
+  rig.store.beforeCreate = () => new Promise((resolve) => setImmediate(resolve));
+  const said = await Promise.all([
+    journal.append('run-1', operator, { type: 'step.progress', step: 'proof.equal', text: 'half' }),
+    journal.refresh(),
+    journal.append('run-1', operator, { type: 'run.alive' }),
+    journal.note('run-1', operator, note),
+  ]);
+  expect(said).toMatchObject([{ number: 2 }, [], { number: 3 }, { number: 4 }]);
+  expect(journal.events.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+});

@@ -1,6 +1,6 @@
 import { OutcomeUnknown } from '../../lib/runbook/errors';
 import { type Step, todo } from '../../lib/runbook/step';
-import { flag, Kill, Rig } from '../_helpers/runbook';
+import { flag, Kill, operator, Rig } from '../_helpers/runbook';
 
 const rig = async () => {
   const made = new Rig();
@@ -258,6 +258,28 @@ describe('a run', () => {
     world.add('a');
     expect(await made.advance([slow], { deadline: made.clock.time + 30_000 })).toEqual({ state: 'finished' });
     expect(act).toHaveBeenCalledTimes(1);
+  });
+
+  test('a gate that its operator answered before the start asks nobody, and the journal says who said go', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const gate: Step = { ...flag(world, 'gate.go'), gate: 'Go?' };
+    const ahead = { answer: 'go', reason: 'answered by --yes' } as const;
+    expect(await made.advance([gate, flag(world, 'switch')], { ahead })).toEqual({ state: 'finished' });
+    expect(await made.events()).toMatchObject([
+      {},
+      { type: 'run.started' },
+      { type: 'step.started' },
+      { type: 'gate.asked', question: 'Go?' },
+      { type: 'gate.answered', by: operator, ...ahead },
+      { type: 'step.done', step: 'gate.go', detail: `go by ${operator.who}: answered by --yes` },
+      { type: 'step.started', step: 'switch' },
+      { type: 'step.done', step: 'switch' },
+      { type: 'run.finished' },
+    ]);
+    const other = await rig();
+    const noGo = { ahead: { answer: 'no-go', reason: 'rehearsal' } as const };
+    expect(await other.advance([gate, flag(new Set(), 'switch')], noGo)).toMatchObject({ code: 'gate.no-go', exit: 6 });
   });
 
   test('a gate waits for people, lets go of the window, and goes on with their answer', async () => {

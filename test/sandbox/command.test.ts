@@ -72,7 +72,12 @@ test('detached, it answers when the command returns, says where it is, and stops
   expect(status.stdout).toMatch(new RegExp(`^sandbox at ${endpoint}, process \\d+, 100 AWS seconds per second, state in ${folder}\\n$`));
   const environment = await run('env');
   expect(environment.stdout.split('\n')).toEqual(
-    expect.arrayContaining([`export AWS_ENDPOINT_URL=${endpoint}`, 'export AWS_REGION=eu-central-1']),
+    expect.arrayContaining([
+      `export AWS_ENDPOINT_URL=${endpoint}`,
+      'export AWS_REGION=eu-central-1',
+      'export CDK_DISABLE_VERSION_CHECK=1',
+      'export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED=true',
+    ]),
   );
   const second = await run('--port', '0');
   expect(second).toMatchObject({ code: 2, stderr: expect.stringMatching(/^sandbox: a sandbox already runs on .*\n$/) });
