@@ -247,7 +247,7 @@ class Look {
       if (workers.length === 0) continue;
       const stack = color === live ? undefined : await aws.stacks.status(manifest[color]?.stack ?? '');
       if (color !== live && !stack) continue;
-      const states = await aws.tasks.services(
+      const states = await aws.tasks.workers(
         cluster,
         workers.map(({ service }) => service),
       );

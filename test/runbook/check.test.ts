@@ -63,7 +63,7 @@ const aws = {
   databases: { describe: async (instance: string) => ({ status: 'available', address: servers[instance]?.address }) },
   traffic: { order: async () => order() },
   tasks: {
-    services: async (_cluster: string, names: string[]) =>
+    workers: async (_cluster: string, names: string[]) =>
       names.map((service) => ({
         name: service,
         wanted: shown.workers[service],
