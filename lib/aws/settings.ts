@@ -103,6 +103,12 @@ export class Settings {
     return at ?? new Date(0);
   }
 
+  /** Whether Secrets Manager changes the value by itself, now and then. */
+  async secretRotates(arn: string): Promise<boolean> {
+    const { RotationEnabled: rotates } = await this.clients.secrets.send(new DescribeSecretCommand({ SecretId: arn }));
+    return rotates ?? false;
+  }
+
   async writeSecret(arn: string, value: DatabaseSecret): Promise<void> {
     await mutate(`secretsmanager PutSecretValue ${arn}`, () =>
       this.clients.secrets.send(new PutSecretValueCommand({ SecretId: arn, SecretString: JSON.stringify(value) })),

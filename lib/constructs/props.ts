@@ -373,6 +373,19 @@ export interface DatabaseProps {
    * @default - one is made with the instance
    */
   readonly masterSecret?: secretsmanager.ISecret;
+
+  /**
+   * Findings of the preflight that somebody has looked at and that shall not stop a window, by their codes: `large-objects`.
+   * @default - none
+   */
+  readonly acknowledgedFindings?: readonly string[];
+
+  /**
+   * SECURITY DEFINER functions that somebody has read and that are no way around the fence: `public.charge(integer)`, with the
+   * types of its arguments as the preflight shows them.
+   * @default - none
+   */
+  readonly acknowledgedFunctions?: readonly string[];
 }
 
 export interface MigrationProps {

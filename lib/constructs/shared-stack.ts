@@ -14,7 +14,7 @@ import { feedUser, roleNames } from './names';
 import { Network } from './network';
 import { ProductionDatabase } from './production-database';
 import type { DatabaseProperties } from './properties';
-import type { RoutingKeyProps, SwitchbackProps } from './props';
+import type { DatabaseProps, RoutingKeyProps, SwitchbackProps } from './props';
 import { acknowledge } from './rights';
 import { Rules } from './rules';
 import { Runner } from './runner';
@@ -175,6 +175,7 @@ export class SharedStack extends SystemStack {
         masterSecret: this.database.masterSecret.secretArn,
         migratorSecret: this.migratorSecret.secretArn,
         ...((props.feed ?? true) ? { feedSecret: this.feedSecret.secretArn } : {}),
+        ...acknowledgedIn(props.database),
         roles,
       },
       ...(this.trial ? { trial: this.trial.manifest } : {}),
@@ -195,6 +196,10 @@ export class SharedStack extends SystemStack {
       without: [this.handlers.guardFunction],
     });
   }
+}
+
+function acknowledgedIn({ acknowledgedFindings: findings = [], acknowledgedFunctions: functions = [] }: DatabaseProps = {}): object {
+  return findings.length + functions.length === 0 ? {} : { acknowledged: { findings: [...findings], functions: [...functions] } };
 }
 
 /** The stack's part of the manifest. */

@@ -89,6 +89,8 @@ export const sharedSchema = z.object({
      * window, and a rollback after opening leaves the writes since behind.
      */
     feedSecret: z.string().optional(),
+    /** What somebody has looked at: findings of the preflight by code, and SECURITY DEFINER functions. */
+    acknowledged: z.object({ findings: z.array(z.string()), functions: z.array(z.string()) }).optional(),
     roles: z.object({
       /** Owns every object; nobody logs in with it. */
       owner: z.string(),

@@ -62,6 +62,14 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     wayOut: 'set it to what the disk can spare, for example 30 % of the free space',
   },
   {
+    code: 'origin-right',
+    ahead: 'note',
+    window: 'off',
+    sql: "SELECT current_user AS found WHERE NOT has_function_privilege('pg_catalog.pg_replication_origin_advance(text,pg_lsn)', 'EXECUTE')",
+    what: "'{}' may not place a replication origin: the slot is moved to where the fallback left production instead, which is as exact",
+    wayOut: 'nothing to do; GRANT EXECUTE ON FUNCTION pg_replication_origin_advance spares a checkpoint',
+  },
+  {
     code: 'prepared-transactions',
     ahead: 'refuse',
     sql: "SELECT gid || ' of ' || owner FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared".replace(
@@ -85,10 +93,12 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     ahead: 'refuse',
     window: 'off',
     sql: tables(
-      "c.relkind IN ('r','p') AND c.relpersistence = 'p' AND NOT c.relispartition AND (c.relreplident = 'n' OR (c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)))",
+      // partitions too: each needs its own, whatever its parent has. A deferrable key is none.
+      "c.relkind IN ('r','p') AND c.relpersistence = 'p' AND c.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indimmediate AND i.indisvalid AND ((c.relreplident = 'd' AND i.indisprimary) OR (c.relreplident = 'i' AND i.indisreplident)))",
     ),
     what: 'tables without a primary key or replica identity: {}; once published, every UPDATE and DELETE of them would fail on production',
-    wayOut: 'ALTER TABLE … REPLICA IDENTITY USING INDEX a unique index over NOT NULL columns; or REPLICA IDENTITY FULL for a small table',
+    wayOut:
+      'ALTER TABLE … REPLICA IDENTITY USING INDEX a unique index over NOT NULL columns (not deferrable); or REPLICA IDENTITY FULL for a small table; for a partition, on itself',
   },
   {
     code: 'identity-full',
@@ -111,7 +121,8 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     window: 'off',
     sql: 'SELECT count(*)::text AS found FROM pg_largeobject_metadata HAVING count(*) > 0',
     what: '{} large objects: a feed does not carry them, so those written after the fork would be missing after a rollback',
-    wayOut: 'move them into bytea columns or to S3, or acknowledge that nothing writes them during a hold',
+    wayOut:
+      'move them into bytea columns or to S3, or, where nothing writes them during a hold, acknowledgedFindings: large-objects (bin/app.ts)',
   },
   {
     code: 'materialized-views',
@@ -245,9 +256,15 @@ export const fallbackChecks: readonly Check[] = [
     code: 'no-free-worker',
     ahead: 'refuse',
     window: 'off',
-    sql: "SELECT current_setting('max_logical_replication_workers') AS found WHERE current_setting('max_logical_replication_workers')::int < 1 OR current_setting('max_replication_slots')::int < 1",
-    what: 'max_logical_replication_workers is {}: the feed needs one, and a replication origin',
-    wayOut: 'raise max_logical_replication_workers and max_replication_slots',
+    // origins are counted against max_replication_slots, from PostgreSQL 18 on against a setting of their own.
+    sql: `SELECT format('%s of %s workers, %s of %s origins', used.workers, most.workers, used.origins, most.origins) AS found
+            FROM (SELECT (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL) AS workers, (SELECT count(*) FROM pg_replication_origin) AS origins) used,
+                 (SELECT least(current_setting('max_logical_replication_workers')::int, current_setting('max_worker_processes')::int - 1) AS workers,
+                         coalesce(current_setting('max_active_replication_origins', true), current_setting('max_replication_slots'))::int AS origins) most
+           WHERE used.workers >= most.workers OR used.origins >= most.origins`,
+    what: 'no worker or no origin is left for the feed: {} are in use',
+    wayOut:
+      'raise max_logical_replication_workers and max_worker_processes, and max_replication_slots (max_active_replication_origins from 18 on)',
   },
   {
     code: 'collation-version',

@@ -30,6 +30,10 @@ export interface PreflightOptions {
   readonly acknowledged?: readonly string[];
   /** SECURITY DEFINER functions that are no way around the fence. @default none */
   readonly acknowledgedFunctions?: readonly string[];
+  /** How long the fallback is to be kept: production must be able to keep changes for it if it stands still. @default - not looked at */
+  readonly holdSeconds?: number;
+  /** Statistics younger than this do not tell how much production writes. @default 3600 */
+  readonly rateSeconds?: number;
 }
 
 /** One thing to look for: rows are found things, described by `text`. */
@@ -52,6 +56,9 @@ export async function preflight(production: Db, fallback: Db | undefined, option
     ...(await rights(production, options)),
     ...(await run(production, productionChecks(options.roles), options, '')),
     ...(await fencing(production, options)),
+    ...(options.fork === 'ahead' && options.holdSeconds !== undefined
+      ? await patience(production, options.holdSeconds, options.rateSeconds)
+      : []),
     ...(fallback ? await run(fallback, fallbackChecks, options, ' (on the fallback)') : []),
     ...(fallback ? await compared(production, fallback) : []),
   ];
@@ -120,6 +127,12 @@ async function rights(db: Db, options: PreflightOptions): Promise<Finding[]> {
       grant: version >= 16 ? 'pg_create_subscription' : 'rds_superuser',
       ahead: true,
     },
+    {
+      test: "has_database_privilege(current_database(), 'CREATE')",
+      what: 'make a publication in this database',
+      grant: 'CREATE ON DATABASE',
+      ahead: true,
+    },
   ];
   for (const { test, what, grant, ahead } of wanted) {
     if (ahead && options.fork !== 'ahead') continue;
@@ -135,6 +148,25 @@ async function rights(db: Db, options: PreflightOptions): Promise<Finding[]> {
       });
   }
   return findings;
+}
+
+/** For how long production can keep what it writes for a fallback that takes nothing, at the rate since its statistics began. */
+async function patience(db: Db, holdSeconds: number, rateSeconds = 3600): Promise<Finding[]> {
+  const since = 'extract(epoch FROM now() - w.stats_reset)::float8';
+  const sql = `SELECT s.setting::float8 * 1048576 AS "limit", w.wal_bytes::float8 / ${since} AS rate FROM pg_settings s, pg_stat_wal w WHERE s.name = 'max_slot_wal_keep_size' AND s.setting::int > 0 AND ${since} > ${rateSeconds}`;
+  const [row] = await db.query<{ limit: number; rate: number | null }>(sql);
+  if (!row?.rate || row.limit / row.rate >= holdSeconds) return [];
+  const hours = (seconds: number): string =>
+    seconds < 5400 ? `${Math.max(1, Math.round(seconds / 60))} min` : `${Math.round(seconds / 3600)} h`;
+  return [
+    {
+      code: 'slot-limit-short',
+      severity: 'warn',
+      what: `production writes ${(row.rate / 1e6).toFixed(1)} MB of WAL a second on average, and max_slot_wal_keep_size is ${Math.round(row.limit / 1e6)} MB: a feed that stands still is given up after ${hours(row.limit / row.rate)}, and the hold lasts ${hours(holdSeconds)}`,
+      sql,
+      wayOut: 'raise max_slot_wal_keep_size as far as the disk allows, or know that a feed that stops must be mended in that time',
+    },
+  ];
 }
 
 /** What proveFenced would find on the night. */
@@ -193,7 +225,8 @@ async function fencing(db: Db, { roles, acknowledgedFunctions = [] }: PreflightO
       severity: 'refuse',
       what: `the function ${name} runs with the rights of '${owner}' whoever calls it, so it could write past the fence`,
       sql: "SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef AND provolatile = 'v'",
-      wayOut: 'declare it STABLE if it only reads, make it SECURITY INVOKER, revoke EXECUTE, or acknowledge it once somebody has read it',
+      wayOut:
+        'declare it STABLE if it only reads, make it SECURITY INVOKER, revoke EXECUTE, or name it in acknowledgedFunctions (bin/app.ts) once somebody has read it',
     });
   }
   return findings;
@@ -235,8 +268,35 @@ async function compared(production: Db, fallback: Db): Promise<Finding[]> {
       });
     }
   }
-  return findings;
+  return [...findings, ...(await parameters(production, fallback))];
 }
+
+/** What somebody has set on one of the two servers and not on the other, beyond what is said by itself. */
+async function parameters(production: Db, fallback: Db): Promise<Finding[]> {
+  const sql = `SELECT name, setting FROM pg_settings WHERE source = 'configuration file' AND context <> 'internal' ORDER BY name`;
+  const read = async (db: Db) =>
+    new Map((await db.query<{ name: string; setting: string }>(sql)).map(({ name, setting }) => [name, setting]));
+  const [here, there] = [await read(production), await read(fallback)];
+  const said = new Set<string>([...identical, ...notSmaller, 'wal_level']);
+  const differing = [...new Set([...here.keys(), ...there.keys()])].filter(
+    (name) => here.get(name) !== there.get(name) && !said.has(name) && !ofTheInstance.test(name),
+  );
+  if (differing.length === 0) return [];
+  const texts = differing.slice(0, 8).map((name) => `${name} (${here.get(name) ?? 'not set'}, ${there.get(name) ?? 'not set'})`);
+  return [
+    {
+      code: 'parameters-differ',
+      severity: 'warn',
+      what: `set otherwise on production and on the fallback: ${texts.join(', ')}${differing.length > 8 ? ` and ${differing.length - 8} more` : ''}`,
+      sql,
+      wayOut: 'give both instances the same parameter group: a promotion keeps the one the fallback has',
+    },
+  ];
+}
+
+/** Where a server is, how it replicates and what it logs is its own. */
+const ofTheInstance =
+  /^(port|listen_addresses|data_directory|(config|hba|ident|external_pid)_file|unix_socket_.*|cluster_name|primary_.*|recovery_.*|restore_command|archive_.*|promote_.*|hot_standby.*|log_.*|logging_.*|ssl_.*|rds\..*)$/;
 
 const notSmaller = [
   'max_connections',

@@ -213,10 +213,10 @@ class Look {
 
   private async fence({ fenced: instance }: Place): Promise<Check[]> {
     if (!instance) return [];
-    const { roles } = this.on.manifest.shared.database;
+    const { roles, acknowledged } = this.on.manifest.shared.database;
     const check = this.looked('fence', instance, async (db) => {
       if (await inRecovery(await db())) return fine('fence', `${instance} is a replica: nobody can write to it`);
-      const { proven, reasons } = await proveFenced(await db(), roles);
+      const { proven, reasons } = await proveFenced(await db(), roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
       return proven
         ? fine('fence', `nobody but the feed can write to ${instance}`)
         : wrong('fence', [`end what is named, on ${instance}; REVOKE ${roles.write} FROM whoever has it`], ...reasons);

@@ -35,7 +35,8 @@ export function fenced(instance: string, options: { id?: string; title?: string;
     ...(options.holdsUntil ? { holdsUntil: options.holdsUntil } : {}),
     async observe(context) {
       const db = await context.database(instance);
-      const proof = await proveFenced(db, context.manifest.shared.database.roles);
+      const { roles, acknowledged } = context.manifest.shared.database;
+      const proof = await proveFenced(db, roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
       return proof.proven
         ? done(`nobody can write to ${instance}; LSN ${proof.lsn}`, { lsn: proof.lsn, provenAt: context.clock.now() })
         : todo(proof.reasons.join('; '));

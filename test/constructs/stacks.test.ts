@@ -377,9 +377,12 @@ describe('what a user has already', () => {
       port: 5432,
       securityGroups: [ec2.SecurityGroup.fromSecurityGroupId(theirs, 'Group', 'sg-1234')],
     });
-    const { shared, fallback } = system({ vpc, database: { instance, masterSecret, name: 'films' } }, app);
+    const acknowledgedFunctions = ['public.charge(n integer)'];
+    const { shared, fallback } = system({ vpc, database: { instance, masterSecret, name: 'films', acknowledgedFunctions } }, app);
     Template.fromStack(shared).resourceCountIs('AWS::RDS::DBInstance', 0);
     expect(part(shared).database).toMatchObject({ instance: 'films', name: 'films', masterSecret: masterSecret.secretArn });
+    // what somebody has looked at travels with the system.
+    expect(part(shared).database.acknowledged).toEqual({ findings: [], functions: acknowledgedFunctions });
     expect(only(fallback!, 'Custom::SwitchbackSource').Properties.Instance).toBe('films');
   });
 
