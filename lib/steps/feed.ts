@@ -118,7 +118,7 @@ export function feedLevel(production: string, fallback: string, id = 'feed.level
               : `Customers have written nothing since the fence: a rollback loses nothing. The next try needs a window with a new fallback`
           }`,
         };
-      const sent = await markerRoundTrip(await context.database(production), to, { timeoutMs: 10_000 }).catch((error: unknown) => {
+      const sent = await markerRoundTrip(await context.database(production), to, { timeoutMs: 3000 }).catch((error: unknown) => {
         if (error instanceof DatabaseError) throw error;
         return undefined;
       });

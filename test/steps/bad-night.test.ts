@@ -1,0 +1,158 @@
+/** What the sandbox does on a bad night, and real steps in the middle of it: noticed, said, survived. One story, run in its order. */
+import { compareTables } from '../../lib/postgres/compare';
+import { feedLevel, feedStarted, slotMade } from '../../lib/steps/feed';
+import { drained, fenced, opened } from '../../lib/steps/fence';
+import { promoted } from '../../lib/steps/replica';
+import { workersStarted, workersStopped } from '../../lib/steps/workers';
+import { blue, master } from '../postgres/servers';
+import { eventually } from '../sandbox/tiny';
+import { at, fallback, production, type SmallWorld, smallWorld } from './small-world';
+
+// what these tests show does not depend on it, and the machine's disk is the slowest part of them.
+process.env['SWITCHBACK_POSTGRES_FSYNC'] = 'off';
+
+let world: SmallWorld;
+beforeAll(async () => {
+  world = await smallWorld();
+}, 60_000);
+afterEach(async () => {
+  await fetch(`${world.sandbox.endpoint}/_sandbox/faults`, { method: 'DELETE' });
+});
+afterAll(() => world?.end());
+
+const finished = { state: 'finished' };
+let charges = 0;
+/** A customer of blue. */
+const pay = async (): Promise<void> => {
+  const app = await world.as(production, blue);
+  charges += 1;
+  await app.query(`INSERT INTO charges VALUES (${charges}, 'c${charges}')`);
+  await app.close();
+};
+
+describe('a promotion that takes twenty times as long', () => {
+  const steps = () => [slotMade(production, fallback), promoted(fallback), feedStarted(production, fallback)];
+
+  test('is waited for as long as patience lasts, with what RDS says meanwhile; then the run stops, and says how to go on', async () => {
+    await world.rules({ service: 'rds', operation: 'PromoteReadReplica', kind: 'long', factor: 20, target: fallback });
+    const stopped = await world.command(steps(), { patienceSeconds: 3 });
+    expect(stopped).toMatchObject({
+      ...{ state: 'stopped', code: 'step.too-slow' },
+      message: `"Promote ${fallback}: from here it is the data before the change" is not done after 3 s: ${fallback} is modifying`,
+    });
+    expect(await world.progressOf('fallback.promote')).toContain(`${fallback} is modifying`);
+  });
+
+  test('the same command goes on: it is asked for once, and waited for to its end', async () => {
+    const from = performance.now();
+    expect(await world.command(steps())).toEqual(finished);
+    // of 3,800 seconds of AWS at speed 600, three had passed.
+    expect(performance.now() - from).toBeGreaterThan(2000);
+    expect(world.calls.filter((operation) => operation === 'PromoteReadReplica')).toHaveLength(1);
+    expect(await world.progressOf('fallback.promote')).toContain(`${fallback} is rebooting`);
+  });
+});
+
+describe('databases that restart and crash around the fence', () => {
+  // the end of a step is the beginning of the next: each kind between any two of them.
+  const cases = ['database.drain', 'database.fence', 'database.open'].flatMap((step) => [
+    ['restart', 'step.started', step] as const,
+    ['crash', 'step.done', step] as const,
+  ]);
+
+  test.each(cases)('production: %s at the %s of %s', async (kind, when, step) => {
+    await world.rules(at(when, step, kind, production));
+    expect(await world.command([drained(production), fenced(production), opened(production, 'blue')])).toEqual(finished);
+    await eventually(() =>
+      pay().then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+
+  test.each([
+    ['production', 'restart'],
+    ['production', 'crash'],
+    ['fallback', 'restart'],
+    ['fallback', 'crash'],
+  ])('%s: %s while the marker is awaited; nothing is lost or twice', async (which, kind) => {
+    await pay();
+    await world.rules(at('step.started', 'feed.level', kind, which === 'production' ? production : fallback));
+    expect(await world.command([feedLevel(production, fallback)])).toEqual(finished);
+    const compared = await compareTables(await world.as(production, master), await world.as(fallback, master));
+    expect(compared).toMatchObject({ equal: true });
+  });
+});
+
+test('a feed that stands still is waited for, and said to; with it everything arrives', async () => {
+  await pay();
+  // 3,000 seconds of AWS: longer than the marker is tried at once.
+  await world.rules(at('step.started', 'feed.level', 'stall', fallback, { seconds: 3000 }));
+  expect(await world.command([feedLevel(production, fallback)])).toEqual(finished);
+  expect(await world.progressOf('feed.level')).toContainEqual(
+    expect.stringMatching(/^it has not arrived yet; the fallback is .*; it has heard nothing from production for \d+ s/),
+  );
+  const compared = await compareTables(await world.as(production, master), await world.as(fallback, master));
+  expect(compared).toMatchObject({ equal: true });
+}, 60_000);
+
+describe('workers', () => {
+  test('one that ignores SIGTERM is not taken for stopped before ECS has killed it', async () => {
+    await world.rules({ service: 'ecs', operation: 'StopTask', kind: 'deaf', target: 'blue-clock' });
+    expect(await world.command([workersStopped('blue')])).toEqual(finished);
+    expect(await world.progressOf('workers.stop')).toContainEqual(expect.stringContaining('blue-clock: 1 not stopped yet'));
+    const { taskArns } = await world.sandbox.call('ecs', 'ListTasks', {
+      ...{ cluster: 'video', serviceName: 'blue-clock', desiredStatus: 'STOPPED' },
+    });
+    const { tasks } = await world.sandbox.call('ecs', 'DescribeTasks', { cluster: 'video', tasks: taskArns });
+    expect(tasks).toMatchObject([{ lastStatus: 'STOPPED', containers: [{ exitCode: 137 }] }]);
+  });
+
+  test('one that is killed while the others are started runs again before the step is done', async () => {
+    const killed = { service: 's3', operation: 'PutObject', containing: 'clock: 1 running', kind: 'kill', target: 'blue-clock' };
+    await world.rules(killed);
+    expect(await world.command([workersStarted('blue')])).toEqual(finished);
+    const { services } = await world.sandbox.call('ecs', 'DescribeServices', {
+      ...{ cluster: 'video', services: ['blue-clock', 'blue-billing'] },
+    });
+    expect(services).toMatchObject([{ runningCount: 1 }, { runningCount: 1 }]);
+    const { taskArns } = await world.sandbox.call('ecs', 'ListTasks', {
+      ...{ cluster: 'video', serviceName: 'blue-clock', desiredStatus: 'STOPPED' },
+    });
+    expect(taskArns).toHaveLength(2);
+  });
+});
+
+describe('S3', () => {
+  const steps = () => [drained(production), fenced(production), opened(production, 'blue')];
+
+  test('refuses writes for a moment: the run goes on as if nothing had been', async () => {
+    await world.rules({ service: 's3', operation: 'PutObject', kind: 'throttle', times: 5 });
+    expect(await world.command(steps())).toEqual(finished);
+  });
+
+  test('refuses writes for good: nothing is begun that is not in the journal, and the run says what it could not write', async () => {
+    await world.rules(at('step.started', 'database.fence', 'refuse', '', { target: undefined, rate: 1 }), {
+      service: 's3',
+      operation: 'PutObject',
+      containing: 'run.stopped',
+      kind: 'refuse',
+      rate: 1,
+    });
+    expect(await world.command(steps(), { run: 'refused' })).toMatchObject({
+      ...{ state: 'stopped', code: 'journal.unwritable', exit: 1 },
+      message: expect.stringMatching(/^event \d+ of w1 \(step\.started\) could not be written in 6 tries: Access Denied/),
+    });
+    // the fence was not begun: customers write.
+    await pay();
+    expect((await world.events()).at(-1)).toMatchObject({ type: 'step.done', step: 'database.drain' });
+  });
+
+  test('takes writes again: the same command goes on where it was', async () => {
+    expect(await world.command(steps(), { run: 'refused' })).toEqual(finished);
+    await pay();
+    const numbers = (await world.events()).map(({ number }) => number);
+    expect(numbers).toEqual(numbers.map((_, n) => n + 1));
+  });
+});
