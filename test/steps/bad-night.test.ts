@@ -87,8 +87,8 @@ describe('databases that restart and crash around the fence', () => {
 
 test('a feed that stands still is waited for, and said to; with it everything arrives', async () => {
   await pay();
-  // 3,000 seconds of AWS: longer than the marker is tried at once.
-  await world.rules(at('step.started', 'feed.level', 'stall', fallback, { seconds: 3000 }));
+  // 5,400 seconds of AWS, nine of ours: longer than the marker is tried at once.
+  await world.rules(at('step.started', 'feed.level', 'stall', fallback, { seconds: 5400 }));
   expect(await world.command([feedLevel(production, fallback)])).toEqual(finished);
   expect(await world.progressOf('feed.level')).toContainEqual(
     expect.stringMatching(/^it has not arrived yet; the fallback is .*; it has heard nothing from production for \d+ s/),
