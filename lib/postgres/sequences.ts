@@ -2,6 +2,9 @@
 import type { Db } from './connect';
 import { ofExtension, userSchema } from './server';
 
+/** By how much a rollback moves them ahead. */
+export const sequenceMargin = 10_000;
+
 export interface SequenceMove {
   /** `schema.sequence` */
   readonly sequence: string;
@@ -25,6 +28,7 @@ interface Sequence {
   readonly increment: string;
   readonly min: string;
   readonly max: string;
+  readonly cycle: boolean;
 }
 
 /**
@@ -61,10 +65,29 @@ export async function advanceSequences(from: Db, to: Db, margin: number): Promis
   return { moved, missing, nearEnd };
 }
 
+/**
+ * Sequences that could not be moved ahead by so many numbers any more, one sentence each: after a rollback, inserts would soon fail.
+ * Looks only. Numbers that the new form hands out may be wider than the old form can hold.
+ */
+export async function endingSequences(from: Db, to: Db, margin: number): Promise<string[]> {
+  const [source, target] = [await read(from), new Map((await read(to)).map((row) => [row.sequence, row]))];
+  return source.flatMap(({ sequence, last, increment }) => {
+    const there = target.get(sequence);
+    if (last === null || there === undefined) return [];
+    const [step, used] = [BigInt(increment), BigInt(last)];
+    const left = step > 0n ? (BigInt(there.max) - used) / step : (used - BigInt(there.min)) / -step;
+    // of a short range, a tenth of it.
+    const tenth = (BigInt(there.max) - BigInt(there.min)) / 10n;
+    return there.cycle || left >= (tenth < BigInt(margin) ? tenth : BigInt(margin))
+      ? []
+      : [`the sequence ${sequence} has ${left > 0n ? left : 'no'} numbers left on the fallback`];
+  });
+}
+
 async function read(db: Db): Promise<Sequence[]> {
   return db.query<Sequence>(
     `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, pg_catalog.pg_sequence_last_value(c.oid)::text AS last,
-            q.seqstart::text AS start, q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max
+            q.seqstart::text AS start, q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max, q.seqcycle AS cycle
        FROM pg_catalog.pg_sequence q JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE ${userSchema} AND c.relpersistence = 'p' AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY 1`,
   );

@@ -3,11 +3,14 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Catalog, catalogDrift, readCatalog } from './catalog';
 import type { Db } from './connect';
 import { beat, type FeedHealth, feedHealth, heartbeatAge, secondsLeft } from './feed';
+import { endingSequences, sequenceMargin } from './sequences';
 import type { FeedName } from './subscription';
 
 export interface FeedLook extends FeedHealth {
   /** What somebody changed about the form, one sentence each: a feed carries rows, not statements. */
   readonly drift: readonly string[];
+  /** Sequences whose numbers a rollback would find nearly used up, one sentence each. */
+  readonly nearEnd: readonly string[];
 }
 
 export interface LookOptions {
@@ -41,7 +44,7 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
     }
   }
   const drift = catalogDrift(options.form ?? (await readCatalog(fallback)), await readCatalog(production));
-  return { ...health, drift };
+  return { ...health, drift, nearEnd: await endingSequences(production, fallback, sequenceMargin) };
 }
 
 /**

@@ -78,10 +78,15 @@ function feedLines(feed: NonNullable<StatusScreen['feed']>, style: Style): [stri
   const { paint } = style;
   const dead = feed.state === 'dead';
   const color =
-    dead || feed.state === 'stuck' ? 'red' : feed.state === 'alive' && feed.drift.length + feed.reasons.length === 0 ? 'green' : 'yellow';
+    dead || feed.state === 'stuck'
+      ? 'red'
+      : feed.state === 'alive' && feed.drift.length + feed.reasons.length + (feed.nearEnd ?? []).length === 0
+        ? 'green'
+        : 'yellow';
   const lines: [string, string][] = [
     ['feed', paint(color, [`${feed.state}, seen ${dateTime(feed.at, style)}`, ...feed.reasons].join(': '))],
     ...feed.drift.map((what): [string, string] => ['', paint('yellow', `changed under the feed: ${what}`)]),
+    ...(feed.nearEnd ?? []).map((what): [string, string] => ['', paint('yellow', what)]),
   ];
   if (dead) {
     const { heartbeatSeconds } = feed;

@@ -179,7 +179,12 @@ class Look {
             ['put it back as it was', ...(phase === 'staged' ? ['or npm run stage -- --undo, and stage anew'] : [])],
             ...seen.drift,
           );
-    return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [form])];
+    const ending = seen.nearEnd ?? [];
+    const sequences =
+      ending.length === 0
+        ? fine('sequences', 'each has numbers left, on the fallback too')
+        : wrong('sequences', [`on ${fallback}: widen column and sequence to bigint, while nobody uses it`], ...ending);
+    return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [form, sequences])];
   }
 
   private traffic({ live: wanted }: Place, live: Color | undefined, maintenance: boolean | undefined): Check {

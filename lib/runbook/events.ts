@@ -63,6 +63,8 @@ export interface HoldSeen {
   readonly reasons: readonly string[];
   /** What somebody changed about the form. */
   readonly drift: readonly string[];
+  /** Sequences whose numbers are nearly used up for a rollback; left out where there are none. */
+  readonly nearEnd?: readonly string[];
   readonly heartbeatSeconds?: number;
   /** WAL that production keeps for the fallback, and how much more it would. */
   readonly retainedBytes?: number;

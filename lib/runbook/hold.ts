@@ -77,11 +77,12 @@ export async function lookNow(
       knownErrors: last?.applyErrors ?? 0,
       ...(form ? { form } : {}),
     });
-    const { state, reasons, drift, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
+    const { state, reasons, drift, nearEnd, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
     const until = possibleUntil({ at: now, health: seen }, last && { at: Date.parse(last.at), bytesLeft: last.bytesLeft }, ends);
     return {
       type: 'hold.seen',
       ...{ state, reasons, drift, retainedBytes, applyErrors },
+      ...(nearEnd.length > 0 ? { nearEnd } : {}),
       ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
       ...(bytesLeft === undefined ? {} : { bytesLeft }),
       ...(conflicts === undefined ? {} : { conflicts }),
@@ -102,7 +103,9 @@ export async function lookNow(
 /** Whether it is worth a note: something has changed, or the last one is old. */
 export function isNews(seen: HoldSeen, last: (HoldSeen & { readonly at: string }) | undefined, now: number): boolean {
   if (!last) return true;
-  const sum = ({ state, drift, conflicts }: HoldSeen): string => JSON.stringify([state, drift, conflicts]);
+  // how many numbers are left changes all the time; of which sequence does not.
+  const ending = ({ nearEnd = [] }: HoldSeen) => nearEnd.map((text) => text.replace(/ has .*/, ''));
+  const sum = (one: HoldSeen): string => JSON.stringify([one.state, one.drift, one.conflicts, ending(one)]);
   const quiet = seen.state === 'alive' || seen.state === 'dead';
   return sum(seen) !== sum(last) || now - Date.parse(last.at) >= (quiet ? quietMs : noisyMs);
 }

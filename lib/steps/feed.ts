@@ -5,7 +5,7 @@ import { type ForkOptions, forkAhead, forkState, preparePublisher } from '../pos
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
 import { markerRoundTrip } from '../postgres/marker';
 import { publicationExists } from '../postgres/publication';
-import { type AdvancedSequences, advanceSequences } from '../postgres/sequences';
+import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/sequences';
 import {
   ensureFeedUser,
   type FeedSource,
@@ -153,11 +153,10 @@ export function feedPaused(production: string, fallback: string): Step {
 
 /** Ahead of the gap: numbers the old form hands out next must lie beyond those the new form has. */
 export function sequencesAhead(production: string, fallback: string, id = 'sequences.ahead'): Step {
-  const margin = 10_000;
   let result: AdvancedSequences | undefined;
   return {
     id,
-    title: `Move ${fallback}'s sequences ${margin} past ${production}'s`,
+    title: `Move ${fallback}'s sequences ${sequenceMargin} past ${production}'s`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe() {
@@ -165,7 +164,7 @@ export function sequencesAhead(production: string, fallback: string, id = 'seque
       return result ? done(`${result.moved.length} moved`, { moved: result.moved.length, nearEnd: result.nearEnd }) : todo();
     },
     async act(context) {
-      result = await advanceSequences(await context.database(production), await context.database(fallback), margin);
+      result = await advanceSequences(await context.database(production), await context.database(fallback), sequenceMargin);
       if (result.nearEnd.length > 0) await context.progress(`near their end, the next numbers may run out: ${result.nearEnd.join(', ')}`);
     },
   };

@@ -139,7 +139,7 @@ test('a hold in which everything is as it should be, with the time until which a
   const report = await check();
   expect(report).toMatchObject({ system: 'video', window: 'w1', rollbackPossibleUntil: { at: holdEndsAt, ends: 'hold' } });
   expect(report.checks.map(({ name: of, ok }) => [of, ok])).toEqual(
-    ['feed', 'form', 'traffic', 'database', 'fence', 'workers', 'schedule'].map((of) => [of, true]),
+    ['feed', 'form', 'sequences', 'traffic', 'database', 'fence', 'workers', 'schedule'].map((of) => [of, true]),
   );
   const plain = { paint: (_: string, text: string) => text, columns: 80, rows: 24, timeZone: 'UTC' };
   const lines = checkScreen(report, plain);
@@ -149,6 +149,7 @@ test('a hold in which everything is as it should be, with the time until which a
     '✔ feed       alive, N behind',
     '             video-db keeps N for it of 1.1 GB',
     '✔ form       no table has changed since the migrations',
+    '✔ sequences  each has numbers left, on the fallback too',
     '✔ traffic    green in front, maintenance parked',
     '✔ database   video_green may write to video-db, and nobody else',
     '✔ fence      nobody but the feed can write to video-fallback-w1',

@@ -1,6 +1,7 @@
 import type { Aws } from '../../lib/aws';
 import type { Db } from '../../lib/postgres/connect';
 import { forkAhead } from '../../lib/postgres/fork';
+import { pollEvery } from '../../lib/postgres/lsn';
 import { dropSlot, ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/subscription';
 import { possibleUntil } from '../../lib/postgres/watch';
 import type { EventBody, HoldSeen, JournalEvent } from '../../lib/runbook/events';
@@ -173,6 +174,60 @@ describe('asked by its schedule, with two servers', () => {
     expect((await seen())?.drift).toEqual(['the column public.users.nickname is new']);
     await production!.query('ALTER TABLE users DROP COLUMN nickname');
     expect((await seen())?.drift).toEqual([]);
+  });
+
+  test('a sequence near its end is found out, and noted once', async () => {
+    for (const db of [production!, fallback!]) await db.query('CREATE SEQUENCE tickets AS int');
+    await production!.query("SELECT setval('tickets', 2147483600)");
+    const first = await seen();
+    expect(first?.nearEnd).toEqual(['the sequence public.tickets has 47 numbers left on the fallback']);
+    await production!.query("SELECT nextval('tickets')");
+    expect((await seen())?.at).toBe(first?.at);
+    for (const db of [production!, fallback!]) await db.query('DROP SEQUENCE tickets');
+    expect((await seen())?.nearEnd).toBeUndefined();
+  });
+
+  test.each(['video-fallback-w1', 'video-db'])(
+    '%s crashes and comes back: what was written meanwhile arrives, and the next look finds the feed alive',
+    async (instance) => {
+      const server = servers[instance]!;
+      await server.test.crash();
+      expect(await seen()).toMatchObject({ state: 'unreachable', reasons: [expect.stringContaining('could not be looked at')] });
+      await server.test.restart();
+      // the tests' own connections went with it.
+      [production, fallback] = [await servers['video-db']!.master(), await servers['video-fallback-w1']!.master()];
+      await production.query("INSERT INTO users SELECT coalesce(max(id), 0) + 1, 'after the crash' FROM users");
+      const poll = pollEvery(100, 20_000, 'the feed being alive again');
+      while ((await seen())?.state !== 'alive') await poll();
+      expect(await fallback.query('SELECT * FROM users ORDER BY id')).toEqual(await production.query('SELECT * FROM users ORDER BY id'));
+    },
+  );
+
+  test('the connection of the feed is cut: it is made again by itself', async () => {
+    const walsender = "FROM pg_stat_replication WHERE application_name = 'switchback_w1'";
+    const [before] = await production!.query<{ pid: number }>(`SELECT pid ${walsender}`);
+    const admin = await servers['video-db']!.superuser();
+    await admin.query(`SELECT pg_terminate_backend(pid) ${walsender}`);
+    await production!.query("INSERT INTO users VALUES (1000, 'after the cut')");
+    const poll = pollEvery(100, 20_000, 'the feed being alive again');
+    while ((await seen())?.state !== 'alive' || (await fallback!.query('SELECT FROM users WHERE id = 1000')).length === 0) await poll();
+    expect((await production!.query<{ pid: number }>(`SELECT pid ${walsender}`))[0]?.pid).not.toBe(before?.pid);
+    await admin.close();
+  });
+
+  test('a stray writer on the fallback: what it broke is said, and when it is mended the feed goes on', async () => {
+    const admin = await servers['video-fallback-w1']!.superuser();
+    await admin.query("INSERT INTO users VALUES (2000, 'stray')");
+    await production!.query("INSERT INTO users VALUES (2000, 'customer')");
+    const poll = pollEvery(100, 20_000, 'the feed being stuck');
+    let note = await seen();
+    for (; note?.state !== 'stuck'; note = await seen()) await poll();
+    expect(note.reasons).toEqual([expect.stringContaining('could not apply a change')]);
+    await admin.query('DELETE FROM users WHERE id = 2000');
+    await admin.close();
+    const again = pollEvery(100, 20_000, 'the feed being alive again');
+    while ((await seen())?.state !== 'alive') await again();
+    expect(await fallback!.query('SELECT name FROM users WHERE id = 2000')).toEqual([{ name: 'customer' }]);
   });
 
   test('a feed that was switched off, one that stands still, and one that goes on', async () => {
