@@ -4,13 +4,27 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cdk, startGround, tsx } from '../rehearsal/ground';
 import { Processes, type Ran } from '../rehearsal/processes';
 import { freePort } from '../sandbox/ports';
+import { serverMayEnter } from '../sandbox/postgres/account';
 import { removeDatabaseFiles } from '../sandbox/services/rds';
 
 export interface BaselineOptions {
@@ -56,6 +70,7 @@ export async function makeBaseline(options: BaselineOptions): Promise<void> {
     await deploy({ window: '1' }, 'deploy', 'green', 'fallback-w1');
     await ground.stop();
     rmSync(join(draft, 'cdk.out'), { recursive: true, force: true });
+    dropRecycledWal(join(draft, 'sandbox', 'rds'));
     writeFileSync(join(draft, 'code'), code);
     rmSync(folder, { recursive: true, force: true });
     renameSync(draft, folder);
@@ -71,6 +86,8 @@ export async function makeBaseline(options: BaselineOptions): Promise<void> {
 export async function copyBaseline(baseline: string, to: string): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
   openToServers(dirname(to));
+  if (!serverMayEnter(dirname(to)))
+    throw new Error(`the servers' account cannot enter ${dirname(to)}: a copy of databases cannot lie there`);
   // as root the files belong to the servers' account, and must still do so in the copy: only cp keeps that.
   await promisify(execFile)('cp', ['-a', join(baseline, 'sandbox'), to]);
   await giveOtherPorts(join(to, 'state'));
@@ -91,14 +108,32 @@ async function giveOtherPorts(state: string): Promise<void> {
   writeFileSync(secrets, known);
 }
 
-/** Databases lie in the sandbox's folder only where their servers' account may pass through. */
-function openToServers(folder: string): void {
+/** PostgreSQL keeps hundreds of megabytes of old segments under names to come; every run would copy them. */
+function dropRecycledWal(databases: string): void {
+  for (const entry of readdirSync(databases, { recursive: true, withFileTypes: true })) {
+    if (!/^[0-9A-F]{24}$/.test(entry.name) || !entry.parentPath.endsWith('/pg_wal')) continue;
+    const file = join(entry.parentPath, entry.name);
+    const opened = openSync(file, 'r');
+    const start = Buffer.alloc(16);
+    readSync(opened, start, 0, 16, 0);
+    closeSync(opened);
+    // a page begins with its own position in the log (xlog_internal.h, XLogPageHeaderData): one that has not been written yet has an older one.
+    const written = BigInt(`0x${entry.name.slice(8, 16)}`) * 2n ** 32n + BigInt(`0x${entry.name.slice(16)}`) * BigInt(statSync(file).size);
+    if (start.readBigUInt64LE(8) !== written) rmSync(file);
+  }
+}
+
+/** Databases lie in the sandbox's folder only where their servers' account may pass through: every folder above it too. */
+export function openToServers(folder: string): void {
   chmodSync(folder, 0o711);
 }
 
 function readBaseline(folder: string): string | undefined {
   return existsSync(join(folder, 'code')) ? readFileSync(join(folder, 'code'), 'utf8') : undefined;
 }
+
+/** In lib, but in no baseline: what looks on. */
+const onlookers = /\/lib\/(soak|rehearsal|bench|report|terminal)\//;
 
 /** What a baseline is made of: the runner function in it is built from lib, its stacks from bin, its tasks from examples. */
 function codeOf(root: string): string {
@@ -110,6 +145,7 @@ function codeOf(root: string): string {
       : readdirSync(path, { recursive: true, withFileTypes: true })
           .filter((entry) => entry.isFile())
           .map((entry) => join(entry.parentPath, entry.name))
+          .filter((file) => !onlookers.test(file.slice(root.length)))
           .sort();
     for (const file of files) hash.update(`${file.slice(root.length)}\n`).update(readFileSync(file));
   }

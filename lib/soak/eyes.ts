@@ -36,6 +36,8 @@ export interface ColorFacts {
   readonly stack: string;
   readonly release: string;
   readonly groups: readonly string[];
+  /** Family of the task that migrates. */
+  readonly migration: string;
   readonly applications: readonly { readonly service: string; readonly proofPath: string; readonly open: boolean }[];
   readonly workers: readonly { readonly name: string; readonly service: string; readonly once: boolean; readonly count: number }[];
 }
@@ -49,6 +51,7 @@ export interface Facts {
   readonly database: string;
   readonly masterSecret: string;
   readonly scheduleGroup: string;
+  readonly runner: string;
   readonly production: string;
   readonly window: string | undefined;
 }
@@ -82,6 +85,7 @@ export class Eyes {
       database: database.name,
       masterSecret: database.masterSecret,
       scheduleGroup: (shared['schedule'] as { group: string }).group,
+      runner: String(shared['runner']),
       production: state.production,
       window: state.window,
     };
@@ -239,6 +243,7 @@ function colorOf(given: unknown): ColorFacts | undefined {
     database: { user: string; secret: string; openSecret: string };
     applications: { service: string; targetGroup: string; proofPath: string; open: boolean }[];
     workers: { name: string; service: string; once: boolean; count: number }[];
+    migration: { taskDefinition: string };
   };
   return {
     user: part.database.user,
@@ -247,6 +252,7 @@ function colorOf(given: unknown): ColorFacts | undefined {
     stack: part.stack,
     release: part.release.version,
     groups: part.applications.map(({ targetGroup }) => targetGroup),
+    migration: part.migration.taskDefinition.split('/').at(-1)?.split(':')[0] ?? '',
     applications: part.applications,
     workers: part.workers,
   };

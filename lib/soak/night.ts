@@ -9,7 +9,7 @@ export type Verb = 'stage' | 'cutover' | 'rollback' | 'teardown';
 /** Where the window is to end: finished; taken back at the gate, in the middle of the cutover, or after opening. */
 export type Way = 'through' | 'no-go' | 'midway' | 'after opening';
 
-/** A rule for the sandbox (docs/sandbox/faults.md); a target is named in words, and looked up when it strikes. */
+/** Calls that go wrong from a moment on: a rule for the sandbox (docs/sandbox/faults.md). */
 export interface Fault {
   readonly service: string;
   readonly operation: string;
@@ -17,8 +17,16 @@ export interface Fault {
   readonly times?: number;
   readonly rate?: number;
   readonly seconds?: number;
-  /** `production`, `fallback`: an instance. `blue`, `green`: one of the color's target groups. */
-  readonly on?: 'production' | 'fallback' | 'blue' | 'green';
+  readonly factor?: number;
+}
+
+/** Something that happens to a thing at once, in the sandbox's words; what it happens to is looked up when it does. */
+export interface Mishap {
+  readonly what: 'crash' | 'restart' | 'stall' | 'kill' | 'flap' | 'clock';
+  /** An instance, a color's target group, an ECS service, the task that migrates, the runner function. */
+  readonly to: 'production' | 'fallback' | 'blue' | 'green' | 'migration' | 'runner' | `${'blue' | 'green'}-${string}`;
+  /** AWS seconds; of a clock, real ones. */
+  readonly seconds?: number;
 }
 
 export type Blow =
@@ -30,7 +38,8 @@ export type Blow =
   /** Somebody else types the same verb meanwhile. */
   | { readonly kind: 'second operator'; readonly here: boolean }
   | { readonly kind: 'take-over'; readonly here: boolean }
-  | { readonly kind: 'faults'; readonly faults: readonly Fault[] };
+  | { readonly kind: 'faults'; readonly faults: readonly Fault[] }
+  | { readonly kind: 'mishap'; readonly mishap: Mishap };
 
 export type Strike = Blow & {
   /** Before so much of the plan's steps has begun: 0 the first, just below 1 the last. */
@@ -92,6 +101,7 @@ function strikesOf(random: Random, verb: Verb): Strike[] {
   else if (hand < 0.5) strikes.push({ kind: 'Ctrl-C', ...when() });
   else if (hand < 0.6) strikes.push({ kind: 'second operator', here: random.chance(0.5), ...when() });
   else if (hand < 0.7) strikes.push({ kind: 'take-over', here: random.chance(0.3), ...when() });
+  if (random.chance(0.4)) strikes.push({ kind: 'mishap', mishap: mishapOf(random), ...when() });
   if (strikes.length === 0 || random.chance(0.5)) {
     const faults = Array.from({ length: random.between(1, 3) }, () => faultOf(random, verb));
     strikes.push({ kind: 'faults', faults, ...when() });
@@ -154,7 +164,7 @@ function faultOf(random: Random, verb: Verb): Fault {
     const kind = random.pick(['throttle', 'error', 'lost', 'lost', 'slow', 'refuse']);
     return { service, operation, kind, times, ...(kind === 'slow' ? { seconds: random.between(100, 1500) } : {}) };
   }
-  if (draw < 0.6)
+  if (draw < 0.62)
     return {
       service: 's3',
       operation: 'PutObject',
@@ -162,18 +172,31 @@ function faultOf(random: Random, verb: Verb): Fault {
       times,
       seconds: 300,
     };
-  if (draw < 0.72) {
+  if (draw < 0.78) {
     const [service, operation] = random.pick(looks);
     return { service, operation, kind: random.pick(['throttle', 'error', 'slow']), rate: 0.3, seconds: 200 };
   }
-  if (draw < 0.78) return { service: 'lambda', operation: 'Invoke', kind: random.pick(['throttle', 'error', 'lost']), times: 1 };
-  if (draw < 0.92) return { service: 's3', operation: 'PutObject', kind: 'crash', times: 1, on: random.pick(['production', 'fallback']) };
+  if (draw < 0.84) return { service: 'lambda', operation: 'Invoke', kind: random.pick(['throttle', 'error', 'lost']), times: 1 };
+  if (draw < 0.92) return { service: 'ecs', operation: 'StopTask', kind: 'deaf', times };
   return {
-    service: 's3',
-    operation: 'PutObject',
-    kind: 'flap',
-    times: 1,
-    seconds: random.between(100, 600),
-    on: random.pick(['blue', 'green']),
+    service: 'rds',
+    operation: random.pick(['PromoteReadReplica', 'CreateDBSnapshot', 'RestoreDBInstanceFromDBSnapshot', 'DeleteDBInstance']),
+    kind: 'long',
+    factor: random.between(3, 20),
   };
+}
+
+function mishapOf(random: Random): Mishap {
+  const draw = random.next();
+  const to = random.pick(['production', 'fallback'] as const);
+  if (draw < 0.2) return { what: 'crash', to };
+  if (draw < 0.35) return { what: 'restart', to };
+  if (draw < 0.55) return { what: 'stall', to, seconds: random.between(100, 1500) };
+  if (draw < 0.65) return { what: 'flap', to: random.pick(['blue', 'green']), seconds: random.between(100, 600) };
+  if (draw < 0.9) {
+    const services = ['player', 'api', 'admin', 'site', 'queue', 'clock', 'billing'] as const;
+    const service = `${random.pick(['blue', 'green'] as const)}-${random.pick(services)}` as const;
+    return { what: 'kill', to: random.pick(['migration', service, service, service]) };
+  }
+  return { what: 'clock', to: 'runner', seconds: random.pick([-3600, -90, -20, 20, 90, 3600]) };
 }

@@ -1,7 +1,7 @@
 /** Window after window, each with a seed of its own: what `npm run soak` does. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeBaseline } from './baseline';
+import { makeBaseline, openToServers } from './baseline';
 import { soakWindow, type WindowResult } from './window';
 
 export interface SoakOptions {
@@ -33,6 +33,7 @@ export interface SoakResult {
 export async function soak(options: SoakOptions): Promise<SoakResult> {
   const { root, runs, seed, keep, onPhase, onResult, signal } = options;
   const folder = mkdtempSync(join(options.temp, 'switchback-soak-'));
+  openToServers(folder);
   const baseline = options.baseline ?? join(folder, 'baseline');
   const results: WindowResult[] = [];
   let stays = keep;

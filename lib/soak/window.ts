@@ -11,7 +11,7 @@ import { copyBaseline, soakSpeed } from './baseline';
 import { Eyes } from './eyes';
 import { type Ended, kill, killRunner, type } from './hand';
 import { type Color, problemsAt, type Station, Watch } from './invariants';
-import { type Fault, type Night, nightOf, type Strike, type Try, type Verb } from './night';
+import { type Fault, type Mishap, type Night, nightOf, type Strike, type Try, type Verb } from './night';
 import { type Command, nextCommand } from './person';
 
 export interface WindowOptions {
@@ -222,14 +222,20 @@ class Run {
     const own = acting ? (this.left[command.verb as Verb].shift() ?? calm) : calm;
     const leave = { kind: 'Ctrl-C', at: left?.at ?? 0, delayMs: 0 } as const;
     try {
-      return await type(command, own.by, own.here, left ? [...own.strikes.filter(({ kind }) => kind === 'faults'), leave] : own.strikes, {
-        processes: this.processes,
-        env: { ...this.env, HOME: this.homeOf(own.by) },
-        log: this.log,
-        patienceMs,
-        strike: (strike, step, terminal) =>
-          strike === leave && left ? left.back(step, terminal) : this.strike(strike, command, step, terminal),
-      });
+      return await type(
+        command,
+        own.by,
+        own.here,
+        left ? [...own.strikes.filter(({ kind }) => kind === 'faults' || kind === 'mishap'), leave] : own.strikes,
+        {
+          processes: this.processes,
+          env: { ...this.env, HOME: this.homeOf(own.by) },
+          log: this.log,
+          patienceMs,
+          strike: (strike, step, terminal) =>
+            strike === leave && left ? left.back(step, terminal) : this.strike(strike, command, step, terminal),
+        },
+      );
     } catch (error) {
       throw new Broken((error as Error).message);
     } finally {
@@ -252,7 +258,9 @@ class Run {
         return;
       case 'faults':
         this.what.push(`${strike.faults.map(faultText).join(' + ')} ${where}`);
-        return this.faults('POST', await Promise.all(strike.faults.map((fault) => this.ruleOf(fault))));
+        return this.faults('POST', strike.faults);
+      case 'mishap':
+        return this.mishap(strike.mishap, where);
       default: {
         this.what.push(`${strike.kind} ${where}`);
         this.somebodyElse = true;
@@ -267,17 +275,32 @@ class Run {
     }
   }
 
-  private async ruleOf({ on, ...rule }: Fault): Promise<object> {
-    if (on === undefined) return rule;
-    if (on === 'production' || on === 'fallback') return { ...rule, target: names[on] };
-    return { ...rule, target: (await this.facts())[on]?.groups[0] ?? '' };
+  private async mishap({ what, to, seconds }: Mishap, where: string): Promise<void> {
+    const struck = await this.control('POST', '/strike', { kind: what, target: await this.targetOf(to), ...(seconds ? { seconds } : {}) });
+    this.log(struck);
+    this.what.push(`${mishapText({ what, to, ...(seconds ? { seconds } : {}) })} ${where}`);
   }
 
-  private async faults(method: 'POST' | 'DELETE', rules: readonly object[] = []): Promise<void> {
-    const body = method === 'POST' ? { body: JSON.stringify({ seed: String(this.night.seed), rules }) } : {};
-    const answer = await fetch(`${this.ground?.endpoint}/_sandbox/faults`, { method, ...body });
-    if (!answer.ok) throw new Error(`the sandbox refuses the faults: ${await answer.text()}`);
-    await answer.arrayBuffer();
+  private async targetOf(to: Mishap['to']): Promise<string> {
+    if (to === 'production' || to === 'fallback') return names[to];
+    if (to === 'runner') return (await this.facts()).runner;
+    if (to === 'migration') return (await this.facts()).green?.migration ?? '';
+    if (to === 'blue' || to === 'green') return (await this.facts())[to]?.groups[0] ?? '';
+    return to;
+  }
+
+  private async faults(method: 'POST' | 'DELETE', rules: readonly Fault[] = []): Promise<void> {
+    await this.control(method, '', method === 'POST' ? { seed: String(this.night.seed), rules } : undefined);
+  }
+
+  private async control(method: 'POST' | 'DELETE', path: string, body?: object): Promise<string> {
+    const answer = await fetch(`${this.ground?.endpoint}/_sandbox/faults${path}`, {
+      method,
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`the sandbox refuses ${JSON.stringify(body)}: ${text}`);
+    return text.trim();
   }
 
   private async stationAt(station: Station, color: Color, production: string | undefined): Promise<string[]> {
@@ -371,8 +394,11 @@ function withoutAnswer(args: readonly string[]): string[] {
   return kept;
 }
 
-const faultText = ({ kind, operation, times, rate, on }: Fault): string =>
-  on ? `${kind} of ${on}` : `${kind} ${operation}${rate === undefined ? ` ×${times ?? 1}` : ` (${rate})`}`;
+const faultText = ({ kind, operation, times, rate }: Fault): string =>
+  `${kind} ${operation}${rate === undefined ? ` ×${times ?? 1}` : ` (${rate})`}`;
+
+const mishapText = ({ what, to, seconds }: Mishap): string =>
+  what === 'clock' ? `clock of the ${to} off by ${seconds} s` : `${what} of ${to}${seconds === undefined ? '' : ` (${seconds} s)`}`;
 
 function auditText(found: Awaited<ReturnType<typeof audit>>): string {
   const some = (refs: readonly string[]) => `${refs.length} (${refs.slice(0, 3).join(', ')})`;

@@ -8,6 +8,7 @@ const color = (group: string) => ({
   stack: '',
   release: '',
   groups: [group],
+  migration: '',
   applications: [],
   workers: [],
 });

@@ -12,7 +12,7 @@ describe('what a seed means', () => {
     const tries = nights.flatMap((night) => Object.values(night.tries).flat());
     expect(new Set(nights.map(({ way }) => way))).toEqual(new Set(['through', 'no-go', 'midway', 'after opening']));
     expect(new Set(tries.flatMap(({ strikes }) => strikes.map(({ kind }) => kind)))).toEqual(
-      new Set(['terminal killed', 'runner killed', 'Ctrl-C', 'second operator', 'take-over', 'faults']),
+      new Set(['terminal killed', 'runner killed', 'Ctrl-C', 'second operator', 'take-over', 'faults', 'mishap']),
     );
     for (const night of nights) expect(Object.values(night.tries).flat().length).toBeGreaterThan(0);
   });
