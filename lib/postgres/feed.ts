@@ -14,6 +14,7 @@ import {
   silentTables,
   startFeed,
   stopFeed,
+  unknownTables,
 } from './subscription';
 import { columnList } from './tables';
 
@@ -85,15 +86,17 @@ export async function feedHealth(
   if (!subscription.enabled)
     return is('paused', `the subscription ${name} is disabled; production keeps what is written until it is enabled again`);
   if (!(await publicationExists(production, name))) return is('stuck', `the publication ${name} does not exist on production`);
-  const silent = await silentTables(production, fallback, name);
-  if (silent.length > 0)
-    return is('stuck', `published but unknown to the subscription, so changes are lost without a word: ${silent.join(', ')}`);
+  const unknown = await unknownTables(production, fallback, name);
+  if (unknown.length > 0)
+    return is('stuck', `published but unknown to the subscription, so changes are lost without a word: ${unknown.join(', ')}`);
   if (counted.applyErrors > knownErrors && !slot.active) {
     return is(
       'stuck',
       `the fallback could not apply a change (${counted.applyErrors} errors so far; its log says which): nothing after it arrives until that is mended`,
     );
   }
+  const copying = await silentTables(production, fallback, name);
+  if (copying.length > 0) return is('behind', `still being copied, and until they are the fallback is no way back: ${copying.join(', ')}`);
   if (age === undefined || age > behindSeconds) {
     const behind = age === undefined ? 'without a heartbeat' : `${age.toFixed(1)} s behind`;
     return is('behind', `the fallback is ${behind}${slot.active ? '' : ', and not connected'}${silence(subscription.silentSeconds)}`);

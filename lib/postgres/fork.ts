@@ -5,14 +5,11 @@
 import { connect, DatabaseError, type Db, ident, type Login } from './connect';
 import { endWriters, fence } from './fence';
 import { compareLsn, inRecovery, lsnToNumber, type Poll, pollEvery, waitForReplay } from './lsn';
-import { ensureMarker, markerRoundTrip, markerTable } from './marker';
+import { ensureMarker, markerRoundTrip } from './marker';
 import { createPublication, dropPublication, publicationExists, publishable } from './publication';
 import { quietTriggers } from './quiet';
 import type { Roles } from './roles';
 import {
-  createSubscription,
-  dropSlot,
-  dropSubscription,
   ensureSlot,
   type FeedName,
   type FeedSource,
@@ -21,8 +18,12 @@ import {
   removeFeed,
   silentTables,
   startFeed,
-  stopFeed,
 } from './subscription';
+
+/** Nothing tells at which position the fallback left production; copy.ts has the way that needs none. */
+export class PositionUnknown extends DatabaseError {
+  override name = 'PositionUnknown';
+}
 
 /** Where a fork stands, as the servers tell it. */
 export interface ForkState {
@@ -136,46 +137,8 @@ export async function preparePublisher({ production, name, source, onProgress }:
   return ensureSlot(production, name, pollEvery(50, 600_000, 'the slot of an earlier run'));
 }
 
-/**
- * The other way to a fed fallback, where the position of the fork cannot be read, or the slot was lost: it is emptied and every row is
- * copied again. It needs no right but to subscribe, and takes as long as the data is big; until it is done the fallback is no way back.
- * Not with a bridge up.
- */
-export async function copyAhead(options: ForkOptions): Promise<void> {
-  const { production, name, roles, source } = options;
-  const poll = options.poll ?? pollEvery(50, 24 * 3_600_000, 'the copy of every table');
-  let fallback = await options.fallback();
-  const before = await forkState(production, fallback, name);
-  if (before.slot === 'lost') await dropSlot(production, name);
-  if (!before.feeding || before.slot !== 'there') {
-    await preparePublisher(options);
-    if (!before.promoted) {
-      await options.onProgress?.('promotion');
-      await options.promote();
-    }
-    fallback = await promoted(options.fallback, poll);
-    await options.onProgress?.('fence of the fallback');
-    await fence(fallback, roles);
-    await endWriters(fallback, roles, { graceMs: 0 });
-    await dropPublication(fallback, name);
-    await ensureMarker(fallback);
-    await quietTriggers(fallback);
-    await stopFeed(fallback, name);
-    const tables = await publishable(production);
-    await options.onProgress?.(`copy of ${tables.length} tables`);
-    await fallback.transaction(async (inside) => {
-      await inside.query("SET LOCAL lock_timeout = '5s'");
-      await dropSubscription(inside, name);
-      await inside.query(`TRUNCATE ${[...tables, markerTable].map(({ schema, table }) => `${ident(schema)}.${ident(table)}`).join(', ')}`);
-      await createSubscription(inside, name, source, true);
-      await inside.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
-    });
-  }
-  while ((await silentTables(production, fallback, name)).length > 0) await poll();
-  await markerRoundTrip(production, fallback);
-}
-
-async function promoted(fallback: () => Promise<Db>, poll: Poll): Promise<Db> {
+/** The fallback, once it is a server of its own. */
+export async function promoted(fallback: () => Promise<Db>, poll: Poll): Promise<Db> {
   for (;;) {
     try {
       const db = await fallback();
@@ -210,23 +173,57 @@ export async function forkLsn(login: Login, production: Db, fallback: Db, name: 
   }
   if (history !== undefined) return { lsn: history, sources: ['timeline history'] };
   if (record !== undefined) return { lsn: record, sources: ['end-of-recovery record'] };
-  throw new DatabaseError(
-    'where the fallback left production cannot be read: reading the timeline needs the right to replicate, pg_walinspect has to be installed. Use the way that needs neither: an emptied fallback and a full copy, or a fork inside the window',
+  throw new PositionUnknown(
+    'where the fallback left production cannot be read: the master user may not replicate, so not read its timeline, and pg_walinspect is not to be had either',
     undefined,
   );
+}
+
+/** Which sources the position could be read from, before there is one: the rights are the same on the promoted fallback. */
+export async function positionSources(login: Login, production: Db, fallback: Db): Promise<string[]> {
+  const sources: string[] = [];
+  const replication = await replicating(login, fallback);
+  await replication?.close();
+  if (replication) sources.push('timeline history');
+  if (await mayInspect(production)) sources.push('end-of-recovery record');
+  return sources;
+}
+
+async function mayInspect(production: Db): Promise<boolean> {
+  const rolledBack = new Error('only looked');
+  let may = false;
+  try {
+    await production.transaction(async (inside) => {
+      await inside.query('CREATE EXTENSION IF NOT EXISTS pg_walinspect');
+      const [row] = await inside.query<{ may: boolean }>(
+        "SELECT pg_catalog.has_function_privilege('pg_get_wal_records_info(pg_lsn, pg_lsn)', 'EXECUTE') AS may",
+      );
+      may = row!.may;
+      throw rolledBack;
+    });
+  } catch (error) {
+    if (error !== rolledBack && !(error instanceof DatabaseError && error.name === 'DatabaseError')) throw error;
+  }
+  return may;
+}
+
+/** A replication connection; undefined where the user may not have one. */
+async function replicating(login: Login, db: Db): Promise<Db | undefined> {
+  try {
+    return await connect(db.address, login, { replication: true });
+  } catch (error) {
+    // 28000: pg_hba.conf has no line for it.
+    if (error instanceof DatabaseError && (error.sqlstate === '42501' || error.sqlstate === '28000')) return undefined;
+    throw error;
+  }
 }
 
 async function fromHistory(login: Login, production: Db, fallback: Db): Promise<string | undefined> {
   const [timeline] = await production.query<{ id: number }>(
     "SELECT ('x' || left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8))::bit(32)::int AS id",
   );
-  let db: Db;
-  try {
-    db = await connect(fallback.address, login, { replication: true });
-  } catch (error) {
-    if (error instanceof DatabaseError && error.sqlstate === '42501') return undefined;
-    throw error;
-  }
+  const db = await replicating(login, fallback);
+  if (!db) return undefined;
   try {
     const [system] = await db.query<{ timeline: string | number }>('IDENTIFY_SYSTEM');
     const [file] = await db.query<{ content: string | Buffer }>(`TIMELINE_HISTORY ${Number(system!.timeline)}`);

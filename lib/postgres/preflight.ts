@@ -144,7 +144,7 @@ async function rights(db: Db, options: PreflightOptions): Promise<Finding[]> {
         severity: 'refuse',
         what: `the master user '${row!.rolname}' may not ${what}`,
         sql,
-        wayOut: `grant it ${grant}`,
+        wayOut: `grant it ${grant}${ahead ? '; or deploy with feed: false, which forks inside the window and leaves what customers write after it behind at a rollback' : ''}`,
       });
   }
   return findings;

@@ -29,10 +29,12 @@ export async function ensureFeedUser(
     "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication') AS there",
   );
   if (rds!.there) await db.query(`GRANT rds_replication TO ${ident(user)}`);
-  // on RDS the membership is what counts and the attribute is refused; elsewhere the attribute is what counts.
-  await db.query(`ALTER ROLE ${ident(user)} REPLICATION`).catch((error: unknown) => {
-    if (!rds!.there || !(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
-  });
+  // on RDS the membership is what counts and the attribute is refused; elsewhere the attribute is what counts, and somebody else may have given it.
+  const [known] = await db.query<{ may: boolean }>('SELECT rolreplication AS may FROM pg_catalog.pg_roles WHERE rolname = $1', [user]);
+  if (!known!.may)
+    await db.query(`ALTER ROLE ${ident(user)} REPLICATION`).catch((error: unknown) => {
+      if (!rds!.there || !(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+    });
   // A dead network is noticed in seconds and not after a minute; times are sent in one zone whatever the server's is.
   await db.query(`ALTER ROLE ${ident(user)} SET wal_sender_timeout = '5s'`);
   await db.query(`ALTER ROLE ${ident(user)} SET TimeZone = 'UTC'`);
@@ -208,15 +210,16 @@ export async function stopFeed(fallback: Db, name: FeedName): Promise<void> {
   if (subscription === undefined) return;
   if (subscription.enabled) await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
   const poll = pollEvery(5, 30_000, `the end of the apply worker of ${name}`);
-  while (
-    (
-      await fallback.query(
-        'SELECT FROM pg_catalog.pg_stat_activity WHERE pid IN (SELECT pid FROM pg_catalog.pg_stat_subscription WHERE subname = $1)',
-        [name],
-      )
-    ).length > 0
-  )
+  for (;;) {
+    // one that copies a table does not look up until it has all of it.
+    const alive = await fallback.query(
+      `SELECT CASE WHEN w.relid IS NOT NULL THEN pg_catalog.pg_terminate_backend(w.pid) END
+         FROM pg_catalog.pg_stat_subscription w JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid WHERE w.subname = $1`,
+      [name],
+    );
+    if (alive.length === 0) return;
     await poll();
+  }
 }
 
 /** Drops the subscription and leaves its slot on the publisher alone. May run inside a transaction. */

@@ -58,6 +58,9 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const series = window.series[verb];
     if (series) lines.push([`  ${verb}`, seriesText(series, window, status, style)]);
   }
+  const copy = window.facts('fork.copy') ?? window.facts('fork.way');
+  if (copy?.['way'] === 'copy' && window.window.fallback)
+    lines.push(['fallback', `${window.window.fallback}, filled by a copy of every table, because ${String(copy['why'])}`]);
   if (window.upBy && !window.begun('cutover', 'traffic.open')) {
     const { upBy, decision } = window.upBy;
     const left = decision ? seconds(now, decision.decideBy) : 0;

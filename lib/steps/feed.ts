@@ -7,6 +7,7 @@ import { markerRoundTrip } from '../postgres/marker';
 import { publicationExists } from '../postgres/publication';
 import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/sequences';
 import {
+  dropSlot,
   ensureFeedUser,
   type FeedSource,
   feedName,
@@ -30,20 +31,9 @@ export function slotMade(production: string, fallback: string): Step {
     patienceSeconds: 600,
     async observe(context) {
       const state = await forkState(await context.database(production), await context.database(fallback), feedName(context.window.name));
-      if (state.slot === 'lost')
-        return {
-          is: 'failed',
-          code: 'fork.slot.lost',
-          message: `${production} has given up the slot for ${fallback}: undo the stage and make a new fallback`,
-        };
-      if (state.promoted)
-        return state.slot === 'there'
-          ? done(`${fallback} is promoted already`)
-          : {
-              is: 'failed',
-              code: 'fork.too-late',
-              message: `${fallback} was promoted without a slot on ${production}: what was written since cannot be sent to it. Undo the stage and make a new fallback`,
-            };
+      // what comes too late for that is mended by a copy of every table (fork-way.ts).
+      if (state.promoted) return done(`${fallback} is promoted already`);
+      if (state.slot === 'lost') return todo(`${production} has given up the slot of an earlier run`);
       if (state.slot === 'being made') return pending('the slot waits for open write transactions to end');
       if (!state.publication || state.slot !== 'there') return todo();
       // the fork must lie behind the place from which the slot can send; waited for here, where patience and Ctrl-C count.
@@ -54,6 +44,8 @@ export function slotMade(production: string, fallback: string): Step {
         : pending(`${fallback} has replayed ${replayed ?? 'nothing'}, the slot sends from ${from ?? 'nowhere yet'}`);
     },
     async act(context) {
+      const [from, name] = [await context.database(production), feedName(context.window.name)];
+      if ((await readSlot(from, name))?.walStatus === 'lost') await dropSlot(from, name);
       await preparePublisher(await forkOptions(context, production, fallback));
     },
   };
@@ -84,16 +76,17 @@ export function feedStarted(production: string, fallback: string): Step {
     async act(context) {
       const fork = await forkAhead({
         ...(await forkOptions(context, production, fallback)),
-        promote: async () => {
-          throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, {
-            next: ['npm run status'],
-          });
-        },
+        promote: notHere(fallback),
       });
       await context.progress(`forked at ${fork.lsn} (${fork.sources.join(', ')})`);
     },
   };
 }
+
+/** Promoting is a step of its own. */
+export const notHere = (fallback: string) => async (): Promise<void> => {
+  throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, { next: ['npm run status'] });
+};
 
 /** With production fenced the marker is the last thing it commits: once it has arrived, so has everything. */
 export function feedLevel(production: string, fallback: string, id = 'feed.level'): Step {
@@ -218,7 +211,7 @@ async function writable(context: Context, fallback: string) {
   return (await inRecovery(db)) ? undefined : db;
 }
 
-async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
+export async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
   const { database } = context.manifest.shared;
   const source = await feedSource(context, production);
   await ensureFeedUser(await context.database(production), {

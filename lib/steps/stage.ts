@@ -2,6 +2,7 @@
 import type { Step } from '../runbook/step';
 import { feedStarted, slotMade } from './feed';
 import { fenced } from './fence';
+import { copied, forkWay, wayFound } from './fork-way';
 import { preflightPassed } from './preflight';
 import { releaseReady } from './proof';
 import { readsFrom } from './reads-from';
@@ -14,15 +15,15 @@ import { workersStopped } from './workers';
 import { forkOf, type World } from './world';
 
 export function planStage(world: World): Step[] {
-  return plan(world, planTrial(world));
+  return plan(world, planTrial(world), false);
 }
 
 /** What the night does of it: all that is left, but no trial, which would make everybody wait. */
 export function planStaged(world: World): Step[] {
-  return plan(world, world.manifest.shared.trial && world.window.from ? [trialPassed()] : []);
+  return plan(world, world.manifest.shared.trial && world.window.from ? [trialPassed()] : [], true);
 }
 
-function plan(world: World, trial: readonly Step[]): Step[] {
+function plan(world: World, trial: readonly Step[], night: boolean): Step[] {
   const { from, to, production, fallback } = world.window;
   const standby = [
     windowRecorded(),
@@ -39,8 +40,10 @@ function plan(world: World, trial: readonly Step[]): Step[] {
     ...checked,
     // before there is something to watch, so that no run can end in between.
     feedWatched(),
+    wayFound(production, fallback, night),
     slotMade(production, fallback),
     promoted(fallback),
+    copied(production, fallback, forkWay(world.view)),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
     forkTried(production, fallback),

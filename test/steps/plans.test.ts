@@ -168,10 +168,12 @@ describe('with a feed', () => {
   const fed = (steps: readonly string[]) => worldAfter(steps, window, described);
 
   test('the fork is made while nobody sleeps badly, days before', () => {
-    expect(titles(planStage(fed([]))).slice(-6)).toEqual([
+    expect(titles(planStage(fed([]))).slice(-8)).toEqual([
       'Have the feed looked at every 5 minutes for as long as the window is open',
+      'Find out whether video-fallback-w1 can go on from where it leaves video-db, or must be filled by a copy',
       'Make a publication and a slot on video-db: what it commits is kept for video-fallback-w1',
       'Promote video-fallback-w1: from here it is the data before the change',
+      'Copy every table into video-fallback-w1, should it not be known where it left video-db',
       'Feed video-fallback-w1 from the exact position where it left video-db',
       'Prove that nobody but the feed can write to video-fallback-w1',
       'Send a row of every table to video-fallback-w1 and take it away: it must arrive',
