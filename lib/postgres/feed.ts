@@ -72,7 +72,10 @@ export async function feedHealth(
   const counted = await counters(fallback, name);
   const age = await heartbeatAge(production, fallback);
   const numbers = { heartbeatSeconds: age, retainedBytes: wal?.retained ?? 0, bytesLeft: wal?.left ?? undefined, ...counted };
-  const is = (state: FeedHealth['state'], ...reasons: string[]): FeedHealth => ({ state, reasons, ...numbers });
+  const is = (state: FeedHealth['state'], ...reasons: string[]): FeedHealth => ({
+    ...{ state, reasons: [...reasons, ...missing(counted.conflicts)] },
+    ...numbers,
+  });
 
   const gone = 'what production wrote since cannot be sent any more, so a rollback would lose it; production itself is not affected';
   if (slot === undefined) return is('dead', `the slot ${name} does not exist on production: ${gone}`);
@@ -101,7 +104,7 @@ export async function feedHealth(
     const behind = age === undefined ? 'without a heartbeat' : `${age.toFixed(1)} s behind`;
     return is('behind', `the fallback is ${behind}${slot.active ? '' : ', and not connected'}${silence(subscription.silentSeconds)}`);
   }
-  return is('alive', ...missing(counted.conflicts));
+  return is('alive');
 }
 
 /** Changes of rows that the fallback does not have are left out without an error; PostgreSQL 18 counts them. */

@@ -250,7 +250,7 @@ async function compared(production: Db, fallback: Db): Promise<Finding[]> {
     if (here[name] !== there[name]) {
       findings.push({
         code: 'settings-differ',
-        severity: 'warn',
+        severity: name === 'TimeZone' ? 'refuse' : 'warn',
         what: `${name} is '${here[name]}' on production and '${there[name]}' on the fallback: the old release would see other values after a rollback`,
         sql: `SHOW ${name}`,
         wayOut: 'give both instances the same parameter group',

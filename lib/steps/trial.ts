@@ -181,8 +181,8 @@ function differencesShown(copy: string, name: (id: string) => string): Step {
       for (const difference of found.differences) await context.progress(differenceLine(difference));
       for (const { table, bytes } of found.rewritten) await context.progress(`rewritten: ${table} (${Math.ceil(bytes / 1024)} kB)`);
       const parts = twoPartsText(found);
-      if (parts !== undefined) await context.progress(parts);
-      return done(`${count(found.differences)}; ${found.rewritten.length} tables rewritten`, { ...found });
+      const text = `${count(found.differences)}; ${found.rewritten.length} tables rewritten${parts === undefined ? '' : `; ${parts}`}`;
+      return done(text, { ...found });
     },
   };
 }

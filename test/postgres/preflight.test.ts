@@ -182,7 +182,7 @@ test('settings that cannot feed, servers that differ, and a master user without 
     ['settings-differ', 'fallback-smaller'].includes(code),
   );
   expect(differing.map(({ severity, what }) => `${severity} ${what.split(' is ')[0]}`).sort()).toEqual([
+    'refuse TimeZone',
     'refuse max_connections',
-    'warn TimeZone',
   ]);
 });

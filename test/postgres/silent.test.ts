@@ -55,6 +55,11 @@ test('an update of a row that the fallback lacks is lost without an error; the c
     health = await feedHealth(production!, fallback!, name);
   }
   expect([health.applyErrors, health.conflicts?.['update_missing']]).toEqual([0, counts ? 1 : undefined]);
+  await beat(production!);
+  await markerRoundTrip(production!, fallback!);
+  const { state, reasons } = await feedHealth(production!, fallback!, name);
+  expect(state).toBe('alive');
+  expect(reasons).toEqual(counts ? [expect.stringContaining('lacked rows that production changed (update_missing: 1)')] : []);
   const found = await compareTables(production!, fallback!, { tables: ['public.users'] });
   expect(found.tables[0]!.differences).toEqual([{ key: '(7)', is: 'only on a' }]);
   await production!.query('DELETE FROM users WHERE id = 7');

@@ -138,6 +138,8 @@ test('a run says how its times are known, and marks what is only an estimate', (
   const night = new Night().start(0, 'cutover', plan).add(0, { type: 'step.started', step: 'stage.ready' });
   const lines = draw(night, 1);
   expect(lines[2]).toBe('times: 1 of 8 measured, in up to 3 earlier runs; ~ is an estimate');
+  const tried = cutover.map((step) => (step.id === 'migrations' ? { ...step, measured: { runs: 1, p90Seconds: 140, trial: 'w3' } } : step));
+  expect(draw(new Night().start(0, 'cutover', tried), 1)[2]).toBe('times: 1 of 8 measured, in the trial of w3; ~ is an estimate');
   expect(lines.find((line) => line.includes('Run the migrations'))).toMatch(/ {2}2:00 min$/);
   expect(lines.find((line) => line.includes('Promote'))).toMatch(/ ~4:00 min$/);
 });

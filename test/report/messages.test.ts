@@ -1,7 +1,7 @@
-import { failureLines, replyLines } from '../../lib/report/messages';
+import { eventText, failureLines, replyLines } from '../../lib/report/messages';
 import { dateTime, duration } from '../../lib/report/style';
 import { exit, Stop } from '../../lib/runbook/errors';
-import { colored, plain, screen } from './night';
+import { colored, Night, plain, screen } from './night';
 
 test('a verb that stopped says what happened, what the world looks like, and what to type', () => {
   const reply = {
@@ -58,6 +58,27 @@ Next
   npm run cutover -- --answer no-go --reason "<why>"
 `),
   );
+});
+
+test('a run that begins says how many of its times were measured, and where', () => {
+  const step = (id: string, measured?: object) => ({ id, title: id, estimateSeconds: 10, ...(measured ? { measured } : {}) });
+  const said = (...measured: (object | undefined)[]) => {
+    const night = new Night().add(0, {
+      type: 'run.started',
+      verb: 'cutover',
+      plan: measured.map((one, i) => step(`${i}`, one)) as never,
+      runner: 'runner',
+    });
+    return eventText(night.events.at(-1)!, [], plain);
+  };
+  const [earlier, trial] = [
+    { runs: 2, p90Seconds: 9 },
+    { runs: 1, p90Seconds: 9, trial: 'w3' },
+  ];
+  expect(said(undefined)).toContain('about 10 s');
+  expect(said(undefined)).not.toContain('measured');
+  expect(said(earlier, undefined)).toContain('(1 of them measured in earlier windows)');
+  expect(said(earlier, trial)).toContain('(1 of them measured in earlier windows, the migrations measured in the trial of w3)');
 });
 
 test('an error is red and has no stack; a fault of ours has one', () => {

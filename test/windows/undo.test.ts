@@ -81,16 +81,16 @@ async function deployFallback(): Promise<void> {
   const StackName = `video-fallback-w${number}`;
   const TemplateBody = template.replace(/\bw1\b/g, `w${number}`);
   await sandbox.call('cloudformation', 'CreateStack', { StackName, TemplateBody, Capabilities: ['CAPABILITY_NAMED_IAM'] });
-  await until(async () => {
+  await until(`${StackName} is made`, async () => {
     const status = (await aws.stacks.status(StackName))?.status;
     if (status && /FAILED|ROLLBACK/.test(status)) throw new Error(`${StackName} is ${status}`);
     return status === 'CREATE_COMPLETE';
   });
 }
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await isSo()); await pause(20)) {
-    if (Date.now() > deadline) throw new Error(`not so after a minute: ${isSo}`);
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 180_000; !(await isSo()); await pause(20)) {
+    if (Date.now() > deadline) throw new Error(`not so after three minutes: ${what}`);
   }
 }
 
@@ -161,7 +161,9 @@ async function stageKilledIn(step: string, afterMs: number): Promise<void> {
   });
   const gone = new Promise<number | null>((resolve) => child.once('close', resolve));
   try {
-    const begun = until(async () => (await journal()).some((event) => event.type === 'step.started' && event.step === step));
+    const begun = until(`${step} has begun`, async () =>
+      (await journal()).some((event) => event.type === 'step.started' && event.step === step),
+    );
     const ended = gone.then((code) => `the stage ended with ${code} before ${step}`);
     const first = await Promise.race([begun, ended]);
     if (first !== undefined) throw new Error(first);
@@ -259,7 +261,7 @@ test('what somebody else gave the name of a trial is neither used nor deleted', 
   const value = { ...shared, trial };
   await sandbox.call('ssm', 'PutParameter', { Name: '/switchback/video/shared', Value: JSON.stringify(value), Overwrite: true });
   await sandbox.call('rds', 'CreateDBSnapshot', { DBInstanceIdentifier: 'video-database', DBSnapshotIdentifier: name });
-  await until(async () => (await aws.databases.describeSnapshot(name))?.status === 'available');
+  await until(`${name} is made`, async () => (await aws.databases.describeSnapshot(name))?.status === 'available');
   const ran = await script('stage', ['--system', 'video', '--here'], env);
   expect({ code: ran.code, text: ran.text }).toMatchObject({ code: 1, text: expect.stringContaining('trial.name.taken') });
   expect(await undo()).toMatchObject({ state: 'finished' });
