@@ -9,10 +9,14 @@ import { ownSchema } from './server';
 /** The table of markers and heartbeats; published by every feed. */
 export const markerTable = { schema: ownSchema, table: 'marker', columns: ['id', 'value', 'at'] } as const;
 
+export async function markerThere(db: Db): Promise<boolean> {
+  const [row] = await db.query<{ there: boolean }>(`SELECT to_regclass('${ownSchema}.marker') IS NOT NULL AS there`);
+  return row!.there;
+}
+
 /** Makes the table. Before a fork, so that the copy has it too. */
 export async function ensureMarker(db: Db): Promise<void> {
-  const [there] = await db.query<{ there: boolean }>(`SELECT to_regclass('${ownSchema}.marker') IS NOT NULL AS there`);
-  if (there!.there) return;
+  if (await markerThere(db)) return;
   await db.query(`CREATE SCHEMA IF NOT EXISTS ${ownSchema}`);
   await db.query(`CREATE TABLE IF NOT EXISTS ${ownSchema}.marker (id text PRIMARY KEY, value text NOT NULL, at timestamptz NOT NULL)`);
 }

@@ -3,7 +3,7 @@ import { DatabaseError } from '../postgres/connect';
 import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
 import { type ForkOptions, forkAhead, forkState, preparePublisher } from '../postgres/fork';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
-import { markerRoundTrip } from '../postgres/marker';
+import { markerRoundTrip, markerThere } from '../postgres/marker';
 import { publicationExists } from '../postgres/publication';
 import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/sequences';
 import {
@@ -195,6 +195,7 @@ export function feedRemoved(production: string, fallback: string): Step {
         (await publicationExists(from, name)) && 'publication',
         (await readSlot(from, name)) && 'slot',
         to && (await readSubscription(to, name)) && 'subscription',
+        (await markerThere(from)) && 'marker',
       ].filter(Boolean);
       return left.length === 0 ? done() : todo(`still there: ${left.join(', ')}`);
     },
