@@ -53,6 +53,8 @@ new Switchback(app, 'video', {
   migration: {
     expand: ['node', 'migrate.js', 'expand'],
     contract: ['node', 'migrate.js', 'contract'],
+    // where the contract part notes what it has applied; the expand part's table has a well-known name.
+    bookkeeping: ['public.pgmigrations_contract'],
     bridges: {
       // money belongs to accounts now; release 1.0.0 asks whose it is.
       columns: [

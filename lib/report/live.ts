@@ -20,13 +20,12 @@ function timesLine({ plan }: Series, { paint, columns }: Style): string[] {
   if (measured.length === 0) return [];
   const earlier = measured.filter(({ trial }) => !trial).map(({ runs }) => runs);
   const trial = measured.find((one) => one.trial)?.trial;
-  const where = [
-    ...(earlier.length > 0 ? [`in up to ${Math.max(...earlier)} earlier runs`] : []),
-    ...(trial ? [`in the trial of ${trial}`] : []),
-  ];
-  const text = `times: ${measured.length} of ${plan.length} measured, ${where.join(' and ')}; ~ is an estimate`;
+  const where = [...(earlier.length > 0 ? [runsText(Math.max(...earlier))] : []), ...(trial ? [`the trial of ${trial}`] : [])];
+  const text = `times: ${measured.length} of ${plan.length} measured (${where.join(', ')}); ~ is an estimate`;
   return [paint('dim', cut(text, columns))];
 }
+
+const runsText = (runs: number): string => (runs === 1 ? '1 earlier run' : `up to ${runs} earlier runs`);
 
 /** The hour, and how long there is to decide. */
 function decisionLine(view: WindowView, now: number, style: Style): string[] {
@@ -150,6 +149,19 @@ function shortened(
   ];
 }
 
+/** What a rollback is judged by: whether it is proven, and what the old form could not hold. */
+function proofLines(events: readonly JournalEvent[], { columns }: Style): string[] {
+  return ['proof.equal', 'loss.manifest'].flatMap((step) => {
+    const done = events.findLast((event) => event.type === 'step.done' && event.step === step);
+    const said = events.findLast((event) => event.type === 'step.progress' && event.step === step);
+    const more = step === 'loss.manifest' && said?.type === 'step.progress' ? said.text.split('\n') : [];
+    return [
+      ...(done?.type === 'step.done' && done.detail ? wrap(done.detail, columns) : []),
+      ...more.flatMap((line) => wrap(line, columns - 4).map((part, i) => `${i ? '    ' : '  '}${part}`)),
+    ];
+  });
+}
+
 function footer(
   view: WindowView,
   series: Series,
@@ -164,7 +176,11 @@ function footer(
   const done = marks.filter((mark) => mark === 'done').length;
   if (last) {
     const how = last.type === 'run.finished' ? 'finished' : 'stopped';
-    return ['', cut(`${verb} ${how} at ${clockTime(last.at, style)}: ${done} of ${plan.length} steps done`, columns)];
+    return [
+      '',
+      cut(`${verb} ${how} at ${clockTime(last.at, style)}: ${done} of ${plan.length} steps done`, columns),
+      ...(verb === 'rollback' ? proofLines(events, style) : []),
+    ];
   }
   const left = plan.reduce((sum, step, index) => {
     if (marks[index] === 'done') return sum;
@@ -174,7 +190,7 @@ function footer(
   const asked = events.findLast(({ type }) => type === 'gate.asked' || type === 'gate.answered');
   const loss = plan.findIndex(({ pointOfLoss }) => pointOfLoss);
   const opened = loss >= 0 && marks[loss] !== 'open';
-  const abort = abortText(verb, opened);
+  const abort = abortText(verb, { opened, first: view.window.from === undefined });
   const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
   if (asked?.type === 'gate.asked') {
     return ['', cut(sum, columns), ...wrap(asked.question, columns).map((line) => paint('yellow', line))];

@@ -70,12 +70,13 @@ const measuredText = (plan: readonly PlannedStep[]): string => {
 };
 
 /** How to get out of a run that is under way, truthfully for where it is. */
-export function abortText(verb: Verb, opened: boolean): string {
+export function abortText(verb: Verb, { opened, first }: { opened: boolean; first: boolean }): string {
   const stop = 'Abort: Ctrl-C stops after this step';
   switch (verb) {
     case 'stage':
       return `${stop}; nothing is down, nothing to take back`;
     case 'cutover':
+      if (first) return `${stop}; npm run cutover goes on from there`;
       return opened ? `${stop}; a rollback now loses writes (--accept-loss)` : `${stop}; npm run rollback takes everything back`;
     case 'rollback':
       return `${stop}; npm run rollback goes on from there`;

@@ -74,7 +74,7 @@ function trialLines({ trial, window, steps }: PlanScreen, { paint, columns }: St
   const took = trial.seconds === undefined ? '' : `, in ${duration(trial.seconds)}`;
   return [
     '',
-    paint('bold', `The migrations passed their trial on a copy of production${took}. They change:`),
+    paint('bold', `The trial on a copy of production passed${took}. The migrations change:`),
     ...trial.differences.flatMap(row),
     ...(trial.differences.length === 0 ? ['  nothing that a rollback would have to carry back'] : []),
     ...cost(trial, ''),

@@ -2,7 +2,7 @@
 import { type Color, otherColor } from '../manifest/schema';
 import type { Verb } from '../runbook/events';
 import { decisionStep, type Series, type WindowView } from '../runbook/window';
-import { cut, dateTime, duration, type Style, seconds } from './style';
+import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
 
 export interface Next {
@@ -12,23 +12,25 @@ export interface Next {
 
 export function statusScreen(status: StatusScreen, style: Style): string[] {
   const { paint, columns } = style;
-  const row = (name: string, value: string) => `  ${name.padEnd(13)}${value}`;
+  const row = (name: string, value: string) => wrap(value, columns - 15).map((line, i) => `  ${(i ? '' : name).padEnd(13)}${line}`);
   const color = (which: Color) => {
     const release = status.releases[which];
     return `${which.padEnd(7)}${release ? `${release.version} (${release.commit.slice(0, 8)})` : 'not deployed'}`;
   };
   const lines = [paint('bold', status.system), ''];
   if (status.live) {
-    lines.push(row('live', paint('green', color(status.live))), row('standby', color(otherColor(status.live))));
+    lines.push(...row('live', paint('green', color(status.live))), ...row('standby', color(otherColor(status.live))));
   } else {
     const why = status.opened ? 'cannot be told: some rules have moved, others have not' : 'nobody: the system has not been opened yet';
-    lines.push(row('live', paint(status.opened ? 'red' : 'yellow', why)), row('', color('blue')), row('', color('green')));
+    lines.push(...row('live', paint(status.opened ? 'red' : 'yellow', why)), ...row('', color('blue')), ...row('', color('green')));
   }
-  lines.push(row('maintenance', maintenanceText(status, style)));
-  for (const address of status.addresses ?? []) lines.push(row('address', address));
+  lines.push(...row('maintenance', maintenanceText(status, style)));
+  for (const address of status.addresses ?? []) lines.push(...row('address', address));
+  if (status.backDoor && status.live)
+    lines.push(...row('back door', `${status.backDoor.header}: ${status.backDoor.value} (a header) reaches ${otherColor(status.live)}`));
   const database = `${status.production} (${status.productionStatus})`;
-  lines.push(row('production', status.productionStatus === 'available' ? database : paint('red', database)));
-  lines.push(...windowLines(status, style).map(([name, value]) => row(name, value)));
+  lines.push(...row('production', status.productionStatus === 'available' ? database : paint('red', database)));
+  lines.push(...windowLines(status, style).flatMap(([name, value]) => row(name, value)));
   const next = nextCommands(status);
   if (next.length > 0) {
     const width = Math.min(46, Math.max(...next.map(({ command }) => command.length)));
@@ -69,7 +71,7 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
   }
   if (status.holdEndsAt) {
     const left = seconds(now, status.holdEndsAt);
-    const when = left > 0 ? `in ${duration(left)}; then the teardown runs by itself` : 'now; the schedule runs the teardown';
+    const when = left > 0 ? `in ${duration(left)}, then teardown by itself` : 'now; the schedule runs the teardown';
     lines.push(['hold ends', `${dateTime(status.holdEndsAt, style)}, ${when}`]);
   }
   if (status.feed) lines.push(...feedLines(status.feed, style));

@@ -1,5 +1,5 @@
 /** How screens look: colors if they are wanted, columns, and how durations and times are written. */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 
 export type Format = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 
@@ -57,13 +57,14 @@ export function dateTime(at: string | number, { timeZone }: Style): string {
 /** Cut to a width, with a mark that it was. */
 export const cut = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`);
 
-/** Broken between words into lines of a width; a word that is longer stands alone. */
+/** Broken between words into lines of a width; a word that is longer stands alone. Colors take no room. */
 export function wrap(text: string, width: number): string[] {
+  const wide = (part: string) => stripVTControlCharacters(part).length;
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
     let line = '';
     for (const word of paragraph.split(' ')) {
-      if (line && line.length + 1 + word.length > width) {
+      if (line && wide(line) + 1 + wide(word) > width) {
         lines.push(line);
         line = word;
       } else line = line ? `${line} ${word}` : word;

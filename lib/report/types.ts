@@ -28,6 +28,8 @@ export interface StatusScreen {
   readonly productionStatus: string;
   /** Where customers come in: `http://localhost:20412`. */
   readonly addresses?: readonly string[];
+  /** The header by which the standby color is reached, also in maintenance. */
+  readonly backDoor?: { readonly header: string; readonly value: string };
   /** The open window. */
   readonly window: WindowView | undefined;
   /** ISO time. */

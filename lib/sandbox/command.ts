@@ -1,7 +1,7 @@
 /** `npm run sandbox`: start in the foreground or detached, stop, status, env. Answers the exit code: 0, 1 failed, 2 wrong use. */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { faultsOf } from './faults';
 import { bornOf, type Running, runningSandbox, SandboxError } from './lock';
@@ -21,6 +21,7 @@ const DETACHED = 'SWITCHBACK_SANDBOX_DETACHED';
 const isDetached = process.env[DETACHED] !== undefined;
 // the tasks and functions that this process will start are not it.
 delete process.env[DETACHED];
+const forTerminals = 'for every terminal: eval "$(npm run --silent sandbox -- env)"';
 /** What the CDK CLI and the SDK would say about their own versions: nothing that this machine has to do about AWS. */
 const quiet = { CDK_DISABLE_VERSION_CHECK: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
 const EXAMPLE_IMAGES = 'examples/video/images';
@@ -81,7 +82,7 @@ async function foreground(options: Options): Promise<void> {
   });
   const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options), faults });
   console.log(`sandbox at ${sandbox.endpoint}, ${speed} AWS seconds per second, state in ${folder}`);
-  console.log('for another terminal: eval "$(npm run --silent sandbox -- env)"');
+  console.log(forTerminals);
   if (isDetached) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
   const failure = await ending;
   await sandbox.stop();
@@ -120,7 +121,9 @@ async function detach(options: Options): Promise<void> {
   });
   if ('failed' in report) throw report.usage ? new SandboxError(report.failed) : new Error(report.failed);
   child.unref();
-  console.log(`sandbox at ${report.ready}, process ${child.pid}, log in ${logFile}`);
+  console.log(`sandbox at ${report.ready}, process ${child.pid}`);
+  console.log(`log in ${relative(process.cwd(), logFile)}`);
+  console.log(forTerminals);
 }
 
 async function stop({ folder }: Options): Promise<void> {

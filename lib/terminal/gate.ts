@@ -13,12 +13,12 @@ export interface Gate {
   readonly question: string;
 }
 
-/** Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C */
-export async function askGate({ verb, question }: Gate, signal: AbortSignal): Promise<Answer | undefined> {
+/** The screen shows the question. Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C */
+export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answer | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     for (;;) {
-      const word = (await line(terminal, `${question} (go / no-go) `, verb, signal)).trim();
+      const word = (await line(terminal, 'Type go or no-go: ', verb, signal)).trim();
       if (word === 'go' || word === 'no-go')
         return { answer: word, reason: (await line(terminal, 'Why, for the journal: ', verb, signal)).trim() || 'no reason given' };
     }

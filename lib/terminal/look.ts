@@ -1,6 +1,7 @@
 /** Verbs that only look: the plan and the status. */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import { otherColor } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { Clock } from '../runbook/clock';
@@ -111,9 +112,15 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
   const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
   const view = open?.view;
   const feed = open && watchPhase(open.view) !== 'over' ? lastSeen(open.journal.events) : undefined;
-  const { live, maintenance } = whereNow(manifest, await aws.traffic.order(manifest));
   const production = state?.production ?? manifest.shared.database.instance;
-  const instance = await aws.databases.describe(production);
+  const [order, instance, doors] = await Promise.all([
+    aws.traffic.order(manifest),
+    aws.databases.describe(production),
+    aws.traffic.frontDoors(manifest),
+  ]);
+  const { live, maintenance } = whereNow(manifest, order);
+  const { routingKey } = manifest.shared;
+  const standby = live && manifest[otherColor(live)] ? otherColor(live) : undefined;
   const releaseOf = (color: 'blue' | 'green') => manifest[color]?.release;
   const ends = view && holdEndsAt(view);
   const screen: StatusScreen = {
@@ -124,7 +131,8 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
     releases: { blue: releaseOf('blue'), green: releaseOf('green') },
     production,
     productionStatus: instance?.status ?? 'missing',
-    addresses: (await aws.traffic.frontDoors(manifest)).map(({ host, port, tls }) => `${tls ? 'https' : 'http'}://${host}:${port}`),
+    addresses: doors.map(({ host, port, tls }) => `${tls ? 'https' : 'http'}://${host}:${port}`),
+    ...(standby && state?.opened ? { backDoor: { header: routingKey.header, value: routingKey[standby] } } : {}),
     window: view,
     holdEndsAt: ends?.toISOString(),
     ...(feed ? { feed } : {}),

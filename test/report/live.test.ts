@@ -133,13 +133,47 @@ test('a run that goes on where another stopped shows its own clock and what was 
   expect(lines[7]).toMatch(/^▶ Run the migrations of 2.0.0 .* 10 s$/);
 });
 
+test('a rollback ends with what it is judged by: its proof, and what the old form could not hold', () => {
+  const rollback = [
+    { id: 'proof.equal', title: 'Compare', estimateSeconds: 30 },
+    { id: 'loss.manifest', title: 'Say what is lost', estimateSeconds: 2 },
+  ];
+  const night = new Night()
+    .start(0, 'rollback', rollback)
+    .add(1, { type: 'step.started', step: 'proof.equal' })
+    .add(1, { type: 'step.done', step: 'proof.equal', seconds: 1, acted: true, detail: 'equal: 12 tables' })
+    .add(1, { type: 'step.started', step: 'loss.manifest' })
+    .add(1, {
+      type: 'step.progress',
+      step: 'loss.manifest',
+      text: 'kept: new table public.accounts (3 rows)\nkept: new table public.profiles',
+    })
+    .add(1, { type: 'step.done', step: 'loss.manifest', seconds: 1, acted: false, detail: 'nothing is lost; 2 remarks' })
+    .add(1, { type: 'run.finished', verb: 'rollback', seconds: 6 });
+  const lines = draw(night, 6);
+  expect(lines.slice(lines.findIndex((line) => line.startsWith('rollback finished')) + 1)).toEqual([
+    'equal: 12 tables',
+    'nothing is lost; 2 remarks',
+    '  kept: new table public.accounts (3 rows)',
+    '  kept: new table public.profiles',
+  ]);
+});
+
+test('the first opening of a system offers no rollback: there is nothing to go back to', () => {
+  const night = new Night().start(0, 'cutover').add(0, { type: 'step.started', step: 'stage.ready' });
+  expect(draw(night, 1).at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run rollback takes everything back');
+  const { from: _from, ...first } = night.view.window;
+  const lines = liveScreen({ view: { ...night.view, window: { ...first, from: undefined } }, events: night.events }, began + 1000, plain);
+  expect(lines.at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run cutover goes on from there');
+});
+
 test('a run says how its times are known, and marks what is only an estimate', () => {
   const plan = cutover.map((step) => (step.id === 'migrations' ? { ...step, measured: { runs: 3, p90Seconds: 140 } } : step));
   const night = new Night().start(0, 'cutover', plan).add(0, { type: 'step.started', step: 'stage.ready' });
   const lines = draw(night, 1);
-  expect(lines[2]).toBe('times: 1 of 8 measured, in up to 3 earlier runs; ~ is an estimate');
+  expect(lines[2]).toBe('times: 1 of 8 measured (up to 3 earlier runs); ~ is an estimate');
   const tried = cutover.map((step) => (step.id === 'migrations' ? { ...step, measured: { runs: 1, p90Seconds: 140, trial: 'w3' } } : step));
-  expect(draw(new Night().start(0, 'cutover', tried), 1)[2]).toBe('times: 1 of 8 measured, in the trial of w3; ~ is an estimate');
+  expect(draw(new Night().start(0, 'cutover', tried), 1)[2]).toBe('times: 1 of 8 measured (the trial of w3); ~ is an estimate');
   expect(lines.find((line) => line.includes('Run the migrations'))).toMatch(/ {2}2:00 min$/);
   expect(lines.find((line) => line.includes('Promote'))).toMatch(/ ~4:00 min$/);
 });

@@ -130,11 +130,11 @@ test('while people are asked, the view stands still; after the answer it begins 
   screen.events(asked.view, asked.events);
   const before = stderr.shown.length;
   screen.tick(Date.parse('2026-03-01T02:10:00Z'));
-  stderr.write('Go? (go / no-go) go\n');
+  stderr.write('Type go or no-go: go\n');
   expect(stderr.shown).toHaveLength(before + 1);
   const answered = asked.add(700, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'fine' });
   screen.events(answered.view, answered.events.slice(-1));
-  expect(stderr.shown.indexOf('Go? (go / no-go) go')).toBe(before - 1);
+  expect(stderr.shown.indexOf('Type go or no-go: go')).toBe(before - 1);
   expect(stderr.shown[before]).toMatch(/^video w3 · cutover/);
 });
 

@@ -125,7 +125,7 @@ test('what the trial of the migrations found stands below the steps; what a roll
   };
   const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(0), trial }, colored);
   expect(lines.slice(lines.findIndex((line) => line.includes('trial')))).toEqual([
-    '<bold>The migrations passed their trial on a copy of production, in 1:35 min. They change:</>',
+    '<bold>The trial on a copy of production passed, in 1:35 min. The migrations change:</>',
     '  public.users.login:dropped  bridged  public.users.login is dropped; a',
     '    declared bridge fills it',
     '<red>  public.tags:key             lossy    the key became another; would lose</>',
@@ -152,7 +152,7 @@ test('of migrations in two parts it says how many bridges the second one saved, 
   expect(lines[4]).toBe('1    Run the migrations                             2:10 min    trial        now');
   expect(lines.slice(lines.findIndex((line) => line.includes('passed')))).toEqual(
     screen(`
-The migrations passed their trial on a copy of production, in 1:35 min. They change:
+The trial on a copy of production passed, in 1:35 min. The migrations change:
   nothing that a rollback would have to carry back
   the contract part, at the teardown, changes 2 more and saves 1 bridge:
   public.users.login:dropped

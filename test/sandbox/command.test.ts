@@ -117,7 +117,7 @@ test('what was acknowledged is there after kill -9, and the folder is free again
 
 test('in the foreground, Ctrl-C ends it cleanly', async () => {
   const { child, ended, says } = start(['--port', '0']);
-  await says('for another terminal');
+  await says('for every terminal');
   child.kill('SIGINT');
   expect(await ended).toMatchObject({ code: 0, stderr: '' });
   expect((await run('status')).code).toBe(1);

@@ -124,7 +124,7 @@ test('with the data put right, the next stage tries a new copy, shows what chang
 
 test('the plan of the cutover shows what the trial found', async () => {
   const text = await must(verb('plan'));
-  expect(text).toContain('The migrations passed their trial on a copy of production');
+  expect(text).toContain('The trial on a copy of production passed');
   expect(text).toMatch(/public\.users\S+ +(carried|bridged)/);
   expect(text).toContain('the contract part, at the teardown, changes 2 more and saves 0 bridges');
   expect(text).toContain('trial: the time was measured in the trial of w1');
