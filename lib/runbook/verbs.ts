@@ -15,7 +15,7 @@ import type { Clock } from './clock';
 import { exit, Stop } from './errors';
 import { estimated, learn } from './estimates';
 import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from './events';
-import { watchHold } from './hold';
+import { lastSeen, watchHold } from './hold';
 import { Journal } from './journal';
 import { refuseLoss } from './loss';
 import { advance, type GateAnswer, type RunAnswer, refuseWhileHeld, seriesOf } from './run';
@@ -93,7 +93,8 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
     await answerGate(request, journal);
     await noteUpBy(request, journal);
     if (request.verb === 'teardown') refuseDuringHold(request, view, hands.clock);
-    if (request.verb === 'rollback' && !request.acceptLoss) await refuseLoss(view, { aws: hands.aws, now: hands.clock.now() });
+    if (request.verb === 'rollback' && !request.acceptLoss)
+      await refuseLoss(view, { aws: hands.aws, now: hands.clock.now(), knownErrors: lastSeen(journal.events)?.applyErrors });
     const answer = await advance({
       aws: hands.aws,
       clock: hands.clock,

@@ -256,6 +256,19 @@ describe('asked by its schedule, with two servers', () => {
     expect(await seen()).toMatchObject({ state: 'alive' });
   });
 
+  test.each([
+    ['production', 'video-db'],
+    ['the fallback', 'video-fallback-w1'],
+  ])('%s that crashes, or is restarted, in the hold: said, and the feed goes on by itself', async (_, instance) => {
+    const { test } = servers[instance]!;
+    await test.crash();
+    expect(await seen()).toMatchObject({ state: 'unreachable', reasons: [expect.stringContaining('the feed could not be looked at: ')] });
+    await test.restart();
+    await test.restart();
+    [production, fallback] = [await servers['video-db']!.master(), await servers['video-fallback-w1']!.master()];
+    expect(await seen()).toMatchObject({ state: 'alive', reasons: [] });
+  });
+
   test('a slot that is gone is a dead feed: no rollback without loss, and production goes on', async () => {
     await stopFeed(fallback!, name);
     await dropSlot(production!, name);

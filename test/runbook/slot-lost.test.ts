@@ -81,6 +81,26 @@ test('as long as the feed lives, a rollback is not refused', async () => {
   expect(await ask({})).toMatchObject({ message: expect.stringContaining('no load balancer') });
 });
 
+test('with a feed that cannot apply what it gets, a rollback would take the site down and wait: it is refused, with the way out', async () => {
+  const stray = await servers['video-fallback-w1']!.superuser();
+  await stray.query("INSERT INTO users VALUES (500, 'stray')");
+  await app!.query("INSERT INTO users VALUES (500, 'customer')");
+  const poll = pollEvery(20, 10_000, 'the feed being stuck');
+  while ((await readSlot(production!, name))?.active) await poll();
+  const before = (await journal()).events.length;
+  expect(await ask({})).toMatchObject({
+    ...{ state: 'stopped', code: 'rollback.feed-stands', exit: 6 },
+    message: expect.stringMatching(/^video-fallback-w1 does not become level: the fallback could not apply a change \(\d+ errors so far/),
+    world: expect.stringContaining('Nothing was begun and nothing is down'),
+    next: expect.arrayContaining(['mend that, then npm run rollback']),
+  });
+  expect((await journal()).events).toHaveLength(before);
+  await stray.query('DELETE FROM users WHERE id = 500');
+  await app!.query('DELETE FROM users WHERE id = 500');
+  await markerRoundTrip(production!, fallback!);
+  expect(await ask({})).toMatchObject({ message: expect.stringContaining('no load balancer') });
+});
+
 test('while the fallback is down production writes more than it keeps: the slot is lost, and customers notice nothing', async () => {
   await servers['video-fallback-w1']!.test.crash();
   const admin = await servers['video-db']!.superuser();
@@ -117,10 +137,10 @@ test('a rollback is refused before anything is down, with what would be lost and
   expect(reply).toMatchObject({ state: 'stopped', code: 'rollback.loses-writes', exit: 6, window: 'w1' });
   if (reply.state !== 'stopped') throw new Error('unreachable');
   expect(reply.message).toMatch(
-    /^a rollback without loss is not possible any more: production gave the slot switchback_w1 up .* What was written since \d{4}-\d\d-\d\dT\S+Z is only on video-db and would stay behind there; since the opening at least \d+ rows have changed \(public\.users: \d+ inserted, 0 updated, 0 deleted\)$/,
+    /^a rollback without loss is not possible any more: production gave the slot switchback_w1 up .* What was written since \d{4}-\d\d-\d\dT\S+Z is only on video-db and would stay behind there; since the opening at least \d+ rows have changed \(public\.users: \d+ inserted, 0 updated, 1 deleted\)$/,
   );
   expect(reply.world).toBe(
-    'Nothing was begun: customers are on green, which reads and writes video-db as before. video-fallback-w1 has what was written until then.',
+    'Nothing was begun and nothing is down: video-db goes on in the new form. video-fallback-w1 has what was written until then.',
   );
   expect(reply.next).toEqual(['npm run rollback -- --accept-loss', 'npm run status']);
   // the window is as it was: no run has begun, the watch goes on, a teardown ends the hold.
