@@ -64,7 +64,18 @@ new Switchback(app, 'video', {
         { table: 'public.users', column: 'login', from: "split_part(NEW.email, '@', 1)" },
       ],
       // what people say about themselves has a table of its own.
-      rows: [{ of: 'public.profiles', run: 'UPDATE public.users SET bio = NEW.bio, city = NEW.city WHERE id = NEW.user_id' }],
+      rows: [
+        {
+          of: 'public.profiles',
+          run: 'UPDATE public.users SET bio = NEW.bio, city = NEW.city WHERE id = NEW.user_id',
+          onDelete: "UPDATE public.users SET bio = '', city = NULL WHERE id = OLD.user_id",
+          sets: ['bio', 'city'].map((column) => ({
+            table: 'public.users',
+            column,
+            is: `(SELECT p.${column} FROM public.profiles p WHERE p.user_id = NEW.id)`,
+          })),
+        },
+      ],
     },
   },
   maintenance: { body: maintenance, contentType: 'text/html' },

@@ -456,6 +456,26 @@ export interface BridgeRows {
   readonly of: string;
   /** One SQL statement: `UPDATE public.users SET bio = NEW.bio WHERE id = NEW.user_id`. */
   readonly run: string;
+
+  /**
+   * One SQL statement for a row that is gone: `UPDATE public.users SET bio = '' WHERE id = OLD.user_id`.
+   * @default - the old form keeps what `run` wrote last
+   */
+  readonly onDelete?: string;
+
+  /**
+   * Columns of the old form that these statements keep, so that they are compared after a rollback.
+   * @default - such columns are not compared, and the proof says so
+   */
+  readonly sets?: readonly BridgeSet[];
+}
+
+export interface BridgeSet {
+  /** Of the old form, with its schema: `public.users`. */
+  readonly table: string;
+  readonly column: string;
+  /** What it must be, from the new form, where `NEW` is the row of `table`: `(SELECT p.bio FROM public.profiles p WHERE p.user_id = NEW.id)`. */
+  readonly is: string;
 }
 
 export interface MaintenanceProps {

@@ -179,7 +179,17 @@ export const colorPartSchema = z.object({
           .readonly()
           .optional(),
         rows: z
-          .array(z.object({ of: z.string(), run: z.string() }))
+          .array(
+            z.object({
+              of: z.string(),
+              run: z.string(),
+              onDelete: z.string().optional(),
+              sets: z
+                .array(z.object({ table: z.string(), column: z.string(), is: z.string() }))
+                .readonly()
+                .optional(),
+            }),
+          )
           .readonly()
           .optional(),
       })

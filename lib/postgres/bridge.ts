@@ -186,8 +186,17 @@ function replicaTrigger({ old, now, assign, fill }: TablePlan, part: Part): void
 function rowTriggers(table: CatalogTable, bridge: BridgePlan, part: Part): void {
   bridge.rows
     .filter(({ of }) => of === table)
-    .forEach(({ run }, index) => {
+    .forEach(({ run, onDelete }, index) => {
       trigger(part, table.name, `switchback_rows_${table.oid}_${index}`, 'AFTER', `${takenBackInProbe(run)}\nRETURN NULL;`);
+      if (onDelete)
+        trigger(
+          part,
+          table.name,
+          `switchback_gone_${table.oid}_${index}`,
+          'AFTER',
+          `${takenBackInProbe(onDelete)}\nRETURN NULL;`,
+          'DELETE',
+        );
     });
 }
 
@@ -197,12 +206,12 @@ function takenBackInProbe(run: string): string {
   return `IF ${probe.isOn} THEN BEGIN\n${body}\nRAISE EXCEPTION 'taken back' USING ERRCODE = 'SB002'; EXCEPTION WHEN SQLSTATE 'SB002' THEN NULL; END;\nELSE\n${body}\nEND IF;`;
 }
 
-function trigger(part: Part, table: string, name: string, when: 'BEFORE' | 'AFTER', body: string): void {
+function trigger(part: Part, table: string, name: string, when: 'BEFORE' | 'AFTER', body: string, on = 'INSERT OR UPDATE'): void {
   part.fallback.push(
     master(
       `CREATE OR REPLACE FUNCTION ${ownSchema}.${name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $bridge$ BEGIN\n${body}\nEND $bridge$`,
     ),
-    master(`CREATE TRIGGER ${name} ${when} INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION ${ownSchema}.${name}()`),
+    master(`CREATE TRIGGER ${name} ${when} ${on} ON ${table} FOR EACH ROW EXECUTE FUNCTION ${ownSchema}.${name}()`),
     master(`ALTER TABLE ${table} ENABLE REPLICA TRIGGER ${name}`),
   );
   part.revert.push(master(`DROP FUNCTION ${ownSchema}.${name}()`), master(`DROP TRIGGER ${name} ON ${table}`));

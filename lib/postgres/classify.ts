@@ -26,7 +26,23 @@ export interface Declared {
   /** The value of a column of the old form, from the columns of the new row: `{table: 'public.users', column: 'name', from: "NEW.first || ' ' || NEW.last"}`. */
   readonly columns?: readonly { readonly table: string; readonly column: string; readonly from: string }[];
   /** What each new or changed row of a table of the new form does to the old form: `{of: 'public.profiles', run: 'UPDATE public.users SET email = NEW.email WHERE id = NEW.user_id'}`. */
-  readonly rows?: readonly { readonly of: string; readonly run: string }[];
+  readonly rows?: readonly DeclaredRows[];
+}
+
+export interface DeclaredRows {
+  readonly of: string;
+  readonly run: string;
+  /** What a row that is gone does to it, by `OLD`: `UPDATE public.users SET email = '' WHERE id = OLD.user_id`. */
+  readonly onDelete?: string | undefined;
+  /** Columns of the old form that these keep, and what each of them must be, from the new form: so that it can be compared. */
+  readonly sets?: readonly DeclaredSet[] | undefined;
+}
+
+/** `{table: 'public.users', column: 'email', is: '(SELECT p.email FROM public.profiles p WHERE p.user_id = NEW.id)'}`; `NEW` is the row of the table in the new form. */
+export interface DeclaredSet {
+  readonly table: string;
+  readonly column: string;
+  readonly is: string;
 }
 
 /** How rows of one table of the new form get into the old one; bridge.ts makes SQL of it. */
@@ -58,7 +74,7 @@ export interface BridgePlan {
   /** Tables of the new form that the fallback keeps although the old release does not know them. */
   readonly inert: readonly CatalogTable[];
   readonly enums: readonly { readonly name: string; readonly add: readonly string[] }[];
-  readonly rows: readonly { readonly of: CatalogTable; readonly run: string }[];
+  readonly rows: readonly { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];
 }
 
 export interface Classification {
@@ -116,10 +132,15 @@ class Classifier {
   }
 
   private rows(): BridgePlan['rows'] {
-    return (this.declared.rows ?? []).map(({ of, run }) => {
+    return (this.declared.rows ?? []).map(({ of, run, onDelete, sets }) => {
+      for (const set of sets ?? []) {
+        const old = this.old.tables.find(({ name }) => name === set.table);
+        if (!old?.columns.some(({ name }) => name === set.column))
+          throw new Error(`a bridge is declared to set '${set.table}.${set.column}', which is no column before the migrations`);
+      }
       const table = this.now.tables.find(({ name }) => name === of);
       if (!table) throw new Error(`a bridge is declared for the rows of '${of}', which is no table after the migrations`);
-      return { of: table, run };
+      return { of: table, run, onDelete };
     });
   }
 
@@ -246,9 +267,12 @@ class Classifier {
   }
 
   private droppedColumn(plan: TablePlan, id: string, old: CatalogColumn, from: string | undefined): void {
+    const set = this.declared.rows?.find(({ sets }) => sets?.some(({ table, column }) => table === plan.old.name && column === old.name));
     if (from) {
       plan.assign.push({ column: old.name, expression: from });
       this.say(`${id}:dropped`, 'bridged', `${id} is dropped; the declared expression computes it`);
+    } else if (set && (!old.notNull || old.default !== null || this.fill(plan, id, old))) {
+      this.say(`${id}:dropped`, 'bridged', `${id} is dropped; the rows of ${set.of} set it, as declared`);
     } else if (old.generated !== '' || !old.notNull || old.default !== null || old.identity !== '') {
       this.say(
         `${id}:dropped`,

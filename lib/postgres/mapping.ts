@@ -15,6 +15,8 @@ export interface MappingOptions {
   /** `new`: tables on the fallback go by their new names, as while the bridge is up. */
   readonly names: 'new' | 'old';
   readonly declared?: Declared;
+  /** New tables have been copied, so what their rows do to the old form has been done. @default true */
+  readonly copied?: boolean;
   /** Estimates, for progress. @default none */
   readonly rows?: (table: string) => number;
 }
@@ -32,13 +34,14 @@ export function mapping(plan: BridgePlan, options: MappingOptions): Mapping {
   return { pairs: [...pairs, ...inert], uncompared };
 }
 
-function pairOf(plan: TablePlan, { names, declared, rows }: MappingOptions, uncompared: string[]): Pair {
+function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: MappingOptions, uncompared: string[]): Pair {
   const { old, now } = plan;
   const a: string[] = [];
   const b: string[] = [];
   for (const column of old.columns) {
     if (column.generated !== '') continue;
     const expression = declared?.columns?.find((one) => one.table === old.name && one.column === column.name)?.from;
+    const set = copied ? setBy(declared, old.name, column.name) : undefined;
     const other = sameColumn(column, old, now);
     const value = `old.${ident(column.name)}`;
     let source: [expression: string, type: string | undefined];
@@ -48,6 +51,10 @@ function pairOf(plan: TablePlan, { names, declared, rows }: MappingOptions, unco
       source = renamed
         ? [`(${renamed.expression.replace(/::[^:)]+$/, '').replaceAll(`NEW.${ident(column.name)}`, `new.${ident(other.name)}`)})`, 'text']
         : [`new.${ident(other.name)}`, column.enum !== 0 && column.enum === other.enum ? column.type : other.type];
+    } else if (set) {
+      // until a row of the other table is there, the column has what it may not be without.
+      const without = plan.fill.find((fill) => fill.column === column.name)?.value ?? column.default ?? undefined;
+      source = [column.notNull && without !== undefined ? `coalesce((${set}), ${without})` : `(${set})`, undefined];
     } else {
       uncompared.push(`${old.name}.${column.name}`);
       continue;
@@ -84,6 +91,9 @@ function pairOf(plan: TablePlan, { names, declared, rows }: MappingOptions, unco
     rows: rows?.(old.name) ?? 0,
   };
 }
+
+const setBy = (declared: Declared | undefined, table: string, column: string): string | undefined =>
+  declared?.rows?.flatMap(({ sets }) => sets ?? []).find((one) => one.table === table && one.column === column)?.is;
 
 /** Both sides of a value as texts that are equal when the values are, although the types may not be. */
 function asTexts(a: string, aType: string | undefined, b: string, bType: string): [string, string] {

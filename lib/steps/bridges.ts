@@ -109,7 +109,7 @@ async function find(context: Context, production: string, fallback: string) {
     await context.database(production),
     await context.database(fallback),
     plan,
-    mapping(plan, { names: 'new', declared: declaredBy(context) }),
+    mapping(plan, { names: 'new', declared: declaredBy(context), copied: false }),
   );
 }
 

@@ -113,12 +113,21 @@ export const cases: readonly Case[] = [
     old: "CREATE TABLE c10 (id int PRIMARY KEY, name text, email text NOT NULL); INSERT INTO c10 VALUES (1, 'a', 'a@x'), (2, 'b', 'b@x')",
     change:
       'CREATE TABLE c10_profiles (user_id int PRIMARY KEY, email text); INSERT INTO c10_profiles SELECT id, email FROM c10; ALTER TABLE c10 DROP COLUMN email',
-    declared: { rows: [{ of: 'public.c10_profiles', run: 'UPDATE c10 SET email = NEW.email WHERE id = NEW.user_id' }] },
+    declared: {
+      rows: [
+        {
+          of: 'public.c10_profiles',
+          run: 'UPDATE c10 SET email = NEW.email WHERE id = NEW.user_id',
+          onDelete: "UPDATE c10 SET email = '' WHERE id = OLD.user_id",
+          sets: [{ table: 'public.c10', column: 'email', is: '(SELECT p.email FROM public.c10_profiles p WHERE p.user_id = NEW.id)' }],
+        },
+      ],
+    },
     verdicts: { 'public.c10.email:dropped': 'bridged', 'public.c10_profiles:added': 'bridged' },
     write:
-      "INSERT INTO c10 VALUES (3, 'c'); INSERT INTO c10_profiles VALUES (3, 'c@x'); UPDATE c10_profiles SET email = 'A@x' WHERE user_id = 1",
+      "INSERT INTO c10 VALUES (3, 'c'); INSERT INTO c10_profiles VALUES (3, 'c@x'); UPDATE c10_profiles SET email = 'A@x' WHERE user_id = 1; DELETE FROM c10_profiles WHERE user_id = 2",
     ask: "SELECT concat_ws('|', id, name, email) FROM c10 ORDER BY 1",
-    expect: ['1|a|A@x', '2|b|b@x', '3|c|c@x'],
+    expect: ['1|a|A@x', '2|b|', '3|c|c@x'],
   },
   {
     row: 'merge tables',
@@ -130,12 +139,14 @@ export const cases: readonly Case[] = [
         {
           of: 'public.c11',
           run: 'INSERT INTO c11_address VALUES (NEW.id, NEW.city) ON CONFLICT (user_id) DO UPDATE SET city = excluded.city',
+          onDelete: 'DELETE FROM c11_address WHERE user_id = OLD.id',
         },
       ],
     },
     verdicts: { 'public.c11_address:dropped': 'carried', 'public.c11.city:added': 'bridged' },
-    write: "INSERT INTO c11 VALUES (2, 'b', 'Kiel'); UPDATE c11 SET city = 'Köln' WHERE id = 1",
-    ask: "SELECT concat_ws('|', u.id, u.name, a.city) FROM c11 u JOIN c11_address a ON a.user_id = u.id ORDER BY 1",
+    write:
+      "INSERT INTO c11 VALUES (2, 'b', 'Kiel'); UPDATE c11 SET city = 'Köln' WHERE id = 1; INSERT INTO c11 VALUES (3, 'c', 'Ulm'); DELETE FROM c11 WHERE id = 3",
+    ask: "SELECT concat_ws('|', a.user_id, u.name, a.city) FROM c11_address a LEFT JOIN c11 u ON a.user_id = u.id ORDER BY 1",
     expect: ['1|a|Köln', '2|b|Kiel'],
   },
   {

@@ -91,7 +91,7 @@ beforeAll(async () => {
   classification = classify(old, now, declared);
   const script = bridgeScript(classification.plan);
   await bridge(production, fallback, roles, script);
-  const map = mapping(classification.plan, { names: 'new', declared });
+  const map = mapping(classification.plan, { names: 'new', declared, copied: false });
   await shipFootprint(production, fallback, classification.plan, await footprint(production, fallback, classification.plan, map));
   await resumeFeed(production, fallback, name, source, script.publication);
   await copyTables(production, fallback, name, script.copied);
