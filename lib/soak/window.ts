@@ -44,7 +44,7 @@ const system = 'video';
 const names = { production: 'video-database', fallback: 'video-fallback-w1', window: 'w1' } as const;
 const live: Readonly<Record<Color, string>> = { blue: '1.0.0', green: '2.0.0' };
 /** A command that takes longer than this hangs: the longest wait is for the lease of somebody who died, a minute. */
-const patienceMs = 180_000;
+const patienceMs = 300_000;
 /** Commands until a goal is reached; more than that is a circle. */
 const mostCommands = 15;
 const calm: Try = { by: 'Ada', here: false, strikes: [] };

@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { placeFor } from '../../lib/sandbox/postgres/place';
 import { asMaster, available, create, gone, describe as instance, password, rdsSandbox, statuses, stopSandbox } from './rds-support';
 import { eventually, type TinySandbox } from './tiny';
 
@@ -176,6 +177,16 @@ test('a snapshot is a copy of the running server and is restored as an instance 
   );
   await call('DeleteDBSnapshot', { DBSnapshotIdentifier: 'before' });
   await expect(call('DescribeDBSnapshots', { DBSnapshotIdentifier: 'before' })).rejects.toMatchObject({ code: 'DBSnapshotNotFound' });
+});
+
+test('a snapshot is whole, whatever the server does while it is taken', async () => {
+  await call('CreateDBSnapshot', named('video', { DBSnapshotIdentifier: 'restless' }));
+  const files = join(placeFor(join(sandbox.folder, 'rds')), 'snapshots');
+  await eventually(() => readdirSync(files).some((name) => /^restless-.*unfinished$/.test(name)));
+  await sandbox.strike('restart', 'video');
+  await available(sandbox, 'video');
+  expect((await call('DescribeDBSnapshots', { DBSnapshotIdentifier: 'restless' })).DBSnapshots).toMatchObject([{ Status: 'available' }]);
+  await call('DeleteDBSnapshot', { DBSnapshotIdentifier: 'restless' });
 });
 
 test('a static parameter waits for a reboot, a dynamic one does not, and a promoted replica keeps its own group', async () => {

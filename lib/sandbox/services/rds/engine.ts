@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { copyStopped } from '../../postgres/backup';
 import { type Binaries, findBinaries } from '../../postgres/binaries';
 import { placeFor, removeOrphans, removePlaceFor } from '../../postgres/place';
-import { endLeftOver } from '../../postgres/process';
+import { endLeftOver, waitFor } from '../../postgres/process';
 import { PostgresServer, type StopMode } from '../../postgres/server';
 import { dropSlot, isStandby, makeStandby, promote, standbySettings } from '../../postgres/standby';
 import type { Sandbox } from '../../service';
@@ -62,6 +62,12 @@ export class Engine {
 
   running(instance: Instance): boolean {
     return this.servers.get(instance.resourceId)?.running === true;
+  }
+
+  /** Waits until the server runs, again if it has to be; false when it does not in time, or the sandbox stops. */
+  async runs(instance: Instance, milliseconds: number): Promise<boolean> {
+    await waitFor(() => this.stopping || this.running(instance), milliseconds);
+    return !this.stopping && this.running(instance);
   }
 
   /** Starts the server with what its parameter group says now. */

@@ -48,10 +48,21 @@ export async function takeBackup(engine: Engine, instance: Instance, snapshot: S
   giveToServer(parent);
   // complete under its name or not at all: a killed sandbox takes it again.
   const unfinished = `${folder}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
-  await backup(engine.server(instance), unfinished);
+  await copyRunning(engine, instance, unfinished);
   rmSync(folder, { recursive: true, force: true });
   renameSync(unfinished, folder);
+}
+
+/** RDS copies the volume, whatever the server on it does; our copy is made with the server's help, and made anew when it restarts. */
+async function copyRunning(engine: Engine, instance: Instance, folder: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    rmSync(folder, { recursive: true, force: true });
+    try {
+      return await backup(engine.server(instance), folder);
+    } catch (error) {
+      if (tries === 10 || !(await engine.runs(instance, 60_000))) throw error;
+    }
+  }
 }
 
 /** The snapshot is available; of automated ones, RDS keeps as many days as the retention says. */
