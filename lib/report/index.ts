@@ -61,7 +61,13 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
         ? object({ event: 'check', ok: report.checks.every(({ ok }) => ok), ...report })
         : out(['', ...checkScreen(report, styleFor(stdout, color)), '']),
     screen(_verb, run) {
-      const mine = (added: readonly JournalEvent[]) => added.filter((event) => run === undefined || event.run === run || isNote(event));
+      // notes concern this run from its beginning on; what was seen before is the status's to tell.
+      let begun = run === undefined;
+      const mine = (added: readonly JournalEvent[]) =>
+        added.filter((event) => {
+          begun ||= event.run === run;
+          return run === undefined || event.run === run || (begun && isNote(event));
+        });
       if (json) return { events: (_view, added) => mine(added).map(jsonEvent).forEach(object), tick() {}, close() {} };
       if (!live) {
         const log = new PlainLog(messages());

@@ -59,7 +59,13 @@ export function liveScreen({ view, events }: RunPicture, now: number, style: Sty
 
   const head = [
     paint('bold', spread(headline(view, series), duration(seconds(started.at, end)), columns)),
-    paint('dim', cut(`by ${series.by.who} on ${series.by.where}, since ${clockTime(started.at, style)}`, columns)),
+    paint(
+      'dim',
+      cut(
+        `by ${series.by.who} on ${series.by.where}, since ${clockTime(started.at, style)}${series.reason === undefined ? '' : `: ${series.reason}`}`,
+        columns,
+      ),
+    ),
     ...timesLine(series, style),
     ...(last ? [] : decisionLine(view, now, style)),
     '',

@@ -45,7 +45,8 @@ export function planScreen(plan: PlanScreen, style: Style): string[] {
   const done = steps.filter((step) => step.done).length;
   const left = steps.length - done;
   const count = done === 0 ? `${left} steps` : `${left} of ${steps.length} steps left`;
-  lines.push('', left === 0 ? 'Everything is done.' : `${count}, about ${duration(begins)}. Start with: npm run ${verb}`);
+  const start = plan.starting ? '' : ` Start with: npm run ${verb}`;
+  lines.push('', left === 0 ? 'Everything is done.' : `${count}, about ${duration(begins)}.${start}`);
   return [...lines, ...trialLines(plan, style), ...decisionLines(plan, style)];
 }
 

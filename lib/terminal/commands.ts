@@ -131,7 +131,7 @@ async function plan(flags: Flags, output: Output): Promise<number> {
   const aws = makeAws();
   await aws.whoAmI();
   const upBy = flags.upBy === undefined ? undefined : parseUpBy(flags.upBy, aws.clock.now());
-  const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, aws.clock, upBy);
+  const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, aws.clock, { upBy });
   return flags.detailedExitcode && steps > 0 ? exit.changes : exit.done;
 }
 
@@ -160,7 +160,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
           exit: exit.usage,
         },
       );
-    if (!flags.undo) await showPlan(aws, system, verb, output, aws.clock, upBy?.upBy);
+    if (!flags.undo) await showPlan(aws, system, verb, output, aws.clock, { upBy: upBy?.upBy, starting: true });
     const what = flags.undo ? 'Undo the stage of' : `Start the ${verb} of`;
     if (!(await confirm(`${what} ${system}? Type ${system} to go on: `, system))) {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });

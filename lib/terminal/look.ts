@@ -26,8 +26,12 @@ export async function showPlan(
   verb: Verb,
   output: Output,
   clock: Clock,
-  /** Shows the decision time for this hour instead of the window's own. */
-  upBy?: string,
+  options: {
+    /** Shows the decision time for this hour instead of the window's own. */
+    readonly upBy?: string | undefined;
+    /** The verb itself shows it, before it asks. */
+    readonly starting?: boolean;
+  } = {},
 ): Promise<number> {
   const { manifest, state } = await aws.settings.manifest(system);
   const store = aws.journal(manifest.shared.journalBucket, system);
@@ -47,7 +51,8 @@ export async function showPlan(
     verb,
     window: view.window,
     steps: steps.map((step) => ({ ...planned(step), done: !left.includes(step) })),
-    ...(verb === 'cutover' ? { ...decisionsFor(world, upBy ?? view.upBy?.upBy), ...trialOf(view) } : {}),
+    ...(options.starting ? { starting: true } : {}),
+    ...(verb === 'cutover' ? { ...decisionsFor(world, options.upBy ?? view.upBy?.upBy), ...trialOf(view) } : {}),
     now: clock.now(),
   });
   return left.length;

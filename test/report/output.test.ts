@@ -104,6 +104,17 @@ test('events of other runs of the window are left out', () => {
   expect(stderr.text).toContain('rollback by Ana');
 });
 
+test('notes from before a run are left out, notes to it are shown', () => {
+  const { output, stderr } = make();
+  const { view, events } = new Night()
+    .add(0, { type: 'hold.seen', state: 'alive', reasons: [], drift: [], applyErrors: 0 }, 'watch-w3')
+    .start(1, 'cutover', cutover, 'run-2')
+    .add(2, { type: 'stop.asked', of: 'run-2', why: 'lunch' }, 'run-3');
+  output.screen('cutover', 'run-2').events(view, events);
+  expect(stderr.text).not.toContain('the feed is alive');
+  expect(stderr.text).toContain('asks the run to stop after this step: lunch');
+});
+
 test('on a terminal the view is drawn over itself', () => {
   const { output, stderr } = make({ tty: true });
   const screen = output.screen('cutover', 'run-1');

@@ -46,6 +46,11 @@ test('what is done is marked and takes no more time; the loss is red', () => {
   );
 });
 
+test('to somebody who has typed the verb, how to start it is not said', () => {
+  const lines = planScreen({ now: began, verb: 'cutover', window: w3, steps: steps(0), starting: true }, plain);
+  expect(lines.at(-1)).toBe('8 steps, about 1:17 h.');
+});
+
 test('the first opening of a system, and a plan with nothing left', () => {
   const w0 = { ...w3, name: 'w0', from: undefined, to: 'blue' as const, fallback: undefined };
   const done = [{ id: 'a', title: 'Put blue in front', estimateSeconds: 2, done: true }];
