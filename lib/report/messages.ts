@@ -46,6 +46,8 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
       const text = `decide by ${event.decideBy}: a rollback from here takes ${duration(event.rollbackSeconds)}`;
       return event.warning === undefined ? text : paint('yellow', `${event.warning} min to the decision time; ${text}`);
     }
+    case 'decision.unanswered':
+      return paint('yellow', event.why);
     case 'run.stopped':
       return `${paint('red', '✖')} ${event.verb} stopped${title ? ` at "${title}"` : ''} (${event.code})`;
     case 'run.finished':

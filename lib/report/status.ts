@@ -67,7 +67,11 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const { upBy, decision } = window.upBy;
     const left = decision ? seconds(now, decision.decideBy) : 0;
     const when = decision ? `; decide by ${dateTime(decision.decideBy, style)}${left > 0 ? `, in ${duration(left)}` : ': over'}` : '';
-    lines.push(['must be up', `by ${dateTime(upBy, style)}${when}`]);
+    const { unanswered, atDecision } = window.upBy;
+    const nobody = unanswered
+      ? `; nobody was there at ${dateTime(unanswered, style)}, so it ${atDecision === 'hold' ? 'holds' : 'is rolled back'}`
+      : '';
+    lines.push(['must be up', `by ${dateTime(upBy, style)}${when}${nobody}`]);
   }
   if (status.holdEndsAt) {
     const left = seconds(now, status.holdEndsAt);

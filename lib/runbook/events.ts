@@ -131,6 +131,8 @@ export type EventBody =
       /** Minutes before it at which this event warns. */
       readonly warning?: number;
     }
+  /** The schedule found that nobody was there at the decision time, and does what the window's policy says. */
+  | { readonly type: 'decision.unanswered'; readonly upBy: string; readonly does: AtDecision; readonly why: string }
   | {
       readonly type: 'run.stopped';
       readonly verb: Verb;
@@ -150,7 +152,7 @@ export type EventBody =
  * lease, and a writer who finds one at its number writes at the next.
  */
 export const isNote = ({ type }: EventBody): boolean =>
-  type === 'stop.asked' || type === 'up-by.set' || type === 'gate.answered' || type === 'hold.seen';
+  type === 'stop.asked' || type === 'up-by.set' || type === 'gate.answered' || type === 'hold.seen' || type === 'decision.unanswered';
 
 /** An event as it stands in the journal. */
 export type JournalEvent = EventBody & {

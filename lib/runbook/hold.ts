@@ -1,17 +1,20 @@
 /**
- * The feed is watched while nobody works on the window: between stage and cutover, and in the hold. A schedule asks every few
- * minutes; what is seen becomes a note in the journal, so it never takes the window from anybody.
+ * A schedule looks at an open window every few minutes. While nobody works on it, between stage and cutover and in the hold, it
+ * looks at the feed; what is seen becomes a note in the journal, so it never takes the window from anybody. In the night it looks
+ * whether the decision time has passed with nobody there (unanswered.ts).
  */
 import { randomUUID } from 'node:crypto';
 import type { Catalog } from '../postgres/catalog';
 import { feedName } from '../postgres/subscription';
 import { lookAtFeed, possibleUntil } from '../postgres/watch';
 import { watchName } from '../steps/schedule';
+import { forkOf } from '../steps/world';
 import { Connections } from './connections';
 import { messageOf } from './errors';
 import type { HoldSeen, JournalEvent } from './events';
 import { Journal } from './journal';
-import { type Hands, holdEndsAt, type Reply, type Request } from './verbs';
+import { type Left, leftAlone, unansweredRun } from './unanswered';
+import { type Hands, holdEndsAt, type Reply, type Request, runVerb } from './verbs';
 import { fold, type WindowView } from './window';
 
 /** A feed that lives is noted this often; one that does not, at every look. Every note is read by every run of the window. */
@@ -22,8 +25,9 @@ const noisyMs = 240_000;
  * `staged`, `open`: the feed should live, whatever became of the last run. `none`: it is not there yet, or a verb has it stopped or is
  * about to. `over`: nobody needs it any more.
  */
-export function watchPhase({ closed, series, begun, facts }: WindowView): 'staged' | 'open' | 'none' | 'over' {
+export function watchPhase({ closed, series, begun, facts, manifest }: WindowView): 'staged' | 'open' | 'none' | 'over' {
   if (closed !== undefined || begun('teardown', 'feed.remove') || series.rollback?.ended === 'finished') return 'over';
+  if (forkOf({ manifest }) === 'window') return 'none';
   if (begun('stage', 'undo.trial') || begun('rollback', 'feed.stop')) return 'none';
   if (begun('cutover', 'database.open')) return 'open';
   // from the fence on production writes nothing that could be missed.
@@ -32,7 +36,8 @@ export function watchPhase({ closed, series, begun, facts }: WindowView): 'stage
 }
 
 /** One look; answers as a verb does. A watch with nothing left to watch takes itself away. */
-export async function watchHold(request: Request, { aws, clock }: Hands): Promise<Reply> {
+export async function watchHold(request: Request, hands: Hands): Promise<Reply> {
+  const { aws, clock } = hands;
   const { manifest } = await aws.settings.manifest(request.system);
   const store = aws.journal(manifest.shared.journalBucket, request.system);
   const journal = new Journal(store, request.window ?? '', clock, randomUUID);
@@ -44,6 +49,8 @@ export async function watchHold(request: Request, { aws, clock }: Hands): Promis
     await aws.schedules.remove(schedule.group, watchName({ system, name: request.window ?? '' }));
     return { state: 'finished' };
   }
+  const left = leftAlone(view, journal.events, clock.now());
+  if (left) return decide(left, request, hands, journal, view);
   if (phase === 'none') return { state: 'finished', window: view.name };
   const last = lastSeen(journal.events);
   const connections = new Connections(aws, view.manifest);
@@ -54,6 +61,18 @@ export async function watchHold(request: Request, { aws, clock }: Hands): Promis
     await connections.end();
   }
   return { state: 'finished', window: view.name };
+}
+
+/** Does what the policy says where the decision time has passed with nobody there. */
+async function decide(left: Left, { system, run, by }: Request, hands: Hands, journal: Journal, view: WindowView): Promise<Reply> {
+  if (left.do === 'hold') {
+    const why = 'nobody was there at the decision time; the policy is to hold: nothing goes on by itself';
+    await journal.note(run, by, { type: 'decision.unanswered', upBy: left.upBy, does: 'hold', why });
+    return { state: 'finished', window: view.name };
+  }
+  const { why, upBy, run: goesOn } = left;
+  if (view.current?.verb === 'cutover') await journal.note(run, by, { type: 'decision.unanswered', upBy, does: 'rollback', why });
+  return runVerb({ system, verb: 'rollback', window: view.name, run: goesOn ?? unansweredRun(randomUUID()), by, reason: why }, hands);
 }
 
 /** The newest note of a window. */

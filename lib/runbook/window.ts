@@ -54,6 +54,8 @@ export interface UpBy {
   readonly decision: Decision | undefined;
   /** Minutes before the decision time that have been warned about. */
   readonly warned: readonly number[];
+  /** When the schedule found that nobody was there at the decision time. */
+  readonly unanswered: string | undefined;
 }
 
 export interface Decision {
@@ -164,7 +166,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
         break;
       case 'up-by.set':
         // another hour is another decision.
-        upBy = { upBy: event.upBy, atDecision: event.atDecision, decision: undefined, warned: [] };
+        upBy = { upBy: event.upBy, atDecision: event.atDecision, decision: undefined, warned: [], unanswered: undefined };
         answers.delete(decisionStep);
         asked.delete(decisionStep);
         break;
@@ -173,6 +175,9 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
           upBy.decision = event;
           if (event.warning !== undefined) upBy.warned = [...upBy.warned, event.warning];
         }
+        break;
+      case 'decision.unanswered':
+        if (upBy?.upBy === event.upBy) upBy.unanswered = event.at;
         break;
       case 'gate.answered':
         asked.delete(event.step);

@@ -7,10 +7,10 @@ export const scheduleName = (window: Window): string => `${window.system}-${wind
 export const watchName = ({ system, name }: Pick<Window, 'system' | 'name'>): string => `${system}-${name}-watch`;
 
 /** From stage to teardown: lib/runbook/hold.ts looks, and takes the schedule away when nothing is left to watch. */
-export function feedWatched(): Step {
+export function windowWatched(what: 'the feed and the decision time' | 'the decision time'): Step {
   return {
     id: 'watch.schedule',
-    title: 'Have the feed looked at every 5 minutes for as long as the window is open',
+    title: `Have ${what} looked at every 5 minutes for as long as the window is open`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe({ aws, manifest, window }) {

@@ -9,7 +9,7 @@ import { readsFrom } from './reads-from';
 import { windowRecorded } from './records';
 import { promoted, replicaReady } from './replica';
 import { forkTried } from './round-trip';
-import { feedWatched } from './schedule';
+import { windowWatched } from './schedule';
 import { planTrial, trialPassed } from './trial';
 import { workersStopped } from './workers';
 import { forkOf, type World } from './world';
@@ -35,11 +35,11 @@ function plan(world: World, trial: readonly Step[], night: boolean): Step[] {
   if (!from || !fallback) return standby;
   const fork = forkOf(world);
   const checked = [...standby, replicaReady(fallback), preflightPassed(production, fallback, fork), ...trial];
-  if (fork === 'window') return checked;
+  if (fork === 'window') return [...checked, windowWatched('the decision time')];
   return [
     ...checked,
     // before there is something to watch, so that no run can end in between.
-    feedWatched(),
+    windowWatched('the feed and the decision time'),
     wayFound(production, fallback, night),
     slotMade(production, fallback),
     promoted(fallback),

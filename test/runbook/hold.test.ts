@@ -9,9 +9,11 @@ import { isNews, lastSeen, watchPhase } from '../../lib/runbook/hold';
 import { type Reply, runVerb } from '../../lib/runbook/verbs';
 import { fold } from '../../lib/runbook/window';
 import { watchName } from '../../lib/steps/schedule';
-import { manifest, operator, Rig, window } from '../_helpers/runbook';
+import { operator, Rig, window, manifest as windowManifest } from '../_helpers/runbook';
 import { allowFeeding, database, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
+import { forks } from './model';
 
+const manifest = forks.ahead;
 const opened: EventBody = { type: 'window.opened', window, manifest, state: { production: 'video-db', opened: true } };
 const run = (verb: 'stage' | 'cutover' | 'rollback' | 'teardown', ...steps: string[]): EventBody[] => [
   { type: 'run.started', verb, plan: [], runner: 'test' },
@@ -68,6 +70,13 @@ test.each<[string, EventBody[]]>([
   ],
 ])('in the hold the feed is watched on after %s', (_, ended) => {
   expect(phase(...run('cutover', 'database.open'), ...ended)).toBe('open');
+});
+
+test('where the fork is made in the window there is no feed to look at, only the decision time', () => {
+  const events = [{ ...opened, manifest: windowManifest }, ...run('cutover', 'watch.schedule', 'database.open')].map(
+    (body, i): JournalEvent => ({ ...body, number: i + 1, at: '2026-11-21T02:00:00.000Z', run: 'r', by: operator, nonce: String(i) }),
+  );
+  expect(watchPhase(fold(events)!)).toBe('none');
 });
 
 test('a cutover without a stage before it has its feed watched, too', () => {
@@ -148,10 +157,8 @@ describe('asked by its schedule, with two servers', () => {
     fallback = await b.master();
     // as the manifest calls the database inside the instance.
     expect(database).toBe(manifest.shared.database.name);
-    await rig.open();
     const journal = rig.journal();
-    await journal.refresh();
-    for (const body of [...run('stage', 'watch.schedule', 'fork.feed'), fed, finished('stage')])
+    for (const body of [opened, ...run('stage', 'watch.schedule', 'fork.feed'), fed, finished('stage')])
       await journal.append('stage-1', operator, body);
   });
   afterAll(stopServers);

@@ -38,6 +38,7 @@ test('the cutover reads like the plan on the wall', () => {
     "Stop green's workers and prove them stopped",
     'Check that video-fallback-w1 replicates and has its backups on',
     'Preflight of both databases: settings, rights, owners, what a copy would not carry',
+    'Have the decision time looked at every 5 minutes for as long as the window is open',
     'Put the maintenance answer in front; open paths stay open',
     "Stop blue's workers and prove them stopped",
     'Wait until no write transaction is open',
@@ -169,7 +170,7 @@ describe('with a feed', () => {
 
   test('the fork is made while nobody sleeps badly, days before', () => {
     expect(titles(planStage(fed([]))).slice(-8)).toEqual([
-      'Have the feed looked at every 5 minutes for as long as the window is open',
+      'Have the feed and the decision time looked at every 5 minutes for as long as the window is open',
       'Find out whether video-fallback-w1 can go on from where it leaves video-db, or must be filled by a copy',
       'Make a publication and a slot on video-db: what it commits is kept for video-fallback-w1',
       'Promote video-fallback-w1: from here it is the data before the change',
