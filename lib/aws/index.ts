@@ -37,6 +37,9 @@ export class Aws {
   /** AWS's own, as its answers tell it. */
   readonly clock = new SharedClock();
 
+  /** Set by a terminal: told what keeps it waiting. */
+  say: (text: string) => void = () => undefined;
+
   private readonly clients: Clients;
   private readonly journals = new Map<string, S3JournalStore>();
 
@@ -58,7 +61,7 @@ export class Aws {
 
   journal(bucket: string, system: string): S3JournalStore {
     const name = `${bucket}/${system}`;
-    const store = this.journals.get(name) ?? new S3JournalStore(this.clients, bucket, system);
+    const store = this.journals.get(name) ?? new S3JournalStore(this.clients, bucket, system, this.clock, (text) => this.say(text));
     this.journals.set(name, store);
     return store;
   }

@@ -3,9 +3,12 @@
  * change, so what has been read or written once is remembered: the next invocation of a warm runner reads only what is new.
  */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { JournalStore } from '../runbook/journal';
+import type { Clock } from '../runbook/clock';
+import { messageOf, Stop } from '../runbook/errors';
+import { type JournalStore, retryMs } from '../runbook/journal';
 import type { Clients } from './clients';
-import { isAws, mutate } from './outcome';
+import { explain } from './explain';
+import { isAws, isPassing, mutate } from './outcome';
 
 export class S3JournalStore implements JournalStore {
   private readonly remembered = new Map<string, string[]>();
@@ -14,6 +17,9 @@ export class S3JournalStore implements JournalStore {
     private readonly clients: Pick<Clients, 's3'>,
     private readonly bucket: string,
     private readonly system: string,
+    private readonly clock: Pick<Clock, 'elapsed' | 'pause'>,
+    /** Told when the journal cannot be read for more than a second. */
+    private readonly say: (text: string) => void,
   ) {}
 
   async create(window: string, number: number, event: string): Promise<boolean> {
@@ -36,7 +42,13 @@ export class S3JournalStore implements JournalStore {
     }
   }
 
-  async read(window: string, from: number): Promise<string[]> {
+  read(window: string, from: number): Promise<string[]> {
+    const look = () => this.readNow(window, from);
+    // a verb begins by reading everything, and is nothing without it; a later look for news that fails is made again anyway.
+    return from === 1 ? this.patiently(`of ${window}`, look) : look();
+  }
+
+  private async readNow(window: string, from: number): Promise<string[]> {
     const known = this.known(window);
     // whoever begins anew makes sure that it is still the same journal: somebody may have put another one in its place.
     if (from <= known.length && (await this.get(window, known.length)) !== known.at(-1)) known.length = 0;
@@ -73,16 +85,45 @@ export class S3JournalStore implements JournalStore {
     const names: string[] = [];
     let token: string | undefined;
     do {
-      const page = await this.clients.s3.send(
-        new ListObjectsV2Command({ Bucket: this.bucket, Prefix: prefix, Delimiter: '/', ...(token ? { ContinuationToken: token } : {}) }),
-      );
+      const list = new ListObjectsV2Command({
+        ...{ Bucket: this.bucket, Prefix: prefix, Delimiter: '/' },
+        ...(token ? { ContinuationToken: token } : {}),
+      });
+      const page = await this.patiently(`of ${this.system}`, () => this.clients.s3.send(list));
       for (const { Prefix: found } of page.CommonPrefixes ?? []) if (found) names.push(found.slice(prefix.length, -1));
       token = page.NextContinuationToken;
     } while (token);
     return names.sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
   }
 
+  /** Reading changes nothing: it is tried as often as a write. */
+  private async patiently<T>(whose: string, read: () => Promise<T>): Promise<T> {
+    const from = this.clock.elapsed();
+    let said = false;
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!isPassing(error) || explain(error) instanceof Stop) throw error;
+        const pause = retryMs[tries];
+        if (pause === undefined) throw unreadable(whose, this.bucket, tries + 1, error);
+        if (!said && this.clock.elapsed() - from + pause > 1000) {
+          this.say(`the journal ${whose} could not be read (${messageOf(error)}); trying again`);
+          said = true;
+        }
+        await this.clock.pause(pause);
+      }
+    }
+  }
+
   private key(window: string, number: number): string {
     return `journal/${this.system}/${window}/${String(number).padStart(6, '0')}.json`;
   }
 }
+
+const unreadable = (whose: string, bucket: string, tries: number, cause: unknown): Stop =>
+  new Stop('journal.unreadable', `the journal ${whose} in ${bucket} could not be read in ${tries} tries: ${messageOf(cause)}`, {
+    state: 'Nothing was begun.',
+    next: ['the same command again', 'when customers cannot wait: npm run rollback -- --traffic-only (needs no journal)'],
+    cause,
+  });

@@ -7,6 +7,8 @@ import { OutcomeUnknown, Stop } from '../runbook/errors';
 interface SdkError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $fault?: 'client' | 'server';
+  /** Of the network: `ECONNRESET`. */
+  readonly code?: string;
 }
 
 const throttles = new Set([
@@ -20,6 +22,14 @@ const throttles = new Set([
 
 /** True when AWS refused for load: nothing was changed, asking again later is safe. */
 export const isThrottle = (error: unknown): boolean => error instanceof Error && throttles.has(error.name);
+
+/** True for a read that failed for a reason that may be over by now: no answer, a fault of AWS, load. */
+export function isPassing(error: unknown): boolean {
+  const { $metadata: met, name, code } = error as SdkError;
+  const status = met?.httpStatusCode;
+  if (status !== undefined) return isThrottle(error) || status >= 500;
+  return name === 'TimeoutError' || /^(E[A-Z_]+|UND_ERR_[A-Z_]+)$/.test(code ?? '');
+}
 
 /** True for an answer that names the error, with or without the suffixes AWS adds on some protocols. */
 export function isAws(error: unknown, ...codes: string[]): boolean {

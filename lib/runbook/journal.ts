@@ -18,8 +18,8 @@ export interface JournalStore {
   windows(): Promise<string[]>;
 }
 
-/** Pauses before a write that failed is tried again. Whoever takes the window meanwhile writes, which the next try finds out. */
-const retryMs = [250, 500, 1000, 2000, 4000] as const;
+/** Pauses before a write or the first read that failed is tried again. Whoever takes the window meanwhile writes, which the next try finds out. */
+export const retryMs = [250, 500, 1000, 2000, 4000] as const;
 
 export class Journal {
   private readonly known: JournalEvent[] = [];
@@ -49,6 +49,19 @@ export class Journal {
     return added;
   }
 
+  /** The same, where it can be read now and something is known already: a write finds out what a look has missed. */
+  glance(): Promise<void> {
+    return this.inTurn(() => this.lookIfPossible());
+  }
+
+  private async lookIfPossible(): Promise<void> {
+    try {
+      await this.look();
+    } catch (error) {
+      if (this.known.length === 0) throw error;
+    }
+  }
+
   /**
    * Writes the next event, as the window's writer.
    * @throws Stop `journal.other-writer` when another writer wrote that number: they are the writer now.
@@ -75,7 +88,7 @@ export class Journal {
   note(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
     return this.inTurn(async () => {
       for (;;) {
-        await this.look();
+        await this.lookIfPossible();
         const { event, added } = await this.tryNext(run, by, body);
         const mine = added ? added.find(({ nonce }) => nonce === event.nonce) : event;
         if (mine) return mine;

@@ -75,7 +75,7 @@ export type RunAnswer =
 /** Advances one verb of one window. Never throws for what goes wrong in the world: that is an answer, and in the journal. */
 export async function advance(options: RunOptions): Promise<RunAnswer> {
   const { journal, clock } = options;
-  await journal.refresh();
+  await journal.glance();
   const connections = new Connections(options.aws, viewOf(journal).manifest, () => holdingRun(options));
   let current: string | undefined;
   const say = (body: EventBody) => journal.append(options.run, options.by, body);

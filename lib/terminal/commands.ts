@@ -117,7 +117,7 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
     .option('--here', 'with --check: look from this process instead of the runner function')
     .action(
       run(async (flags, output) => {
-        const aws = makeAws();
+        const aws = awsFor(output);
         const by = await whoIsThis(aws, undefined);
         const system = await whichSystem(aws, flags.system);
         if (flags.check) return showCheck(aws, system, flags.here ?? false, output, aws.clock, by);
@@ -128,7 +128,7 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
 }
 
 async function plan(flags: Flags, output: Output): Promise<number> {
-  const aws = makeAws();
+  const aws = awsFor(output);
   await aws.whoAmI();
   const upBy = flags.upBy === undefined ? undefined : parseUpBy(flags.upBy, aws.clock.now());
   const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, aws.clock, { upBy });
@@ -142,7 +142,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
       next: ['npm run rollback -- --traffic-only'],
       exit: exit.usage,
     });
-  const aws = makeAws();
+  const aws = awsFor(output);
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
   const upBy =
@@ -263,6 +263,13 @@ function atGate(flags: Flags, interactive: boolean): DriveOptions['ask'] {
 function ahead({ answer, reason, yes }: Flags): Pick<Request, 'ahead'> {
   if (answer) return { ahead: { answer, reason: reason ?? 'no reason given' } };
   return yes ? { ahead: { answer: 'go', reason: reason ?? 'answered by --yes' } } : {};
+}
+
+/** What keeps a command waiting is said where its messages go. */
+function awsFor(output: Output): Aws {
+  const aws = makeAws();
+  aws.say = (text) => output.note(text);
+  return aws;
 }
 
 function positive(text: string): number {

@@ -12,7 +12,17 @@ import type { Durations, Operator, Verb } from '../runbook/events';
 import { lastSeen, watchPhase } from '../runbook/hold';
 import { Journal, type JournalStore } from '../runbook/journal';
 import { planned } from '../runbook/step';
-import { holdEndsAt, nextWindow, observeWorld, planOf, type Reply, type Request, rollbackFrom, runVerb } from '../runbook/verbs';
+import {
+  holdEndsAt,
+  nextWindow,
+  observeWorld,
+  planOf,
+  type Reply,
+  type Request,
+  refuseAfterRollback,
+  rollbackFrom,
+  runVerb,
+} from '../runbook/verbs';
 import { fold, type WindowView } from '../runbook/window';
 import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
@@ -38,7 +48,9 @@ export async function showPlan(
   const names = await store.windows();
   const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
   let view = open?.view;
-  if (!view) {
+  // what the verb would refuse has no plan.
+  if (view) refuseAfterRollback({ verb }, view);
+  else {
     if (verb === 'rollback' || verb === 'teardown')
       throw new Stop('window.none', `no window of ${system} is open`, { next: ['npm run status'], exit: exit.usage });
     view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));

@@ -58,7 +58,7 @@ describe('the trial', () => {
       'Note the form and the rows again, as the night will leave them',
       'Sort what the migrations changed: carried, bridged, to be declared, not lossless',
       'Delete the copy with its snapshot',
-      'Have the feed looked at every 5 minutes for as long as the window is open',
+      'Have the feed and the decision time looked at every 5 minutes for as long as the window is open',
     ]);
   });
 
