@@ -15,10 +15,6 @@ beforeAll(async () => {
   await world.must(world.cdk(['deploy', 'shared', 'blue'], { green: 'none', window: 'none' }));
   await world.must(world.verb('cutover', ['--yes']));
   await world.must(world.cdk(['deploy', 'green', 'fallback-w1'], { window: '1' }));
-  // its schedule would look by itself, at its own time.
-  await world.must(world.verb('stage'));
-  const { manifest } = await world.look();
-  await makeAws().schedules.remove(manifest.shared.schedule.group, 'video-w1-watch');
 });
 afterAll(() => world.end());
 
@@ -33,6 +29,13 @@ const run = (request: Omit<Request, 'system'>, clock: Clock): Promise<Reply> =>
 const look = (hours: number): Promise<Reply> =>
   run({ verb: 'teardown', watch: true, window: 'w1', run: 'watch-w1', by: schedule }, hour(hours));
 
+/** The cutover up to its gate. The schedule that it makes is taken away: it would look by itself, at its own time. */
+async function toTheGate(name: string, upBy: NonNullable<Request['upBy']>, clock: Clock): Promise<void> {
+  expect(await run({ verb: 'cutover', run: name, by: ada, upBy }, clock)).toMatchObject({ state: 'gate', step: 'gate.go' });
+  const { manifest } = await world.look();
+  await makeAws().schedules.remove(manifest.shared.schedule.group, 'video-w1-watch');
+}
+
 async function journal(): Promise<JournalEvent[]> {
   const { manifest } = await world.look();
   return (await makeAws().journal(manifest.shared.journalBucket, 'video').read('w1', 1)).map((text) => JSON.parse(text) as JournalEvent);
@@ -40,7 +43,7 @@ async function journal(): Promise<JournalEvent[]> {
 
 test('under the policy to hold, the look says so in the journal, once, and changes nothing', async () => {
   const upBy = { upBy: inHours(1), atDecision: 'hold' as const };
-  expect(await run({ verb: 'cutover', run: 'night', by: ada, upBy }, wallClock)).toMatchObject({ state: 'gate', step: 'gate.go' });
+  await toTheGate('night', upBy, wallClock);
   const before = (await journal()).length;
   await look(0.2);
   expect((await journal()).slice(before).filter(({ type }) => type !== 'hold.seen')).toEqual([]);
@@ -55,7 +58,7 @@ test('under the policy to hold, the look says so in the journal, once, and chang
 test('under the policy to roll back, it rolls back, and customers are served by the old release', async () => {
   // given more time from another machine; then nobody goes on.
   const upBy = { upBy: inHours(3), atDecision: 'rollback' as const };
-  expect(await run({ verb: 'cutover', run: 'later', by: ada, upBy }, hour(1.5))).toMatchObject({ state: 'gate', step: 'gate.go' });
+  await toTheGate('later', upBy, hour(1.5));
   await look(2);
   expect(await world.look()).toMatchObject({ maintenance: true });
   expect(await look(3.1)).toMatchObject({ state: 'finished', window: 'w1' });
