@@ -165,17 +165,11 @@ export class Tasks {
     await mutate(`ecs StopTask ${arn}`, () => this.clients.ecs.send(new StopTaskCommand({ cluster, task: arn, reason })));
   }
 
-  /** Whether scaling of a service is registered and not suspended. */
-  async scalingActive(cluster: string, service: string): Promise<boolean> {
+  /** Whether scaling of a service is suspended; false where none is registered. */
+  async scalingSuspended(cluster: string, service: string): Promise<boolean> {
     const [target] = await this.scalableTargets(cluster, service);
-    return (
-      target !== undefined &&
-      !(
-        target.SuspendedState?.DynamicScalingInSuspended &&
-        target.SuspendedState.DynamicScalingOutSuspended &&
-        target.SuspendedState.ScheduledScalingSuspended
-      )
-    );
+    const { DynamicScalingInSuspended, DynamicScalingOutSuspended, ScheduledScalingSuspended } = target?.SuspendedState ?? {};
+    return Boolean(DynamicScalingInSuspended || DynamicScalingOutSuspended || ScheduledScalingSuspended);
   }
 
   /** Suspends or resumes scaling of a service; nothing to do where none is registered. */

@@ -31,6 +31,8 @@ export interface StopOptions {
   /** @default exit.failed */
   readonly exit?: number;
   readonly cause?: unknown;
+  /** The step it is about, where that is not the one under way. */
+  readonly step?: string;
 }
 
 /** The one error class of the engine: it ends a run in a known way. */
@@ -38,6 +40,7 @@ export class Stop extends Error {
   readonly state: string | undefined;
   readonly next: readonly string[];
   readonly exit: number;
+  readonly step: string | undefined;
 
   constructor(
     /** `fallback.replica.behind` */
@@ -50,6 +53,7 @@ export class Stop extends Error {
     this.state = options.state;
     this.next = options.next ?? [];
     this.exit = options.exit ?? exit.failed;
+    this.step = options.step;
   }
 }
 

@@ -30,6 +30,8 @@ export class Heed {
   private trafficAt = Number.NEGATIVE_INFINITY;
   private decisionAt = Number.NEGATIVE_INFINITY;
   private ahead: Promise<void> | undefined;
+  /** Steps that are done again in this run. */
+  private readonly again = new Set<string>();
 
   constructor(
     private readonly options: RunOptions,
@@ -68,10 +70,44 @@ export class Heed {
     return due || elapsed - this.decisionAt >= decisionMs ? this.decision(step) : undefined;
   }
 
+  /** Whether a step needs nothing any more. */
+  isDone({ id }: Pick<Step, 'id'>): boolean {
+    return seriesOf(this.options.journal).steps.get(id)?.doneAt !== undefined && !this.again.has(id);
+  }
+
+  /** Told by the runner at the end of a step. */
+  taken({ id }: Step): void {
+    this.again.delete(id);
+  }
+
+  /** Steps that do not hold any more and may be done again are, when this run's operator has been told before. */
+  async atBeginning(): Promise<void> {
+    const { noLongerHold } = viewOf(this.options.journal);
+    for (const step of this.plan) {
+      if (!step.again || !noLongerHold.has(step.id) || !this.isDone(step)) continue;
+      if ((await this.observe(step)).is === 'todo') this.again.add(step.id);
+    }
+    await this.whatMustHold();
+  }
+
+  /** What was changed behind the back of a run is said before the run says that it is done. */
+  async atEnd(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.whatMustHold();
+      } catch (error) {
+        // everything has been done: a look that fails is made again.
+        if (error instanceof Stop || tries === 5) throw error;
+        await this.options.clock.pause(1000);
+      }
+    }
+  }
+
   /** A confirmed step that no longer holds stops the run: somebody or something changed the world behind our back. */
-  async whatMustHold(which: (step: Step) => boolean = () => true): Promise<void> {
-    const { steps } = seriesOf(this.options.journal);
-    const isDone = (id: string) => steps.get(id)?.doneAt !== undefined;
+  private async whatMustHold(which: (step: Step) => boolean = () => true): Promise<void> {
+    const { verb, journal } = this.options;
+    const { steps } = seriesOf(journal);
+    const isDone = (id: string) => this.isDone({ id });
     // one whose end has begun may be half undone by us.
     const holding = this.plan.filter(
       (step) => which(step) && isDone(step.id) && step.holdsUntil !== undefined && !isDone(step.holdsUntil) && !steps.has(step.holdsUntil),
@@ -84,7 +120,12 @@ export class Heed {
           `"${step.title}" was confirmed at ${steps.get(step.id)?.doneAt} and is not so any more${seen.detail ? `: ${seen.detail}` : ''}`,
           {
             state: 'Somebody or something changed it; nothing has been done about it.',
-            next: ['npm run status', 'npm run rollback'],
+            next: [
+              'npm run status',
+              ...(step.again ? [`npm run ${verb} makes it so again`] : []),
+              ...(verb === 'rollback' && step.again ? [] : ['npm run rollback']),
+            ],
+            step: step.id,
           },
         );
       }

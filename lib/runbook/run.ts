@@ -86,16 +86,17 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     // a writer that slept finds out before it changes anything that somebody else has the window now.
     options.aws.beforeChange = () => keepLease(options);
     const heed = new Heed(options, plan, (step) => step.observe(contextOf(options, step, connections)));
-    await heed.whatMustHold();
+    await heed.atBeginning();
     for (const step of plan) {
-      const series = seriesOf(journal);
-      if (series.steps.get(step.id)?.doneAt !== undefined) continue;
+      if (heed.isDone(step)) continue;
       if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
       current = step.id;
       const answer = (await heed.before(step)) ?? (await take(options, step, connections, heed));
       if (answer) return answer;
+      heed.taken(step);
     }
     current = undefined;
+    await heed.atEnd();
     await say({
       type: 'run.finished',
       verb: options.verb,
@@ -111,7 +112,7 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
         say({
           type: 'run.stopped',
           verb: options.verb,
-          ...(current === undefined ? {} : { step: current }),
+          ...((stop.step ?? current) === undefined ? {} : { step: stop.step ?? current }),
           code: stop.code,
           message: stop.message,
           ...(stop.state === undefined ? {} : { state: stop.state }),

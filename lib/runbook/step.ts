@@ -35,6 +35,11 @@ export interface Step {
    * and stops when it does not: a confirmed step is never silently done again. Without it, it is never looked at again.
    */
   readonly holdsUntil?: string;
+  /**
+   * Where it no longer holds and the operator, told so, types the verb again, it is done again. Left out where that makes nothing good:
+   * while a fence was open, somebody may have written.
+   */
+  readonly again?: boolean;
   /** From this step on, a rollback loses the writes customers make (shown in red by the plan). */
   readonly pointOfLoss?: boolean;
   /** A question for people; answered in the journal. Steps with a gate have no act. */

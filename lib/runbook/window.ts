@@ -86,6 +86,8 @@ export interface WindowView {
   readonly answers: ReadonlyMap<string, { readonly answer: 'go' | 'no-go'; readonly reason: string; readonly by: Operator }>;
   /** Facts of the newest confirmation of a step, whatever verb it was in. */
   facts(step: string): Facts | undefined;
+  /** Steps of the current series whose operator was told that they no longer hold, and that have not been done since. */
+  readonly noLongerHold: ReadonlySet<string>;
   /** Codes of the runs that stopped, in order. */
   readonly stops: readonly string[];
   /** Whether a step was ever begun: written ahead of its first change. */
@@ -103,6 +105,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
   const facts = new Map<string, Facts>();
   const begun = new Set<string>();
   const stops: string[] = [];
+  const noLongerHold = new Set<string>();
   let current: (Mutable<Series> & { steps: Map<string, StepRecord> }) | undefined;
   const asked = new Map<string, string>();
   let upBy: Mutable<UpBy> | undefined;
@@ -117,6 +120,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
         // the same verb goes on with its series; after another verb has run it starts anew.
         const goesOn = current?.verb === event.verb && current.ended !== 'finished' ? current : undefined;
         if (!goesOn) answers.clear();
+        if (!goesOn) noLongerHold.clear();
         asked.clear();
         current = {
           verb: event.verb,
@@ -159,6 +163,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
           detail: event.detail,
         });
         if (event.facts) facts.set(event.step, event.facts);
+        noLongerHold.delete(event.step);
         break;
       }
       case 'gate.asked':
@@ -185,6 +190,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
         break;
       case 'run.stopped':
         stops.push(event.code);
+        if (event.code === 'step.no-longer-holds' && event.step !== undefined) noLongerHold.add(event.step);
         if (current) current.ended = 'stopped';
         break;
       case 'run.finished':
@@ -209,6 +215,7 @@ export function fold(events: readonly JournalEvent[]): WindowView | undefined {
     asked: [...asked].map(([step, question]) => ({ step, question })).at(-1),
     facts: (step) => facts.get(step),
     stops,
+    noLongerHold,
     begun: (verb, step) => begun.has(`${verb} ${step}`),
     closed,
   };

@@ -5,7 +5,8 @@ import { done, type Step, todo } from '../runbook/step';
 
 const moving = ['application', 'open'] as const;
 
-export function inFront(color: Color): Step {
+/** `again`: at a rollback, which has no other way out when somebody moves traffic; a cutover can be taken back. */
+export function inFront(color: Color, { again = false } = {}): Step {
   // maintenance rules are not among the kinds that move here.
   const where = { live: color, maintenance: false };
   return {
@@ -14,6 +15,7 @@ export function inFront(color: Color): Step {
     estimateSeconds: 2,
     patienceSeconds: 60,
     holdsUntil: 'end',
+    again,
     async observe({ aws, manifest }) {
       return movesTo(manifest, await aws.traffic.order(manifest), where, moving).length === 0 ? done() : todo();
     },

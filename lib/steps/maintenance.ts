@@ -5,9 +5,9 @@ import { done, type Step, todo } from '../runbook/step';
 export const maintenanceInFront = (): Step =>
   maintenance('traffic.maintenance', 'Put the maintenance answer in front; open paths stay open', true, 'traffic.open');
 
-export const maintenanceParked = (): Step => maintenance('traffic.open', 'Park the maintenance answer: the site is open', false);
+export const maintenanceParked = (): Step => maintenance('traffic.open', 'Park the maintenance answer: the site is open', false, 'end');
 
-function maintenance(id: string, title: string, inFront: boolean, holdsUntil?: string): Step {
+function maintenance(id: string, title: string, inFront: boolean, holdsUntil: string): Step {
   // maintenance rules stand in the same two blocks whichever color is live.
   const where = { live: 'blue', maintenance: inFront } as const;
   return {
@@ -15,7 +15,8 @@ function maintenance(id: string, title: string, inFront: boolean, holdsUntil?: s
     title,
     estimateSeconds: 2,
     patienceSeconds: 60,
-    ...(holdsUntil ? { holdsUntil } : {}),
+    holdsUntil,
+    again: true,
     async observe({ aws, manifest }) {
       const moves = movesTo(manifest, await aws.traffic.order(manifest), where, ['maintenance']);
       return moves.length === 0 ? done() : todo();

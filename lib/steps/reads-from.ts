@@ -5,12 +5,19 @@ import { Stop } from '../runbook/errors';
 import { done, type Observation, pending, type Step, todo } from '../runbook/step';
 
 /** The applications of a color use `instance`; `which` tells open applications from the rest. */
-export function readsFrom(color: Color, which: 'open' | 'all', instance: string, step: { id: string; title: string; wait: boolean }): Step {
+export function readsFrom(
+  color: Color,
+  which: 'open' | 'all',
+  instance: string,
+  step: { readonly id: string; readonly title: string; readonly wait: boolean; readonly holdsUntil?: string },
+): Step {
   return {
     id: step.id,
     title: step.title,
     estimateSeconds: step.wait ? 90 : 5,
     patienceSeconds: 600,
+    ...(step.holdsUntil ? { holdsUntil: step.holdsUntil } : {}),
+    again: true,
     async observe(context) {
       const part = colorPart(context.manifest, color);
       // at once: the site may be down while this is looked at.

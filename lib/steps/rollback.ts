@@ -33,15 +33,20 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   const { migrated, opened: wasOpened } = progressOf(world);
   const fed = forkOf(world) === 'ahead';
-  const down = [maintenanceInFront(), workersStopped(to, { id: 'standby.workers' })];
-  const backToCustomers = [inFront(from), workersStarted(from), maintenanceParked(), releaseProven(from)];
+  const down = [maintenanceInFront(), workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' })];
+  const backToCustomers = [inFront(from, { again: true }), workersStarted(from), maintenanceParked(), releaseProven(from)];
   const schedule = teardownScheduled(manifest.shared.holdSeconds);
 
   // the production database is as it was: open it again.
   if (!migrated) {
     return [
       ...down,
-      readsFrom(from, 'all', production, { id: 'live.production', title: `Point ${from} at ${production} again`, wait: true }),
+      readsFrom(from, 'all', production, {
+        id: 'live.production',
+        title: `Point ${from} at ${production} again`,
+        wait: true,
+        holdsUntil: 'end',
+      }),
       opened(production, from),
       ...backToCustomers,
       schedule,
@@ -49,7 +54,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   const closed = [drained(production), fenced(production, { holdsUntil: 'end' })];
   const toFallback = [
-    readsFrom(from, 'all', fallback, { id: 'live.fallback', title: `Point ${from} at ${fallback}`, wait: true }),
+    readsFrom(from, 'all', fallback, { id: 'live.fallback', title: `Point ${from} at ${fallback}`, wait: true, holdsUntil: 'end' }),
     fallbackIsProduction(fallback),
     opened(fallback, from),
     ...backToCustomers,

@@ -13,6 +13,7 @@ export function workersStopped(color: Color, options: { id?: string; holdsUntil?
     // a task that ignores SIGTERM is killed after its stopTimeout, at most 120 s on Fargate.
     patienceSeconds: 240,
     ...(options.holdsUntil ? { holdsUntil: options.holdsUntil } : {}),
+    again: true,
     async observe(context) {
       const { shared } = context.manifest;
       const workers = context.manifest[color]?.workers ?? [];
@@ -48,14 +49,29 @@ export function workersStarted(color: Color): Step {
     title: `Start ${color}'s workers, one by one`,
     estimateSeconds: 60,
     patienceSeconds: 600,
+    holdsUntil: 'end',
+    again: true,
     async observe(context) {
+      const { cluster } = context.manifest.shared;
+      const workers = colorPart(context.manifest, color).workers;
       const left = await notYet(context, color);
-      return left.length === 0 ? done() : todo(`not running yet: ${left.map(({ name }) => name).join(', ')}`);
+      // one whose task has ended and comes back by itself is not ours to start again.
+      const unwanted = left.filter(({ wanted, worker }) => wanted < worker.count);
+      if (unwanted.length > 0) return todo(`not running yet: ${unwanted.map(({ worker }) => worker.name).join(', ')}`);
+      for (const { name, service, scaling } of workers)
+        if (scaling && (await context.aws.tasks.scalingSuspended(cluster, service))) return todo(`scaling of ${name} is suspended`);
+      return left.length === 0 ? done() : pending(`coming up: ${left.map(({ worker }) => worker.name).join(', ')}`);
     },
     async act(context) {
       const { shared } = context.manifest;
       await refuseTwoOfOnce(context, color);
-      for (const worker of await notYet(context, color)) {
+      const left = new Set((await notYet(context, color)).map(({ worker }) => worker.name));
+      for (const worker of colorPart(context.manifest, color).workers) {
+        // a run that died here has started it, and not yet let it scale again.
+        if (!left.has(worker.name)) {
+          if (worker.scaling) await context.aws.tasks.setScaling(shared.cluster, worker.service, true);
+          continue;
+        }
         await context.aws.tasks.setCount(shared.cluster, worker.service, worker.count);
         const deadline = context.clock.elapsed() + 180_000;
         while ((await notYet(context, color, [worker])).length > 0) {
@@ -78,7 +94,11 @@ export function workersStarted(color: Color): Step {
   };
 }
 
-async function notYet(context: Context, color: Color, workers = colorPart(context.manifest, color).workers): Promise<readonly Worker[]> {
+async function notYet(
+  context: Context,
+  color: Color,
+  workers = colorPart(context.manifest, color).workers,
+): Promise<readonly { readonly worker: Worker; readonly wanted: number }[]> {
   if (workers.length === 0) return [];
   const states = new Map(
     (
@@ -88,11 +108,10 @@ async function notYet(context: Context, color: Color, workers = colorPart(contex
       )
     ).map((state) => [state.name, state]),
   );
-  return workers.filter((worker) => {
-    const state = states.get(worker.service);
-    // with scaling on, more than `count` is fine.
-    return !state || state.wanted < worker.count || state.running < worker.count;
-  });
+  // with scaling on, more than `count` is fine.
+  return workers
+    .map((worker) => ({ worker, wanted: states.get(worker.service)?.wanted ?? 0, running: states.get(worker.service)?.running ?? 0 }))
+    .filter(({ worker, wanted, running }) => wanted < worker.count || running < worker.count);
 }
 
 async function refuseTwoOfOnce(context: Context, color: Color): Promise<void> {

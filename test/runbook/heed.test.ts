@@ -99,6 +99,54 @@ describe('traffic that was moved behind the back of a run', () => {
     expect(made.clock.time - began).toBeLessThan(7000);
   });
 
+  test('is moved again where the operator, told so, types the verb again: a rollback has no other way out', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const steps = night(world).map((step) => (step.id === 'traffic.maintenance' ? { ...step, again: true } : step));
+    const migrate = flag(world, 'migrations', {
+      act: async () => {
+        world.add('migrations');
+        world.delete('traffic.maintenance');
+      },
+    });
+    const plan = [steps[0] as Step, migrate, steps[2] as Step];
+    expect(await made.advance(plan, { verb: 'rollback' })).toMatchObject({
+      code: 'step.no-longer-holds',
+      next: ['npm run status', 'npm run rollback makes it so again'],
+    });
+    expect(await made.advance(plan, { verb: 'rollback', run: 'run-2' })).toEqual({ state: 'finished' });
+    expect([...world]).toEqual(['migrations', 'traffic.maintenance', 'traffic.open']);
+  });
+
+  test('is not moved again by a run whose operator has not been told', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const stuck = flag(world, 'migrations', { act: async () => undefined, patienceSeconds: 1 });
+    const first = { ...(night(world)[0] as Step), again: true };
+    expect(await made.advance([first, stuck])).toMatchObject({ code: 'step.too-slow' });
+    world.delete('traffic.maintenance');
+    expect(await made.advance([first, stuck], { run: 'run-2' })).toMatchObject({ code: 'step.no-longer-holds' });
+    expect(world.has('traffic.maintenance')).toBe(false);
+  });
+
+  test('is noticed before a run says that it is done', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const plan = [
+      flag(world, 'workers.stop', { holdsUntil: 'end', again: true }),
+      flag(world, 'last', {
+        act: async () => {
+          world.add('last');
+          world.delete('workers.stop');
+        },
+      }),
+    ];
+    expect(await made.advance(plan)).toMatchObject({ code: 'step.no-longer-holds' });
+    expect((await made.events()).at(-1)).toMatchObject({ type: 'run.stopped', step: 'workers.stop' });
+    expect(await made.advance(plan, { run: 'run-2' })).toEqual({ state: 'finished' });
+    expect(world.has('workers.stop')).toBe(true);
+  });
+
   test('stops it when the order of the rules says nothing but the emergency left a note', async () => {
     const made = await rig();
     let used = false;

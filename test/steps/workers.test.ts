@@ -1,0 +1,51 @@
+/** Workers that a run had begun to start when it died. */
+import type { Manifest } from '../../lib/manifest/schema';
+import type { Context } from '../../lib/runbook/context';
+import { workersStarted } from '../../lib/steps/workers';
+import { manifest as plain, TestClock } from '../_helpers/runbook';
+
+const scaled = { name: 'queue', service: 'green-queue', once: false, count: 2, scaling: { min: 2, max: 8 } };
+const manifest = { ...plain, green: { ...plain.green!, workers: [scaled] } } as Manifest;
+
+function world({ wanted, running, suspended }: { wanted: number; running: number; suspended: boolean }) {
+  const facts = { wanted, running, suspended };
+  const calls: string[] = [];
+  const state = () => ({ name: 'green-queue', wanted: facts.wanted, running: facts.running, notStopped: facts.running });
+  const tasks = {
+    services: async () => [state()],
+    workers: async (_: string, names: string[]) => names.map((name) => ({ name, wanted: 0, running: 0, notStopped: 0 })),
+    setCount: async (_: string, service: string, count: number) => {
+      calls.push(`${service} ${count}`);
+      facts.wanted = count;
+      facts.running = count;
+    },
+    scalingSuspended: async () => facts.suspended,
+    setScaling: async (_: string, service: string, active: boolean) => {
+      calls.push(`scaling of ${service} ${active}`);
+      facts.suspended = !active;
+    },
+  };
+  const context = { manifest, aws: { tasks }, clock: new TestClock(), progress: async () => undefined } as unknown as Context;
+  return { calls, context, step: workersStarted('green') };
+}
+
+test('one that runs but was not yet let scale is let scale, and not started again', async () => {
+  const { calls, context, step } = world({ wanted: 2, running: 2, suspended: true });
+  expect(await step.observe(context)).toMatchObject({ is: 'todo', detail: 'scaling of queue is suspended' });
+  await step.act?.(context);
+  expect(calls).toEqual(['scaling of green-queue true']);
+  expect(await step.observe(context)).toEqual({ is: 'done' });
+});
+
+test('one whose task has ended by itself is waited for: ECS starts it again', async () => {
+  const { context, step } = world({ wanted: 2, running: 1, suspended: false });
+  expect(await step.observe(context)).toMatchObject({ is: 'pending' });
+});
+
+test('one that was stopped behind our back is to be started', async () => {
+  const { calls, context, step } = world({ wanted: 0, running: 0, suspended: false });
+  expect(await step.observe(context)).toMatchObject({ is: 'todo' });
+  await step.act?.(context);
+  expect(calls).toEqual(['green-queue 2', 'scaling of green-queue true']);
+  expect(await step.observe(context)).toEqual({ is: 'done' });
+});
