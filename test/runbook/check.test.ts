@@ -233,6 +233,17 @@ test('a change of form under the feed, and a feed that was switched off, with th
   while ((await feedHealth(production!, fallback!, name)).state !== 'alive' || Object.keys(await wrong()).length > 0) await poll();
 });
 
+test('between windows: traffic, who may write, and workers', async () => {
+  rig = new Rig();
+  const { checks, window: open } = await check();
+  expect(open).toBeUndefined();
+  expect(checks.map(({ name: of, ok }) => [of, ok])).toEqual([
+    ['traffic', true],
+    ['database', true],
+    ['workers', true],
+  ]);
+});
+
 test('a night that stopped in the middle is said with the way out, and nothing is expected of what it was moving', async () => {
   await night(
     ...ran('stage', 'watch.schedule', ['fork.feed', { markerMs: 3 }]),
