@@ -1,4 +1,4 @@
-/** `npm run bench -- window`, `-- database` or `-- traffic-only`: numbers that the documentation quotes, measured anew on this machine. */
+/** `npm run bench -- window`, `-- database`, `-- traffic-only` or `-- switch`: numbers that the documentation quotes, measured anew on this machine. */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type DatabaseBench, measureDatabase, type Part, parts, quick, usual } from '../lib/bench/database';
+import { countSwitchCalls } from '../lib/bench/switch-calls';
 import { measureTrafficOnly } from '../lib/bench/traffic-only';
 import { measureWindow } from '../lib/bench/window';
 import { windowLines } from '../lib/bench/window-lines';
@@ -52,7 +53,7 @@ program
 
 program
   .command('database')
-  .description('write gap at cutover and rollback, feed lag and catch-up, comparison, stage: on two PostgreSQL servers of its own')
+  .description('database part of the write gap, feed lag and catch-up, comparison, fork ahead: on two PostgreSQL servers of its own')
   .option('--quick', 'fewer runs, smaller databases: under a minute')
   .option('--runs <n>', 'windows, each with a cutover and a rollback', whole)
   .option('--rate <n>', 'transactions per second during the switches', whole)
@@ -98,6 +99,26 @@ program
     process.exitCode = result.lostWrites === 0 && result.duplicatedWrites === 0 ? exit.done : exit.failed;
   });
 
+program
+  .command('switch')
+  .description('how many AWS calls the steps that move traffic take, with 4 and with 33 applications (99 rules, of the 100 that AWS allows)')
+  .option('--json', 'one object on standard output')
+  .action(async (flags: { json?: boolean }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'switchback-bench-'));
+    try {
+      const counted = await countSwitchCalls((applications) => join(folder, String(applications)), [4, 33]);
+      for (const { applications, steps } of counted)
+        process.stderr.write(
+          `${String(applications).padStart(3)} applications: ${steps.map(({ step, calls }) => `${step} ${calls.length}`).join(', ')}; each ${steps[0]?.calls.join(', ')}\n`,
+        );
+      if (flags.json) process.stdout.write(`${JSON.stringify({ event: 'bench.switch', counted })}\n`);
+      const [few, many] = counted.map(({ steps }) => steps.map(({ calls }) => calls.length).join());
+      process.exitCode = few === many ? exit.done : exit.failed;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
 function databaseLines({ gap, lag, catchUp, compare, stage, ...of }: DatabaseBench): string[] {
   const load = of.loadAverage;
   const lines = ['', `PostgreSQL ${of.postgres}, ${of.cpus} cores, load average ${load.before[0]} before, ${load.after[0]} after`];
@@ -118,7 +139,7 @@ function databaseLines({ gap, lag, catchUp, compare, stage, ...of }: DatabaseBen
     lines.push(`catch-up  ${catchUp.seconds} s after ${catchUp.stoppedSeconds} s without the feed, at ${catchUp.ratePerSecond} tx/s`);
   if (compare) lines.push(`compare   ${compare.rowsPerSecond} rows/s (${compare.rows} rows, both databases on this machine)`);
   for (const one of stage ?? [])
-    lines.push(`stage     ${one.megabytes} MB: replica ${one.replicaSeconds} s, fork ahead ${one.forkSeconds} s`);
+    lines.push(`fork      ${one.megabytes} MB: replica ${one.replicaSeconds} s, fork ahead ${one.forkSeconds} s`);
   lines.push(`lost writes ${of.lostWrites}, duplicated ${of.duplicatedWrites}`);
   return lines;
 }

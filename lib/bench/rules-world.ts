@@ -7,6 +7,8 @@ import type { RunningSandbox } from '../sandbox/server';
 export interface RulesWorld {
   readonly system: string;
   readonly listener: string;
+  /** As far as rules go. */
+  readonly manifest: Manifest;
   readonly emergency: Emergency;
   /** Puts green in front again, and the maintenance answer too if wanted. */
   greenInFront(maintenance?: boolean): Promise<void>;
@@ -69,6 +71,7 @@ export async function rulesWorld(sandbox: RunningSandbox, system: string, applic
   return {
     system,
     listener,
+    manifest,
     emergency,
     async greenInFront(maintenance = false) {
       const where = { live: 'green', maintenance } as const;
