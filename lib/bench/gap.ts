@@ -19,8 +19,10 @@ export interface GapPart {
   readonly step: string;
   readonly title: string;
   readonly ms: number;
-  /** Of it, between two looks: for tasks, targets, databases. The rest is calls and SQL. */
+  /** Of it, between two looks: for tasks, targets, databases. */
   readonly waitedMs: number;
+  /** Of it, while AWS had a call to answer. The rest is SQL and our own work. */
+  readonly awsMs: number;
   /** AWS calls begun in it, and of them those to the journal. */
   readonly calls: number;
   readonly journalCalls: number;
@@ -64,10 +66,24 @@ export function takeApart(gap: Span, events: readonly JournalEvent[], calls: rea
       ms: Math.round(to - from),
       // a step that the gap cuts has waited no longer than its part.
       waitedMs: Math.round(Math.min(end.waitedMs, to - from)),
+      awsMs: Math.round(covered(calls, { from, to })),
       calls: inside.length,
       journalCalls: inside.filter(({ service }) => service === 's3').length,
     });
     from = to;
   }
   return { ...gap, ms: Math.round(gap.to - gap.from), parts };
+}
+
+/** How much of `span` lies within any of the calls, which may overlap. */
+function covered(calls: readonly Span[], span: Span): number {
+  let sum = 0;
+  let until = span.from;
+  for (const { from, to } of [...calls].sort((a, b) => a.from - b.from)) {
+    const [begin, end] = [Math.max(from, until), Math.min(to, span.to)];
+    if (end <= begin) continue;
+    sum += end - begin;
+    until = end;
+  }
+  return sum;
 }

@@ -1,4 +1,5 @@
 /** The window bench for a terminal of 80 columns. */
+import { cut } from '../report/style';
 import type { GapPart } from './gap';
 import type { Switch, WindowBench } from './window';
 
@@ -21,21 +22,25 @@ function switchLines(verb: string, { median, samplesMs, commandSeconds, calls }:
   return [
     '',
     `${verb}: ${median.ms} ms without a write (median of ${samplesMs.join(', ')}); the command ${commandSeconds} s, ${calls} AWS calls`,
-    row('', 'ms', 'waiting', 'calls', 'journal'),
-    ...median.parts.map((part) =>
-      row(part.title, String(part.ms), part.waitedMs ? String(part.waitedMs) : '', String(part.calls), String(part.journalCalls)),
+    row('', 'ms', 'waiting', 'AWS', 'calls', 'journal'),
+    ...median.parts.map(({ title, ms, waitedMs, awsMs, calls: each, journalCalls }) =>
+      row(title, ms, waitedMs || '', awsMs, each, journalCalls),
     ),
     row(
       'together',
-      String(median.ms),
-      String(total((part) => part.waitedMs)),
-      String(total((part) => part.calls)),
-      String(total((part) => part.journalCalls)),
+      median.ms,
+      total((part) => part.waitedMs),
+      total((part) => part.awsMs),
+      total((part) => part.calls),
+      total((part) => part.journalCalls),
     ),
   ];
 }
 
-function row(title: string, ms: string, waiting: string, calls: string, journal: string): string {
-  const cut = title.length > 46 ? `${title.slice(0, 45)}…` : title;
-  return `  ${cut.padEnd(46)}${ms.padStart(7)}${waiting.padStart(9)}${calls.padStart(7)}${journal.padStart(9)}`;
+type Cell = string | number;
+
+function row(title: Cell, ms: Cell, waiting: Cell, aws: Cell, calls: Cell, journal: Cell): string {
+  const text = String(title);
+  const right = (cell: Cell, width: number) => String(cell).padStart(width);
+  return `  ${cut(text, 41).padEnd(41)}${right(ms, 7)}${right(waiting, 9)}${right(aws, 6)}${right(calls, 7)}${right(journal, 8)}`;
 }

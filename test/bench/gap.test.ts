@@ -30,20 +30,21 @@ test('the parts of a gap add up to it, each with its waiting and the calls that 
     call(160, 'elbv2'),
     call(205, 's3'),
     call(400, 'ecs'),
+    call(402, 'ecs'), // beside the one before
     call(1_250, 'ecs'),
     call(1_280, 'ecs'), // customers write again
   ]);
   expect(gap.ms).toBe(1110);
   expect(gap.parts).toEqual([
-    { step: 'maintenance', title: 'The maintenance', ms: 50, waitedMs: 0, calls: 1, journalCalls: 0 },
-    { step: 'migrations', title: 'The migrations', ms: 1000, waitedMs: 900, calls: 2, journalCalls: 1 },
+    { step: 'maintenance', title: 'The maintenance', ms: 50, waitedMs: 0, awsMs: 5, calls: 1, journalCalls: 0 },
+    { step: 'migrations', title: 'The migrations', ms: 1000, waitedMs: 900, awsMs: 12, calls: 3, journalCalls: 1 },
     // cut by the gap: it cannot have waited longer than its part of it.
-    { step: 'open', title: 'The open', ms: 60, waitedMs: 60, calls: 1, journalCalls: 0 },
+    { step: 'open', title: 'The open', ms: 60, waitedMs: 60, awsMs: 5, calls: 1, journalCalls: 0 },
   ]);
   expect(gap.parts.reduce((sum, { ms }) => sum + ms, 0)).toBe(gap.ms);
 });
 
 test('a write that is acknowledged only after the last step leaves no part of the gap unnamed', () => {
   const gap = takeApart({ from: 1_002_000, to: 1_005_000 }, events, []);
-  expect(gap.parts).toEqual([{ step: 'watch', title: 'The watch', ms: 3000, waitedMs: 0, calls: 0, journalCalls: 0 }]);
+  expect(gap.parts).toEqual([{ step: 'watch', title: 'The watch', ms: 3000, waitedMs: 0, awsMs: 0, calls: 0, journalCalls: 0 }]);
 });
