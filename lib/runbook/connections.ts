@@ -1,7 +1,7 @@
 /** The master user's connections of one invocation, opened when they are first asked for. */
 import type { Aws } from '../aws';
 import type { Manifest } from '../manifest/schema';
-import { type Address, connect, type Db, type Login } from '../postgres/connect';
+import { type Address, connect, DatabaseError, type Db, ident, type Login } from '../postgres/connect';
 import { HeldDb, type Holder } from '../postgres/holder';
 import { exit, Stop } from './errors';
 import type { Operator, Verb } from './events';
@@ -59,7 +59,9 @@ export class Connections {
       await held.take();
     } catch (error) {
       await db.close();
-      throw error;
+      throw error instanceof DatabaseError && error.sqlstate === '42501'
+        ? mayNotHold(instance, login.username, address.database, error)
+        : error;
     }
     return held;
   }
@@ -102,4 +104,12 @@ const takenOver = (instance: string, message: string, { verb }: HoldingRun): Sto
     state: `This run changed nothing on ${instance} after that.`,
     next: ['npm run status -- --watch', `npm run ${verb} -- --take-over`],
     exit: exit.locked,
+  });
+
+/** A right of the master user's that waiting does not bring. */
+const mayNotHold = (instance: string, user: string, database: string, cause: DatabaseError): Stop =>
+  new Stop('database.no-right', `'${user}' may not note in ${instance} which run changes it: ${cause.message}`, {
+    state: 'Nothing was changed on it.',
+    next: [`as its owner: GRANT CREATE ON DATABASE ${ident(database)} TO ${ident(user)}`, 'then the same command again'],
+    cause,
   });
