@@ -35,11 +35,13 @@ export function twoPartsText({
   contract,
   deferrable: would,
 }: {
-  readonly contract?: ContractPart;
+  readonly contract?: ContractPart & { readonly failed?: string };
   readonly deferrable: readonly string[];
 }): string | undefined {
   const names = (ids: readonly string[]) => (ids.length > 0 ? `: ${ids.join(', ')}` : '');
   const bridges = (n: number) => `${n} ${n === 1 ? 'bridge' : 'bridges'}`;
+  if (contract?.failed)
+    return `the contract part ${contract.failed}. It may count on what the new release writes until the teardown; if it does not, the teardown will stop there`;
   if (contract)
     return `the contract part, at the teardown, changes ${contract.changes.length} more and saves ${bridges(contract.saved.length)}${names(contract.saved.map(({ id }) => id))}`;
   return would.length === 0 ? undefined : `a contract part, at the teardown, would save ${bridges(would.length)}${names(would)}`;

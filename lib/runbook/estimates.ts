@@ -51,13 +51,14 @@ export function withEstimates<S extends { readonly id: string; readonly estimate
 /** The step that runs a part of the migrations, and where its trial has left what that part took (lib/steps/trial.ts). */
 const tried: Readonly<Record<string, (found: Tried) => Tried | undefined>> = {
   migrations: (found) => found,
-  'migrations.contract': ({ contract }) => contract,
+  'migrations.contract': ({ contract }) => (contract?.failed === undefined ? contract : undefined),
 };
 
 interface Tried {
   /** From asking for the task to its end. */
   readonly takes?: number;
   readonly seconds?: number;
+  readonly failed?: string;
   readonly contract?: Tried;
 }
 

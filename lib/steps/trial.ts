@@ -163,7 +163,7 @@ export interface TrialFound extends PartFound {
   readonly deferrable: readonly string[];
 }
 
-interface PartFound extends Pick<TrialFacts, 'seconds' | 'takes' | 'locks'> {
+interface PartFound extends Pick<TrialFacts, 'seconds' | 'takes' | 'locks' | 'failed'> {
   readonly rewritten: readonly { readonly table: string; readonly bytes: number }[];
 }
 
@@ -191,7 +191,7 @@ async function sorted(context: Context, copy: string, name: (id: string) => stri
   const [before, expanded] = [context.facts(name('trial.form')), context.facts(name('trial.expanded'))] as unknown as Form[];
   const declared = declaredBy(context);
   const night = classify(before!.catalog, expanded!.catalog, declared);
-  const of = ({ seconds, takes, locks }: TrialFacts) => ({ seconds, takes, locks });
+  const of = ({ seconds, takes, locks, failed }: TrialFacts) => ({ seconds, takes, locks, ...(failed ? { failed } : {}) });
   const found = {
     ...of(context.facts(name('trial.migrate')) as unknown as TrialFacts),
     now: expanded!.catalog,
@@ -200,6 +200,7 @@ async function sorted(context: Context, copy: string, name: (id: string) => stri
   };
   const run = context.view.facts(name('trial.contract')) as unknown as TrialFacts | undefined;
   if (!run) return { ...found, deferrable: deferrable(night).map(({ id }) => id) };
+  if (run.failed) return { ...found, contract: { ...of(run), rewritten: [], changes: [], saved: [] }, deferrable: [] };
   const after = await noteForm(context, copy);
   // rows of a table that is gone after it travel no more.
   const there = (declared.rows ?? []).filter(({ of: table }) => after.catalog.tables.some((one) => one.name === table));

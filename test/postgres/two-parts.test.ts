@@ -55,6 +55,13 @@ test('in one part, it is said which bridges a contract part would save', () => {
   expect(twoPartsText({ deferrable: [] })).toBeUndefined();
 });
 
+test('a contract part that fails on a copy of today is said, with what that may mean', () => {
+  const failed = 'ended with exit code 1: column "phone" of relation "users" contains null values';
+  expect(twoPartsText({ deferrable: [], contract: { changes: [], saved: [], failed } })).toBe(
+    `the contract part ${failed}. It may count on what the new release writes until the teardown; if it does not, the teardown will stop there`,
+  );
+});
+
 test('a contract part that saves nothing is said to save nothing', () => {
   const night = classify(before!, expanded!).differences;
   expect(twoPartsText({ deferrable: [], contract: contractPart(night, night) })).toBe(

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Aws } from '../../lib/aws';
 import type { Db } from '../../lib/postgres/connect';
 import { migrationsAllowed } from '../../lib/postgres/fence';
+import { prepareLocks } from '../../lib/postgres/rewrites';
 import { wallClock } from '../../lib/runbook/clock';
 import type { RunAnswer } from '../../lib/runbook/run';
 import { migrationsTried } from '../../lib/steps/trial-migrations';
@@ -20,8 +21,7 @@ beforeAll(async () => {
 });
 afterAll(stopServers);
 
-test('locks and duration are whole although the runner had to hand over while a table was closed', async () => {
-  const rig = new Rig();
+async function open(rig: Rig): Promise<void> {
   const shared = { ...manifest.shared, database: { ...manifest.shared.database, name: database, roles } };
   await rig.journal().append(
     'open',
@@ -33,6 +33,41 @@ test('locks and duration are whole although the runner had to hand over while a 
       state: { production: 'video-db', opened: true },
     },
   );
+}
+
+test.each([
+  ['expand', 'stopped'],
+  ['contract', 'finished'],
+] as const)('a part that fails on the copy: %s, the run has %s', async (part, state) => {
+  const rig = new Rig();
+  await open(rig);
+  const lines = ['0007_numbers: check constraint "charges_cents_positive" is violated by some row'];
+  const task = { arn: 'arn', id: 'task', status: 'STOPPED', exitCode: 1, reason: undefined, seconds: 2, takes: 9 };
+  const aws = {
+    databases: { describe: async () => ({ address: server.address }) },
+    settings: { secret: async () => master, writeSecret: async () => undefined },
+    tasks: { findOnce: async () => task, runOnce: async () => undefined },
+    logs: { lines: async (_group: string, _stream: string, token?: string) => ({ lines: token ? [] : lines, token: 'end' }) },
+  } as unknown as Aws;
+  await prepareLocks(db);
+  const step = migrationsTried({ id: 'trial.x', copy: 'video-w1-trial', color: 'green', part, attempt: 1 });
+  // it was tried before: this run only looks.
+  const answer = await rig.advance([{ id: step.id, title: step.title, estimateSeconds: 1, patienceSeconds: 60, observe: step.observe }], {
+    ...{ aws, verb: 'stage', run: 'stage-1' },
+  });
+  expect(answer).toMatchObject({
+    state,
+    ...(state === 'stopped' ? { code: 'trial.migrations.failed', message: expect.stringContaining(lines[0]!) } : {}),
+  });
+  const done = (await rig.events()).find(({ type }) => type === 'step.done');
+  // what the new release writes until the teardown is not on a copy of today.
+  if (state === 'finished')
+    expect(done).toMatchObject({ facts: { failed: expect.stringContaining(`ended with exit code 1: ${lines[0]}`) } });
+});
+
+test('locks and duration are whole although the runner had to hand over while a table was closed', async () => {
+  const rig = new Rig();
+  await open(rig);
   const started: string[] = [];
   let stopped = false;
   const task = () => ({
