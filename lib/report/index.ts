@@ -79,7 +79,7 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
         events: (view, added) => screen.events(view, mine(added)),
         tick: (now) => screen.draw(now),
         close() {
-          screen.draw(Date.now());
+          screen.drawAgain();
           following = undefined;
         },
       };
@@ -96,6 +96,8 @@ class LiveScreen {
   private readonly seen: JournalEvent[] = [];
   private noted: string[] = [];
   private asking = false;
+  /** What time it was at the last drawing, by the clock of whoever calls: this machine's own may be wrong. */
+  private now = 0;
 
   constructor(
     private readonly block: Block,
@@ -114,7 +116,12 @@ class LiveScreen {
     this.asking = last.type === 'gate.asked';
   }
 
+  drawAgain(): void {
+    this.draw(this.now);
+  }
+
   draw(now: number): void {
+    this.now = now;
     if (this.asking) return;
     const style = this.style();
     const room = { ...style, rows: style.rows - this.noted.length };
