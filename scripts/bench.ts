@@ -101,7 +101,9 @@ program
 
 program
   .command('switch')
-  .description('how many AWS calls the steps that move traffic take, with 4 and with 33 applications (99 rules, of the 100 that AWS allows)')
+  .description(
+    'how many AWS calls the steps that move traffic take, with 4 and with 33 applications (99 rules, of the 100 that AWS allows)',
+  )
   .option('--json', 'one object on standard output')
   .action(async (flags: { json?: boolean }) => {
     const folder = mkdtempSync(join(tmpdir(), 'switchback-bench-'));

@@ -52,15 +52,14 @@ export async function smallWorld(): Promise<SmallWorld> {
   const sandbox = await sandboxForTest({ images, speed: 600, onCall });
   const before = { ...process.env };
   Object.assign(process.env, sandbox.env);
-  const { call } = sandbox;
   const open: Db[] = [];
 
-  await call('s3', 'CreateBucket', { Bucket: 'journal' });
+  await sandbox.call('s3', 'CreateBucket', { Bucket: 'journal' });
   for (const [Name, secret] of [
     ['master', master],
     ['feed', { username: 'switchback_feed', password: 'feed-secret' }],
   ])
-    await call('secretsmanager', 'CreateSecret', { Name, SecretString: JSON.stringify(secret) });
+    await sandbox.call('secretsmanager', 'CreateSecret', { Name, SecretString: JSON.stringify(secret) });
   await makeWorkers(sandbox);
   await makeDatabases(sandbox);
 
@@ -133,39 +132,39 @@ async function control({ endpoint }: TestSandbox, path: string, body: object): P
   if (answer.status !== 200) throw new Error(await answer.text());
 }
 
-async function makeDatabases({ call }: TestSandbox): Promise<void> {
+async function makeDatabases(sandbox: TestSandbox): Promise<void> {
   const DBParameterGroupName = 'logical';
-  await call('rds', 'CreateDBParameterGroup', { DBParameterGroupName, DBParameterGroupFamily: 'postgres17', Description: 'feeds' });
+  await sandbox.call('rds', 'CreateDBParameterGroup', { DBParameterGroupName, DBParameterGroupFamily: 'postgres17', Description: 'feeds' });
   const [one, two] = [
     { ParameterName: 'rds.logical_replication', ParameterValue: '1', ApplyMethod: 'pending-reboot' },
     { ParameterName: 'wal_receiver_timeout', ParameterValue: '5000', ApplyMethod: 'immediate' },
   ];
-  await call('rds', 'ModifyDBParameterGroup', { DBParameterGroupName, Parameters: [one, two] });
+  await sandbox.call('rds', 'ModifyDBParameterGroup', { DBParameterGroupName, Parameters: [one, two] });
   const available = (id: string) =>
     eventually(async () => {
-      const { DBInstances } = await call('rds', 'DescribeDBInstances', { DBInstanceIdentifier: id });
+      const { DBInstances } = await sandbox.call('rds', 'DescribeDBInstances', { DBInstanceIdentifier: id });
       return DBInstances[0].DBInstanceStatus === 'available';
     }, 30);
-  await call('rds', 'CreateDBInstance', {
+  await sandbox.call('rds', 'CreateDBInstance', {
     ...{ DBInstanceIdentifier: production, DBInstanceClass: 'db.t4g.micro', Engine: 'postgres', AllocatedStorage: 20, DBName: database },
     ...{ MasterUsername: master.username, MasterUserPassword: master.password, DBParameterGroupName, BackupRetentionPeriod: 1 },
   });
   await available(production);
-  await call('rds', 'CreateDBInstanceReadReplica', {
+  await sandbox.call('rds', 'CreateDBInstanceReadReplica', {
     ...{ DBInstanceIdentifier: fallback, SourceDBInstanceIdentifier: production, DBParameterGroupName, BackupRetentionPeriod: 1 },
   });
   await available(fallback);
 }
 
-async function makeWorkers({ call }: TestSandbox): Promise<void> {
-  await call('ecs', 'CreateCluster', { clusterName: 'video' });
+async function makeWorkers(sandbox: TestSandbox): Promise<void> {
+  await sandbox.call('ecs', 'CreateCluster', { clusterName: 'video' });
   const networkConfiguration = { awsvpcConfiguration: { subnets: ['subnet-1'], securityGroups: ['sg-1'] } };
   for (const { service } of workers) {
-    await call('ecs', 'RegisterTaskDefinition', {
+    await sandbox.call('ecs', 'RegisterTaskDefinition', {
       ...{ family: service, networkMode: 'awsvpc', requiresCompatibilities: ['FARGATE'], cpu: '256', memory: '512' },
       containerDefinitions: [{ name: 'app', image: 'repository/app:v1', command: ['node', 'worker.js'], stopTimeout: 120 }],
     });
-    await call('ecs', 'CreateService', {
+    await sandbox.call('ecs', 'CreateService', {
       ...{ cluster: 'video', serviceName: service, taskDefinition: service, desiredCount: 1, networkConfiguration },
     });
   }
