@@ -25,7 +25,7 @@ export function drained(instance: string): Step {
   };
 }
 
-export function fenced(instance: string, options: { id?: string; title?: string; holdsUntil?: string } = {}): Step {
+export function fenced(instance: string, options: { id?: string; title?: string; holdsUntil?: string; again?: boolean } = {}): Step {
   return {
     id: options.id ?? 'database.fence',
     title: options.title ?? `Fence ${instance}: nobody but Switchback can write, and prove it`,
@@ -33,6 +33,7 @@ export function fenced(instance: string, options: { id?: string; title?: string;
     patienceSeconds: 60,
     pollMs: 100,
     ...(options.holdsUntil ? { holdsUntil: options.holdsUntil } : {}),
+    ...(options.again ? { again: true } : {}),
     async observe(context) {
       const db = await context.database(instance);
       const { roles, acknowledged } = context.manifest.shared.database;

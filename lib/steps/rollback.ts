@@ -21,7 +21,7 @@ export interface RollbackOptions {
   readonly acceptLoss?: boolean;
 }
 
-/** @throws Stop `rollback.nowhere` for the first opening of a system */
+/** @throws Stop `rollback.nowhere` for the first opening of a system, `rollback.too-late` once a teardown deletes what it would go back to */
 export function planRollback(world: World, { acceptLoss = false }: RollbackOptions = {}): Step[] {
   const { window, manifest } = world;
   const { from, to, production, fallback } = window;
@@ -30,6 +30,18 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       next: ['npm run cutover'],
       exit: exit.usage,
     });
+  }
+  const deleting = ['fallback.delete', 'standby.delete'].find((step) => world.view.begun('teardown', step));
+  if (deleting && !world.view.series.rollback) {
+    throw new Stop(
+      'rollback.too-late',
+      `the teardown of ${window.name} has begun to delete ${deleting === 'fallback.delete' ? fallback : `${from}'s stack`}`,
+      {
+        state: `${to} serves on ${production}; nothing was changed.`,
+        next: ['npm run teardown', 'npm run status'],
+        exit: exit.refused,
+      },
+    );
   }
   const { migrated, opened: wasOpened } = progressOf(world);
   const fed = forkOf(world) === 'ahead';
@@ -52,7 +64,8 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       schedule,
     ];
   }
-  const closed = [drained(production), fenced(production, { holdsUntil: 'end' })];
+  // there is no other way out than on: what was written while it was open, the comparison finds.
+  const closed = [drained(production), fenced(production, { holdsUntil: 'end', again: true })];
   const toFallback = [
     readsFrom(from, 'all', fallback, { id: 'live.fallback', title: `Point ${from} at ${fallback}`, wait: true, holdsUntil: 'end' }),
     fallbackIsProduction(fallback),

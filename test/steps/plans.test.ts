@@ -139,6 +139,15 @@ test('a teardown after a rollback keeps the fallback, which is production now, a
   ]);
 });
 
+test('once a teardown deletes what it would go back to, a rollback is refused before anything is down', () => {
+  const night = ['cutover migrations', 'cutover database.open', 'cutover traffic.proof'];
+  expect(() => planRollback(worldAfter([...night, 'teardown retired.fence']), { acceptLoss: true })).not.toThrow();
+  for (const step of ['fallback.delete', 'standby.delete'])
+    expect(() => planRollback(worldAfter([...night, `teardown ${step}`]), { acceptLoss: true })).toThrow(
+      expect.objectContaining({ code: 'rollback.too-late', next: ['npm run teardown', 'npm run status'] }),
+    );
+});
+
 test('a teardown of a window that got nowhere refuses, with the two ways on', () => {
   expect(() => planTeardown(worldAfter(['cutover migrations']))).toThrow(
     'w1 is neither cut over nor rolled back: there is no standby to tear down',
