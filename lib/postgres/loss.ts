@@ -36,6 +36,13 @@ export async function lossManifest(fallback: Db, { old, classification, notPutBa
       rows: Math.abs(table.rowsA - table.rowsB) || table.differences.length,
     });
   }
+  for (const { table, rows } of proof?.since?.gone ?? []) {
+    losses.push({
+      is: 'broken',
+      what: `rows of ${table} are gone: customers have deleted them since the opening, or they never arrived`,
+      rows,
+    });
+  }
   for (const table of classification.plan.inert) {
     const [row] = await fallback.query<{ rows: number }>(`SELECT count(*)::float8 AS rows FROM ${table.name}`);
     if (row!.rows > 0) losses.push({ is: 'kept', what: `rows of the new table ${table.name}`, rows: row!.rows });

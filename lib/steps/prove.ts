@@ -1,19 +1,20 @@
 /** After a rollback: the fallback holds everything the fenced production holds, proven from the moment in the gap. */
 
-import type { Snapshot } from '../postgres/compare';
+import type { Progress, Snapshot } from '../postgres/compare';
 import { type Loss, lossManifest } from '../postgres/loss';
 import { mapping } from '../postgres/mapping';
-import { keepMoment, type Proof, prove } from '../postgres/prove';
+import { keepMoment, type MomentNote, noteMoment, type Proof, prove, proveAfterwards } from '../postgres/prove';
 import type { Context } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
 import { catalogBefore, declaredBy, planned } from './bridges';
 
 /**
  * The moment lives in a connection: it is kept by this step and compared by the next, in the same invocation. A runner
- * that died in between has lost it, and then the databases are compared as they are, where nobody has written yet.
+ * that died in between has lost it; what is noted of it lets rows be compared that nobody has written since.
  */
 export class Moment {
   snapshot: Snapshot | undefined;
+  note: MomentNote | undefined;
 }
 
 /** In the gap: production fenced, everything arrived, the fallback not open yet. */
@@ -24,10 +25,11 @@ export function momentKept(fallback: string, moment: Moment): Step {
     estimateSeconds: 1,
     patienceSeconds: 30,
     async observe() {
-      return moment.snapshot ? done() : todo();
+      return moment.snapshot && moment.note ? done(undefined, { note: moment.note }) : todo();
     },
     async act(context) {
       moment.snapshot = await keepMoment(await context.connection(fallback));
+      moment.note = await noteMoment(moment.snapshot.db);
     },
   };
 }
@@ -40,13 +42,8 @@ export function equalityProven(production: string, fallback: string, moment: Mom
     title: `Compare ${production} with the kept moment of ${fallback}: every row of the old form`,
     estimateSeconds: 30,
     patienceSeconds: 6 * 3600,
-    async observe() {
-      if (proof?.equal) {
-        return done(
-          `equal: ${proof.comparison.tables.length} tables${proof.uncompared.length > 0 ? `; without a source in the new form, so not compared: ${proof.uncompared.join(', ')}` : ''}`,
-          { proof },
-        );
-      }
+    async observe(context) {
+      if (proof?.equal) return done(words(proof), { proof, ...(isWhole(proof) ? {} : { proven: false }) });
       if (proof) {
         const different = proof.comparison.tables.filter(({ equal }) => !equal);
         return {
@@ -63,7 +60,7 @@ export function equalityProven(production: string, fallback: string, moment: Mom
             .join('; '),
         };
       }
-      if (!moment.snapshot) {
+      if (!moment.snapshot && !noted(context)) {
         return done('not proven: the moment was lost with the runner that kept it; compare the databases by hand if you must know', {
           proven: false,
         });
@@ -71,26 +68,50 @@ export function equalityProven(production: string, fallback: string, moment: Mom
       return todo();
     },
     async act(context) {
-      if (!moment.snapshot) return;
       const { classification } = planned(context);
-      let shownAt = 0;
-      proof = await prove(
-        await context.database(production),
-        moment.snapshot,
-        mapping(classification.plan, { names: 'old', declared: declaredBy(context) }),
-        (progress) => {
-          if (context.clock.elapsed() - shownAt < 2000) return;
-          shownAt = context.clock.elapsed();
-          void context
-            .progress(
-              `${progress.tables} of ${progress.ofTables} tables, ${progress.rows} of about ${progress.ofRows} rows: ${progress.table}`,
-            )
-            .catch(() => undefined);
-        },
-      );
+      const what = mapping(classification.plan, { names: 'old', declared: declaredBy(context) });
+      let shownAt = context.clock.elapsed();
+      const show = (progress: Progress): void => {
+        if (context.clock.elapsed() - shownAt < 2000) return;
+        shownAt = context.clock.elapsed();
+        void context.progress(progressWords(progress)).catch(() => undefined);
+      };
+      const [from, note] = [await context.database(production), noted(context)];
+      if (moment.snapshot) proof = await prove(from, moment.snapshot, what, show);
+      else if (note) {
+        await context.progress('the moment was lost with the runner that kept it: rows that nobody has written since are compared');
+        proof = await proveAfterwards(from, await context.connection(fallback), note, what, show);
+      }
       moment.snapshot = undefined;
     },
   };
+}
+
+const noted = ({ view }: Pick<Context, 'view'>): MomentNote | undefined => view.facts('proof.moment')?.['note'] as MomentNote | undefined;
+
+/** Nothing is left that could not be compared for want of the moment, but what customers have written. */
+const isWhole = ({ since }: Proof): boolean => !since || (since.gone.length === 0 && since.tooMany.length === 0);
+
+function words({ comparison, uncompared, since }: Proof): string {
+  const tables = `${comparison.tables.length} tables`;
+  const changed = since && since.changed > 0 ? ` but for ${since.changed} rows that customers have written since the opening` : '';
+  const gone = (since?.gone ?? []).map(
+    ({ table, rows, keys, counted }) =>
+      `${table}: ${rows} (${keys.join(', ')}${rows > keys.length ? ', …' : ''}), ${counted < rows ? `but only ${counted}` : counted} deletes and updates were counted`,
+  );
+  return [
+    since ? `equal${changed}, compared without the moment: ${tables}` : `equal: ${tables}`,
+    ...(gone.length > 0 ? [`not proven for rows that are gone, deleted by customers since or never arrived: ${gone.join('; ')}`] : []),
+    ...(since && since.tooMany.length > 0
+      ? [`not proven, because too many rows have been written since: ${since.tooMany.join(', ')}`]
+      : []),
+    ...(uncompared.length > 0 ? [`without a source in the new form, so not compared: ${uncompared.join(', ')}`] : []),
+  ].join('; ');
+}
+
+function progressWords({ tables, ofTables, rows, ofRows, table }: Progress): string {
+  const share = ofRows > 0 ? ` (${Math.floor((100 * rows) / ofRows)} %)` : '';
+  return `${tables} of ${ofTables} tables, ${rows} of about ${ofRows} rows${share}: ${table}`;
 }
 
 /** What the old form could not hold, possibly nothing. */
