@@ -43,7 +43,7 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
     feedLevel(production, fallback),
     formNoted(fallback),
     feedPaused(production, fallback),
-    readsFrom(from, 'all', fallback, { id: 'standby.move', title: `Start to point the rest of ${from} at ${fallback}`, wait: false }),
+    standbyMoved(from, fallback),
     migrationsRun(production, to),
     fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
     formClassified(production),
@@ -52,14 +52,9 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
     feedResumed(production, fallback),
     feedLevel(production, fallback, 'feed.canary'),
     roundTripped(production, fallback),
-    readsFrom(from, 'all', fallback, {
-      id: 'standby.fallback',
-      title: `Wait until all of ${from} reads from ${fallback}, ready to go back`,
-      wait: true,
-    }),
     changesCounted(production),
     opened(production, to),
-    ...toCustomers(world),
+    ...toCustomers(world, standbyReady(from, fallback)),
   ];
 }
 
@@ -76,24 +71,32 @@ function planCutoverWithFork(world: World, { from, to, fallback }: Names): Step[
     promoted(fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody can write to ${fallback} either`, holdsUntil: 'end' }),
     readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
+    standbyMoved(from, fallback),
     migrationsRun(production, to),
-    readsFrom(from, 'all', fallback, {
-      id: 'standby.fallback',
-      title: `Point the rest of ${from} at ${fallback}, ready to go back`,
-      wait: true,
-    }),
     fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
     changesCounted(production),
     { ...opened(production, to), pointOfLoss: true },
-    ...toCustomers(world),
+    ...toCustomers(world, standbyReady(from, fallback)),
   ];
 }
 
-/** The new color is tried by those who know the way, then by everybody. */
-function toCustomers({ window: { to }, manifest: { shared } }: World): Step[] {
+/** Asked for before the migrations: the new tasks come up while they run. */
+const standbyMoved = (from: Names['from'], fallback: string): Step =>
+  readsFrom(from, 'all', fallback, { id: 'standby.move', title: `Start to point the rest of ${from} at ${fallback}`, wait: false });
+
+const standbyReady = (from: Names['from'], fallback: string): Step =>
+  readsFrom(from, 'all', fallback, {
+    id: 'standby.fallback',
+    title: `Wait until all of ${from} reads from ${fallback}, ready to go back`,
+    wait: true,
+  });
+
+/** The new color is tried by those who know the way, while the old one's tasks come up for the way back; then by everybody. */
+function toCustomers({ window: { to }, manifest: { shared } }: World, ready: Step): Step[] {
   return [
     smokeTested(to),
     goNoGo(shared.landingTests),
+    ready,
     inFront(to),
     workersStarted(to),
     maintenanceParked(),

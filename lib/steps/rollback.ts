@@ -66,16 +66,19 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   // there is no other way out than on: what was written while it was open, the comparison finds.
   const closed = [drained(production), fenced(production, { holdsUntil: 'end', again: true })];
-  const toFallback = [
-    readsFrom(from, 'all', fallback, { id: 'live.fallback', title: `Point ${from} at ${fallback}`, wait: true, holdsUntil: 'end' }),
-    fallbackIsProduction(fallback),
-    opened(fallback, from),
-    ...backToCustomers,
-  ];
+  const moved = readsFrom(from, 'all', fallback, {
+    id: 'live.fallback',
+    title: `Point ${from} at ${fallback}`,
+    wait: true,
+    holdsUntil: 'end',
+  });
+  const toFallback = [fallbackIsProduction(fallback), opened(fallback, from), ...backToCustomers];
   // customers have written in the new form, and the fallback has been fed with it: nothing is lost, and it is proven.
   if (fed && wasOpened && !acceptLoss) {
     const moment = new Moment();
     return [
+      // out of traffic and only reading until it is opened: what new tasks take, nobody waits for.
+      moved,
       sequencesAhead(production, fallback),
       ...down,
       ...closed,
@@ -92,5 +95,5 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
   const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
-  return [...down, ...closed, lossAccepted(production), ...left, ...toFallback, schedule];
+  return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
 }

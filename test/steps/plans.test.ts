@@ -47,13 +47,15 @@ test('the cutover reads like the plan on the wall', () => {
     'Promote video-fallback-w1: from here it is the data before the change',
     'Prove that nobody can write to video-fallback-w1 either',
     "Let blue's open paths read from video-fallback-w1",
+    'Start to point the rest of blue at video-fallback-w1',
     "Run green's migrations on video-db, once",
-    'Point the rest of blue at video-fallback-w1, ready to go back',
     'Prove that video-db is still fenced after the migrations',
     'Note how many rows have changed so far, to count what comes after opening',
     'Open video-db to green, and only to green',
     'Smoke tests against green, past the maintenance answer',
     'Landing tests (landing test by the business), then go or no-go',
+    // asked for before the migrations; people's time at the gate is the tasks' time to come up.
+    'Wait until all of blue reads from video-fallback-w1, ready to go back',
     "Put green's rules in front",
     "Start green's workers, one by one",
     'Park the maintenance answer: the site is open',
@@ -222,6 +224,8 @@ describe('with a feed', () => {
 
   test('a rollback after opening loses nothing and proves it after customers are served', () => {
     expect(titles(planRollback(fed(['cutover migrations', 'cutover database.open'])))).toEqual([
+      // before customers notice anything: should its tasks need time, they take it here.
+      'Point blue at video-fallback-w1',
       "Move video-fallback-w1's sequences 10000 past video-db's",
       'Put the maintenance answer in front; open paths stay open',
       "Stop green's workers and prove them stopped",
@@ -231,7 +235,6 @@ describe('with a feed', () => {
       'Make everything applied durable on video-fallback-w1 and stop the feed',
       "Take the bridge off video-fallback-w1 and put the old form's rules back",
       'Keep this moment of video-fallback-w1, to compare it once customers are served again',
-      'Point blue at video-fallback-w1',
       'Record video-fallback-w1 as the production database',
       'Open video-fallback-w1 to blue, and only to blue',
       "Put blue's rules in front",
