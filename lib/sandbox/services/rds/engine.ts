@@ -100,56 +100,6 @@ export class Engine {
     if (recover) this.recover(instance);
   }
 
-  /** Stops the server's processes that `which` names (a condition on pg_stat_activity), until it is stopped or `thaw` lets them go on. */
-  async freeze(instance: Instance, which: string): Promise<number[]> {
-    const server = this.server(instance);
-    // one connection for all looks: the processes of many would be in the way of seeing them.
-    return server.connect('postgres', async (client) => {
-      const { rows } = await client.query<{ pid: number }>(`SELECT pid FROM pg_stat_activity WHERE ${which}`);
-      const waits = async (pid: number) =>
-        (
-          await client.query(`SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type IN ('Activity', 'Client') AND (${which})`, [
-            pid,
-          ])
-        ).rows.length > 0;
-      for (const { pid } of rows) await server.freeze(pid, () => waits(pid));
-      return rows.map(({ pid }) => pid);
-    });
-  }
-
-  thaw(instance: Instance): void {
-    this.servers.get(instance.resourceId)?.thaw();
-  }
-
-  /** The server writes more than it keeps for its logical slots, until it has given them up. Answers their names. */
-  async outrunSlots(instance: Instance): Promise<string[]> {
-    const server = this.server(instance);
-    const before = server.settings;
-    // as far as they go: one segment is kept, and nothing beside.
-    server.settings = { ...before, max_slot_wal_keep_size: '1MB', wal_keep_size: 0 };
-    server.reload();
-    const names = async (condition: string) =>
-      (
-        await server.query<{ name: string }>(
-          `SELECT slot_name AS name FROM pg_replication_slots WHERE slot_type = 'logical' AND ${condition}`,
-        )
-      ).map(({ name }) => name);
-    try {
-      for (const until = Date.now() + 30_000; (await names("wal_status <> 'lost'")).length > 0; ) {
-        if (Date.now() > until) throw new Error(`${instance.id} still keeps WAL for its slots after 30 s`);
-        // who reads from them must be behind.
-        await server.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_type = 'logical' AND active");
-        for (let segment = 0; segment < 3; segment += 1)
-          await server.query("SELECT pg_logical_emit_message(false, 'switchback', repeat('x', 1000)), pg_switch_wal()");
-        await server.query('CHECKPOINT');
-      }
-    } finally {
-      server.settings = before;
-      server.reload();
-    }
-    return names('true');
-  }
-
   /** The running server reads its parameter group's dynamic values. */
   reload(instance: Instance): void {
     const server = this.servers.get(instance.resourceId);
