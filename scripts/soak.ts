@@ -9,6 +9,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { exit } from '../lib/runbook/errors';
 import { endLines, repeatCommand, runLine } from '../lib/soak/screen';
 import { soak } from '../lib/soak/soak';
+import { bundleCommand } from './bundle';
 
 const whole = (low: number) => (text: string) => {
   const value = Number(text);
@@ -57,6 +58,7 @@ async function main(flags: Flags): Promise<number> {
     const result = await soak({
       root: join(__dirname, '..'),
       temp: tmpdir(),
+      bundle: bundleCommand,
       ...{ runs: flags.runs, seed, jobs: flags.jobs, keep: flags.keep ?? false },
       ...(flags.baseline === undefined ? {} : { baseline: resolve(flags.baseline) }),
       onPhase: (phase) => live && process.stderr.write(`\r\x1b[K${done} of ${flags.runs} done; ${phase} …`),

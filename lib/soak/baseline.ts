@@ -32,7 +32,7 @@ export interface BaselineOptions {
   readonly root: string;
   /** Where it lies. One that was made of the same code is used again; others are replaced. */
   readonly folder: string;
-  /** AWS seconds per real second, while it is made and in every copy. @default 200 */
+  /** AWS seconds per real second, while it is made. @default 200 */
   readonly speed?: number;
   readonly onPhase?: (phase: string) => void;
   readonly onLine: (source: string, line: string) => void;
@@ -82,7 +82,7 @@ export async function makeBaseline(options: BaselineOptions): Promise<void> {
   }
 }
 
-/** Copies a baseline's sandbox to `to`, which must not exist; start it there with `startGround`, at the same speed. */
+/** Copies a baseline's sandbox to `to`, which must not exist; start it there with `startGround`. */
 export async function copyBaseline(baseline: string, to: string): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
   openToServers(dirname(to));

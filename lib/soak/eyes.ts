@@ -67,6 +67,7 @@ type Json = Record<string, unknown>;
 
 export class Eyes {
   private readonly clients = new Map<string, Client>();
+  private readonly ended = new Set<string>();
 
   constructor(
     private readonly endpoint: string,
@@ -74,20 +75,25 @@ export class Eyes {
   ) {}
 
   async facts(): Promise<Facts> {
-    const shared = (await this.parameter('shared')) as Json;
-    const state = (await this.parameter('state')) as { production: string; window?: string };
+    const parts = ['shared', 'state', 'blue', 'green'].map((part) => `/switchback/${this.system}/${part}`);
+    const { Parameters: found } = await this.json('ssm', 'AmazonSSM.GetParameters', '1.1', { Names: parts });
+    const [shared, state, blue, green] = parts.map((name) => {
+      const value = (found as { Name: string; Value: string }[]).find(({ Name }) => Name === name)?.Value;
+      return value === undefined ? undefined : (JSON.parse(value) as Json);
+    });
+    if (!shared || !state) throw new Error(`there is no system ${this.system}`);
     const database = shared['database'] as { name: string; masterSecret: string };
     return {
-      blue: colorOf(await this.parameter('blue')),
-      green: colorOf(await this.parameter('green')),
+      blue: colorOf(blue),
+      green: colorOf(green),
       cluster: String(shared['cluster']),
       listener: (shared['listeners'] as { arn: string }[])[0]?.arn ?? '',
       database: database.name,
       masterSecret: database.masterSecret,
       scheduleGroup: (shared['schedule'] as { group: string }).group,
       runner: String(shared['runner']),
-      production: state.production,
-      window: state.window,
+      production: String(state['production']),
+      window: state['window'] as string | undefined,
     };
   }
 
@@ -145,18 +151,23 @@ export class Eyes {
     return ((JSON.parse(answer) as { Schedules?: { Name: string }[] }).Schedules ?? []).map(({ Name }) => Name);
   }
 
-  /** The last known state of every task of a service that has not ended: `RUNNING`, `STOPPING`, … */
-  async tasks(cluster: string, service: string): Promise<{ readonly arn: string; readonly status: string }[]> {
-    const arns: string[] = [];
-    for (const desiredStatus of ['RUNNING', 'STOPPED']) {
-      const listed = await this.ecs('ListTasks', { cluster, serviceName: service, desiredStatus });
-      arns.push(...((listed['taskArns'] as string[] | undefined) ?? []));
-    }
+  /** Every task of the cluster that has not ended, by its service: `RUNNING`, `STOPPING`, … */
+  async tasks(cluster: string): Promise<{ readonly service: string; readonly id: string; readonly status: string }[]> {
+    const listed = await Promise.all(
+      ['RUNNING', 'STOPPED'].map((desiredStatus) => this.ecs('ListTasks', { cluster, desiredStatus }) as Promise<{ taskArns?: string[] }>),
+    );
+    // what has ended does not begin again: not asked for twice.
+    const arns = listed.flatMap(({ taskArns }) => taskArns ?? []).filter((arn) => !this.ended.has(arn));
     if (arns.length === 0) return [];
-    const { tasks } = await this.ecs('DescribeTasks', { cluster, tasks: arns.slice(0, 100) });
-    return (tasks as { taskArn: string; lastStatus: string }[])
+    const { tasks } = (await this.ecs('DescribeTasks', { cluster, tasks: arns.slice(0, 100) })) as {
+      tasks: { taskArn: string; lastStatus: string; group: string }[];
+    };
+    for (const { taskArn, lastStatus } of tasks) if (lastStatus === 'STOPPED') this.ended.add(taskArn);
+    return tasks
       .filter(({ lastStatus }) => lastStatus !== 'STOPPED')
-      .map(({ taskArn, lastStatus }) => ({ arn: taskArn, status: lastStatus }));
+      .map(({ taskArn, lastStatus, group }) => ({
+        ...{ service: group.replace(/^service:/, ''), id: taskArn.split('/').at(-1)?.slice(0, 8) ?? '', status: lastStatus },
+      }));
   }
 
   async service(cluster: string, service: string): Promise<{ readonly wanted: number; readonly running: number } | undefined> {
@@ -198,14 +209,6 @@ export class Eyes {
   async close(): Promise<void> {
     await Promise.all([...this.clients.values()].map((client) => client.end().catch(() => undefined)));
     this.clients.clear();
-  }
-
-  private async parameter(name: string): Promise<unknown> {
-    const { Parameters: found } = await this.json('ssm', 'AmazonSSM.GetParameters', '1.1', {
-      Names: [`/switchback/${this.system}/${name}`],
-    });
-    const value = (found as { Value: string }[] | undefined)?.[0]?.Value;
-    return value === undefined ? undefined : JSON.parse(value);
   }
 
   private ecs(operation: string, input: Json): Promise<Json> {

@@ -3,7 +3,6 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { tsx } from '../rehearsal/ground';
 import type { Processes } from '../rehearsal/processes';
 import type { Strike } from './night';
 import type { Command } from './person';
@@ -26,6 +25,8 @@ export interface Ended {
 
 export interface HandOptions {
   readonly processes: Processes;
+  /** The command as one file. */
+  readonly command: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
   /** Called when a strike is due; the one at the first step strikes before anything has been done. */
@@ -46,7 +47,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
   log(`${by} types: npm run ${command.verb} -- ${args.join(' ')}`);
   const child = processes.start(
     `${command.verb} (${by})`,
-    [...tsx, `scripts/${command.verb}.ts`, '--json', '--system', 'video', ...args],
+    [process.execPath, options.command, command.verb, '--json', '--system', 'video', ...args],
     env,
   );
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;

@@ -95,9 +95,9 @@ const matches = (pattern: string, path: string): boolean =>
       .replaceAll('?', '.')}$`,
   ).test(path);
 
-/** Users that may change a table of the application now, other than those who administer. */
-const writersSql = (master: string): string => `select r.rolname as name from pg_roles r
-  where r.rolcanlogin and not r.rolsuper and r.rolname <> '${master}' and r.rolname !~ '^(rds|pg_)' and not pg_is_in_recovery()
+/** Users that may change a table of the application now, other than those who administer (on RDS the master user makes the roles). */
+const writersSql = `select r.rolname as name from pg_roles r
+  where r.rolcanlogin and not r.rolsuper and not r.rolcreaterole and r.rolname !~ '^(rds|pg_)' and not pg_is_in_recovery()
     and exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'public' and c.relkind in ('r', 'p')
       and has_schema_privilege(r.oid, n.oid, 'USAGE')
       and (has_table_privilege(r.oid, c.oid, 'INSERT') or has_table_privilege(r.oid, c.oid, 'UPDATE') or has_table_privilege(r.oid, c.oid, 'DELETE')))
@@ -105,8 +105,7 @@ const writersSql = (master: string): string => `select r.rolname as name from pg
 
 async function writersOn(eyes: Eyes, facts: Facts, { id, address }: Instance): Promise<string[]> {
   if (!address) return [];
-  const { username } = await eyes.secret(facts.masterSecret);
-  return (await eyes.sql<{ name: string }>(id, address, facts, writersSql(username))).map(({ name }) => name);
+  return (await eyes.sql<{ name: string }>(id, address, facts, writersSql)).map(({ name }) => name);
 }
 
 /** Production and the fallback; the copy that migrations are tried on has no way in and no way out. */
@@ -152,16 +151,13 @@ const alive = new Set(['RUNNING', 'DEACTIVATING', 'STOPPING']);
 
 async function twoOfOnce(eyes: Eyes, facts: Facts): Promise<string[]> {
   const problems: string[] = [];
-  const names = new Set(colorsOf(facts).flatMap(({ workers }) => workers.filter(({ once }) => once).map(({ name }) => name)));
-  for (const name of names) {
-    const running: string[] = [];
-    for (const color of colorsOf(facts)) {
-      for (const { service } of color.workers.filter((worker) => worker.name === name)) {
-        const tasks = (await eyes.tasks(facts.cluster, service)).filter(({ status }) => alive.has(status));
-        running.push(...tasks.map(({ arn, status }) => `${service} ${arn.split('/').at(-1)?.slice(0, 8)} ${status}`));
-      }
-    }
-    if (running.length > 1) problems.push(`more than one ${name} runs: ${running.join(', ')}`);
+  const tasks = (await eyes.tasks(facts.cluster)).filter(({ status }) => alive.has(status));
+  const once = colorsOf(facts).flatMap(({ workers }) => workers.filter((worker) => worker.once));
+  for (const name of new Set(once.map((worker) => worker.name))) {
+    const services = once.filter((worker) => worker.name === name).map(({ service }) => service);
+    const running = tasks.filter(({ service }) => services.includes(service));
+    if (running.length > 1)
+      problems.push(`more than one ${name} runs: ${running.map(({ service, id, status }) => `${service} ${id} ${status}`).join(', ')}`);
   }
   return problems;
 }
@@ -245,11 +241,12 @@ async function fenceProblems(eyes: Eyes, facts: Facts, expected: Expected): Prom
 /** The live color's workers run, as many as they should; none of the other color's. */
 async function workerProblems(eyes: Eyes, facts: Facts, { live }: Expected): Promise<string[]> {
   const problems: string[] = [];
+  const tasks = (await eyes.tasks(facts.cluster)).filter(({ status }) => alive.has(status));
   for (const color of ['blue', 'green'] as const) {
-    for (const { service, count } of facts[color]?.workers ?? []) {
+    for (const { service: name, count } of facts[color]?.workers ?? []) {
       const wanted = color === live ? count : 0;
-      const running = (await eyes.tasks(facts.cluster, service)).filter(({ status }) => alive.has(status)).length;
-      if (running !== wanted) problems.push(`${running} tasks of ${service} run, not ${wanted}`);
+      const running = tasks.filter(({ service }) => service === name).length;
+      if (running !== wanted) problems.push(`${running} tasks of ${name} run, not ${wanted}`);
     }
   }
   return problems;

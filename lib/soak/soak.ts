@@ -7,6 +7,8 @@ import { soakWindow, type WindowResult } from './window';
 export interface SoakOptions {
   /** The repository. */
   readonly root: string;
+  /** Makes the command as one file: what is shipped, and what starts fast. */
+  readonly bundle: (outfile: string) => void;
   /** Parent of the soak's own folder. */
   readonly temp: string;
   readonly runs: number;
@@ -36,8 +38,10 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   openToServers(folder);
   const baseline = options.baseline ?? join(folder, 'baseline');
   const results: WindowResult[] = [];
+  const command = join(folder, 'switchback.js');
   let stays = keep;
   try {
+    options.bundle(command);
     await makeBaseline({ root, folder: baseline, onPhase: (phase) => onPhase(`baseline: ${phase}`), onLine: options.onLine, signal });
     let next = 0;
     const worker = async () => {
@@ -45,7 +49,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
         const mine = seed + next;
         next += 1;
         onPhase(`seed ${mine}`);
-        const result = await soakWindow({ root, baseline, folder: join(folder, String(mine)), seed: mine, keep, signal });
+        const result = await soakWindow({ root, baseline, command, folder: join(folder, String(mine)), seed: mine, keep, signal });
         // a run that was broken off says nothing.
         if (signal.aborted) return;
         results.push(result);

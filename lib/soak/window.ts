@@ -7,7 +7,7 @@ import { audit, isClean } from '../../examples/video/audit';
 import { type Ground, startGround, tsx } from '../rehearsal/ground';
 import { Processes } from '../rehearsal/processes';
 import { removeDatabaseFiles } from '../sandbox/services/rds';
-import { copyBaseline, soakSpeed } from './baseline';
+import { copyBaseline } from './baseline';
 import { Eyes } from './eyes';
 import { type Ended, kill, killRunner, type } from './hand';
 import { type Color, problemsAt, type Station, Watch } from './invariants';
@@ -18,6 +18,8 @@ export interface WindowOptions {
   /** The repository. */
   readonly root: string;
   readonly baseline: string;
+  /** The command as one file. */
+  readonly command: string;
   /** For this run alone; its logs stay when it fails. */
   readonly folder: string;
   readonly seed: number;
@@ -43,6 +45,8 @@ export interface WindowResult {
 const system = 'video';
 const names = { production: 'video-database', fallback: 'video-fallback-w1', window: 'w1' } as const;
 const live: Readonly<Record<Color, string>> = { blue: '1.0.0', green: '2.0.0' };
+/** AWS seconds per second: faster ones have every health check cost more than what it saves. */
+const speed = 100;
 /** A command that takes longer than this hangs: the longest wait is for the lease of somebody who died, a minute. */
 const patienceMs = 300_000;
 /** Commands until a goal is reached; more than that is a circle. */
@@ -119,7 +123,7 @@ class Run {
   async play(): Promise<string[]> {
     this.log(JSON.stringify(this.night));
     await copyBaseline(this.options.baseline, this.sandboxFolder);
-    this.ground = await startGround(this.processes, { folder: this.sandboxFolder, speed: soakSpeed });
+    this.ground = await startGround(this.processes, { folder: this.sandboxFolder, speed });
     const { endpoint } = this.ground;
     const customers = await this.startCustomers();
     const watch = new Watch(endpoint, system);
@@ -229,6 +233,7 @@ class Run {
         left ? [...own.strikes.filter(({ kind }) => kind === 'faults' || kind === 'mishap'), leave] : own.strikes,
         {
           processes: this.processes,
+          command: this.options.command,
           env: { ...this.env, HOME: this.homeOf(own.by) },
           log: this.log,
           patienceMs,
@@ -268,7 +273,13 @@ class Run {
         this.commands += 1;
         const by = 'Zoe';
         await type({ verb: command.verb, args }, by, strike.here, [], {
-          ...{ processes: this.processes, env: { ...this.env, HOME: this.homeOf(by) }, log: this.log, patienceMs },
+          ...{
+            processes: this.processes,
+            command: this.options.command,
+            env: { ...this.env, HOME: this.homeOf(by) },
+            log: this.log,
+            patienceMs,
+          },
           strike: async () => undefined,
         });
       }
