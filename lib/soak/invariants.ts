@@ -27,7 +27,7 @@ export class Watch {
   private stopping = false;
   private readonly ended: Promise<void>;
 
-  constructor(endpoint: string, system: string, everyMs = 400) {
+  constructor(endpoint: string, system: string, everyMs = 600) {
     this.eyes = new Eyes(endpoint, system);
     this.ended = this.keepLooking(everyMs);
   }

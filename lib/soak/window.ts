@@ -346,7 +346,7 @@ class Run {
     const file = join(this.options.folder, 'acknowledgements.jsonl');
     const child = this.processes.start(
       'customers',
-      [...tsx, 'examples/video/customers.ts', '--url', url, '--rate', '15', '--file', file, '--json'],
+      [...tsx, 'examples/video/customers.ts', '--url', url, '--rate', '10', '--file', file, '--json'],
       this.env,
     );
     const deadline = performance.now() + 60_000;
