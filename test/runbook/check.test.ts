@@ -30,7 +30,7 @@ import {
 
 const manifest: Manifest = {
   ...modelled,
-  shared: { ...modelled.shared, database: { ...modelled.shared.database, name: database, roles } },
+  shared: { ...modelled.shared, database: { ...modelled.shared.database, name: database, roles, feedSecret: 'feed' } },
 };
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
 const name = feedName('w1');
@@ -125,7 +125,9 @@ beforeAll(async () => {
 });
 afterAll(stopServers);
 
+const asItShouldBe = structuredClone(shown);
 beforeEach(async () => {
+  Object.assign(shown, structuredClone(asItShouldBe));
   await night(
     ...ran('stage', 'watch.schedule', ['fork.feed', { markerMs: 3 }]),
     ...ran('cutover', 'database.fence', 'database.open', ['loss.baseline', { form: await readCatalog(production!) }], 'traffic.open', [
@@ -165,7 +167,6 @@ test('a hold in which everything is as it should be, with the time until which a
 });
 
 test('traffic, workers and schedules that somebody has changed', async () => {
-  const before = { ...shown };
   Object.assign(shown, { live: 'blue', maintenance: true, workers: { 'blue-clock': 1, 'green-clock': 0 }, schedules: [] });
   expect(await wrong()).toEqual({
     traffic: {
@@ -184,7 +185,6 @@ test('traffic, workers and schedules that somebody has changed', async () => {
       next: ['npm run status -- --check, now and then', `npm run teardown, after ${holdEndsAt}`],
     },
   });
-  Object.assign(shown, before);
 });
 
 test('somebody may write who must not, on either side', async () => {
