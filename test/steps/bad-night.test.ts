@@ -1,6 +1,10 @@
 /** What the sandbox does on a bad night, and real steps in the middle of it: noticed, said, survived. One story, run in its order. */
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { zipSync } from 'fflate';
 import { compareTables } from '../../lib/postgres/compare';
-import { feedLevel, feedStarted, slotMade } from '../../lib/steps/feed';
+import type { JournalEvent } from '../../lib/runbook/events';
+import { feedLevel, feedStarted, feedStopped, slotMade } from '../../lib/steps/feed';
 import { drained, fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
@@ -121,6 +125,60 @@ describe('workers', () => {
       ...{ cluster: 'video', serviceName: 'blue-clock', desiredStatus: 'STOPPED' },
     });
     expect(taskArns).toHaveLength(2);
+  });
+});
+
+describe('the runner function, in a machine whose clock is wrong', () => {
+  const watch = async (): Promise<JournalEvent | undefined> => {
+    const request = {
+      system: 'video',
+      verb: 'teardown',
+      watch: true,
+      window: 'w1',
+      run: 'watch-w1',
+      by: { who: 'schedule', where: 'test' },
+    };
+    const { Payload } = await world.sandbox.call('lambda', 'Invoke', { FunctionName: 'runner', Payload: JSON.stringify(request) });
+    expect(JSON.parse(Buffer.from(Payload).toString())).toEqual({ state: 'finished', window: 'w1' });
+    return (await world.events()).at(-1);
+  };
+
+  beforeAll(async () => {
+    const { shared, blue: color, green, fallbacks } = world.manifest;
+    for (const part of [shared, color, green, ...Object.values(fallbacks)]) {
+      const name = part?.part === 'fallback' ? `fallback-${part.window}` : part?.part;
+      const parameter = { Name: `/switchback/video/${name}`, Value: JSON.stringify(part), Type: 'String', Tier: 'Advanced' };
+      await world.sandbox.call('ssm', 'PutParameter', parameter);
+    }
+    const { outputFiles } = await build({
+      ...{ entryPoints: [join(__dirname, '../../lib/runbook/runner.lambda.ts')], bundle: true, write: false },
+      ...{ platform: 'node', target: 'node20', format: 'cjs', external: ['pg-native', '@aws-sdk/*'], logLevel: 'error' },
+    });
+    await world.sandbox.call('lambda', 'CreateFunction', {
+      ...{ FunctionName: 'runner', Runtime: 'nodejs20.x', Handler: 'index.handler', Timeout: 60, MemorySize: 512 },
+      ...{ Role: 'arn:aws:iam::111122223333:role/runner', Code: { ZipFile: zipSync({ 'index.js': outputFiles[0]!.contents }) } },
+    });
+  });
+
+  test.each([-3600, 3600])('%s s: what it writes has the time of AWS', async (seconds) => {
+    await world.strike('clock', 'runner', seconds);
+    // a disabled feed and an enabled one are news each time.
+    const db = await world.as(fallback, master);
+    await db.query(`ALTER SUBSCRIPTION switchback_w1 ${seconds < 0 ? 'DISABLE' : 'ENABLE'}`);
+    const from = Date.now();
+    const seen = await watch();
+    expect(seen).toMatchObject({ type: 'hold.seen', state: seconds < 0 ? 'paused' : 'alive' });
+    expect(Date.parse(seen?.at ?? '')).toBeGreaterThan(from - 2000);
+    expect(Date.parse(seen?.at ?? '')).toBeLessThan(Date.now() + 2000);
+  });
+});
+
+describe('a feed that production has given up', () => {
+  test('is stopped as any other', async () => {
+    await world.strike('slot', production);
+    expect(await world.command([feedStopped(fallback)], { verb: 'rollback' })).toEqual(finished);
+    const [row] = await (await world.as(fallback, master)).query('SELECT subenabled AS on FROM pg_subscription');
+    expect(row).toEqual({ on: false });
   });
 });
 

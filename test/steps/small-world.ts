@@ -24,6 +24,7 @@ export const workers = [
 export interface SmallWorld {
   readonly sandbox: TestSandbox;
   readonly aws: Aws;
+  readonly manifest: Manifest;
   /** Operations that were called from outside, in order. */
   readonly calls: readonly string[];
   /** One command: the steps to their end, by a run of its own. */
@@ -88,6 +89,7 @@ export async function smallWorld(): Promise<SmallWorld> {
   const world: SmallWorld = {
     sandbox,
     aws,
+    manifest,
     calls,
     command: (steps, options = {}) => {
       const run = options.run ?? `run-${++nonces}`;
