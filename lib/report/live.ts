@@ -118,8 +118,21 @@ function stepLines(step: PlannedStep, mark: Mark, series: Series, events: readon
   const line = `${symbol} ${mark === 'running' ? paint('bold', text) : mark === 'done' || mark === 'open' ? paint('dim', text) : text}`;
   const progress = events.findLast((event) => event.type === 'step.progress' && event.step === step.id);
   const shown =
-    mark === 'running' && progress?.type === 'step.progress' ? [paint('dim', cut(`    ${progress.text.split('\n').at(-1)}`, columns))] : [];
+    mark === 'running' && progress?.type === 'step.progress'
+      ? [
+          paint(
+            'dim',
+            cut(`    ${progress.share === undefined ? '' : `${bar(progress.share)}  `}${progress.text.split('\n').at(-1)}`, columns),
+          ),
+        ]
+      : [];
   return [line, ...shown];
+}
+
+/** Twenty places wide, and the share in words for those who cannot see it. */
+function bar(share: number): string {
+  const full = Math.max(0, Math.min(20, Math.floor(share * 20)));
+  return `${'█'.repeat(full)}${'░'.repeat(20 - full)} ${`${Math.floor(share * 100)} %`.padStart(5)}`;
 }
 
 /** The lines around the current step, as many as there is room for; what is left out is counted. */

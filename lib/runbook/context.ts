@@ -25,8 +25,8 @@ export interface Context {
   facts(step: string): Facts;
   /** Ends the window in the journal. */
   closeWindow(outcome: string): Promise<void>;
-  /** For people, about what is going on inside the current step: a line, or several. */
-  progress(text: string): Promise<void>;
+  /** For people, about what is going on inside the current step: a line, or several. `share`: how much of it is done, from 0 to 1. */
+  progress(text: string, share?: number): Promise<void>;
 }
 
 /** A color's part of the manifest. @throws Error when its stack has not been deployed */

@@ -101,7 +101,8 @@ export type EventBody =
   /** Says that a writer that waits long is still there: every event of a writer moves its lease on by a minute. */
   | { readonly type: 'run.alive' }
   | { readonly type: 'step.started'; readonly step: string }
-  | { readonly type: 'step.progress'; readonly step: string; readonly text: string }
+  /** `share`: of the step's work, from 0 to 1, where it is known. */
+  | { readonly type: 'step.progress'; readonly step: string; readonly text: string; readonly share?: number }
   | {
       readonly type: 'step.done';
       readonly step: string;

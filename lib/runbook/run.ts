@@ -240,7 +240,12 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
       });
     }
     if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
-    if (detail !== undefined && detail !== shown && (await sayProgress(options, step, detail))) shown = detail;
+    if (
+      detail !== undefined &&
+      detail !== shown &&
+      (await sayProgress(options, step, detail, seen.is === 'pending' ? seen.share : undefined))
+    )
+      shown = detail;
     await keepLease(options);
     const answer = await heed.during(step);
     if (answer) return answer;
@@ -357,8 +362,8 @@ function contextOf(options: RunOptions, step: Step, connections: Connections, wa
       if (!facts) throw new Error(`the step ${id} has left no facts in ${view.name}`);
       return facts;
     },
-    progress: async (text) => {
-      await journal.append(options.run, options.by, { type: 'step.progress', step: step.id, text });
+    progress: async (text, share) => {
+      await journal.append(options.run, options.by, progressed(step, text, share));
     },
     closeWindow: async (outcome) => {
       await journal.append(options.run, options.by, { type: 'window.closed', outcome });
@@ -368,11 +373,18 @@ function contextOf(options: RunOptions, step: Step, connections: Connections, wa
 
 const lastProgress = new WeakMap<Journal, number>();
 
+const progressed = ({ id }: Step, text: string, share: number | undefined): EventBody => ({
+  type: 'step.progress',
+  step: id,
+  text,
+  ...(share === undefined ? {} : { share }),
+});
+
 /** At most one line a second into the journal, so that a fast poll does not fill it. */
-async function sayProgress({ journal, clock, run, by }: RunOptions, step: Step, text: string): Promise<boolean> {
+async function sayProgress({ journal, clock, run, by }: RunOptions, step: Step, text: string, share?: number): Promise<boolean> {
   if (clock.elapsed() - (lastProgress.get(journal) ?? Number.NEGATIVE_INFINITY) < 1000) return false;
   lastProgress.set(journal, clock.elapsed());
-  await journal.append(run, by, { type: 'step.progress', step: step.id, text });
+  await journal.append(run, by, progressed(step, text, share));
   return true;
 }
 

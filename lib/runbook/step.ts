@@ -11,7 +11,7 @@ export type Observation =
   /** It is not so, and nothing is on its way. */
   | { readonly is: 'todo'; readonly detail?: string }
   /** It has been asked for and is on its way: wait, do not ask again. */
-  | { readonly is: 'pending'; readonly detail?: string }
+  | { readonly is: 'pending'; readonly detail?: string; readonly share?: number }
   /** It was tried and went wrong. Tried again only when an operator runs the verb again. */
   | { readonly is: 'failed'; readonly code: string; readonly message: string }
   /** It cannot be told. `look` is what a person can look at. */
@@ -65,4 +65,9 @@ export const done = (detail?: string, facts?: Facts): Observation => ({
   ...(facts === undefined ? {} : { facts }),
 });
 export const todo = (detail?: string): Observation => ({ is: 'todo', ...(detail === undefined ? {} : { detail }) });
-export const pending = (detail?: string): Observation => ({ is: 'pending', ...(detail === undefined ? {} : { detail }) });
+/** `share`: how much of it is done, from 0 to 1. */
+export const pending = (detail?: string, share?: number): Observation => ({
+  is: 'pending',
+  ...(detail === undefined ? {} : { detail }),
+  ...(share === undefined ? {} : { share }),
+});

@@ -6,12 +6,13 @@ import { type Catalog, readCatalog } from '../postgres/catalog';
 import { type Classification, classify, type Difference } from '../postgres/classify';
 import { DatabaseError, ident } from '../postgres/connect';
 import { copyTables, resumeFeed } from '../postgres/feed';
-import { footprint, shipFootprint } from '../postgres/footprint';
+import { type Footprint, footprint, shipFootprint } from '../postgres/footprint';
 import { mapping } from '../postgres/mapping';
 import { readPublication } from '../postgres/publication';
 import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/subscription';
 import { type Context, colorPart } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
+import { compareShare, compareWords, rowEstimates } from './compare-words';
 import { feedSource } from './feed';
 
 /** The form of the data before the change, as the fallback has it: what everything after is compared with. */
@@ -78,20 +79,22 @@ export function bridged(production: string, fallback: string): Step {
 
 /** Which rows of the old form the migrations changed, brought over; backfills of columns it does not have are not shipped. */
 export function footprintShipped(production: string, fallback: string): Step {
+  let found: Footprint | undefined;
   return {
     id: 'feed.footprint',
     title: `Find the rows of the old form that the migrations changed, and bring them to ${fallback}`,
     estimateSeconds: 10,
     patienceSeconds: 3600,
     async observe(context) {
-      const found = await find(context, production, fallback);
+      found = await find(context, production, fallback);
       const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
       return rows === 0
         ? done('both databases hold the same in the old form')
         : todo(found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', '));
     },
     async act(context) {
-      const found = await find(context, production, fallback);
+      // as it was seen a moment ago: both databases are fenced, and looking again costs as much as the first time.
+      found ??= await find(context, production, fallback);
       await context.progress(found.tables.map(({ table, rows }) => `${table}: ${rows} rows`).join(', '));
       await shipFootprint(
         await context.database(production),
@@ -103,13 +106,20 @@ export function footprintShipped(production: string, fallback: string): Step {
   };
 }
 
-async function find(context: Context, production: string, fallback: string) {
+async function find(context: Context, production: string, fallback: string): Promise<Footprint> {
   const { plan } = planned(context).classification;
+  const [from, to] = [await context.database(production), await context.database(fallback)];
+  let shownAt = context.clock.elapsed();
   return footprint(
-    await context.database(production),
-    await context.database(fallback),
+    from,
+    to,
     plan,
-    mapping(plan, { names: 'new', declared: declaredBy(context), copied: false }),
+    mapping(plan, { names: 'new', declared: declaredBy(context), copied: false, rows: await rowEstimates(from, to) }),
+    (progress) => {
+      if (context.clock.elapsed() - shownAt < 2000) return;
+      shownAt = context.clock.elapsed();
+      void context.progress(compareWords(progress), compareShare(progress)).catch(() => undefined);
+    },
   );
 }
 

@@ -98,7 +98,7 @@ export function copied(production: string, fallback: string, known: ForkWay | un
           message: `published but unknown to the subscription, so changes would be lost without a word: ${seen.unknown.join(', ')}`,
         };
       }
-      if (!isCopied(seen)) return pending(progressWords(seen));
+      if (!isCopied(seen)) return pending(progressWords(seen), seen.ofBytes > 0 ? seen.bytes / seen.ofBytes : undefined);
       await markerRoundTrip(from, to);
       await endCopy(to);
       const before = (why === undefined ? forkWay(context.view) : { way: 'copy' as const, why, bytes: seen.ofBytes }) ?? {
@@ -117,8 +117,7 @@ export function copied(production: string, fallback: string, known: ForkWay | un
 }
 
 function progressWords({ tables, ofTables, bytes, ofBytes, now, errors }: Copying): string {
-  const share = ofBytes > 0 ? Math.floor((100 * bytes) / ofBytes) : 0;
   const running = now.map(({ table, rows }) => `${table}: ${rows} rows`).join(', ');
   const failed = errors > 0 ? `; ${errors} tries have failed, the log of the fallback says why` : '';
-  return `${tables} of ${ofTables} tables, ${sizeWords(bytes)} of ${sizeWords(ofBytes)} (${share} %)${running ? `; ${running}` : ''}${failed}`;
+  return `${tables} of ${ofTables} tables, ${sizeWords(bytes)} of ${sizeWords(ofBytes)}${running ? `; ${running}` : ''}${failed}`;
 }

@@ -7,6 +7,7 @@ import { keepMoment, type MomentNote, noteMoment, type Proof, prove, proveAfterw
 import type { Context } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
 import { catalogBefore, declaredBy, planned } from './bridges';
+import { compareShare, compareWords, differenceWords, rowEstimates } from './compare-words';
 
 /**
  * The moment lives in a connection: it is kept by this step and compared by the next, in the same invocation. A runner
@@ -44,22 +45,7 @@ export function equalityProven(production: string, fallback: string, moment: Mom
     patienceSeconds: 6 * 3600,
     async observe(context) {
       if (proof?.equal) return done(words(proof), { proof, ...(isWhole(proof) ? {} : { proven: false }) });
-      if (proof) {
-        const different = proof.comparison.tables.filter(({ equal }) => !equal);
-        return {
-          is: 'failed',
-          code: 'proof.different',
-          message: different
-            .map(
-              ({ table, differences }) =>
-                `${table} differs: ${differences
-                  .slice(0, 5)
-                  .map(({ key, is }) => `${key} ${is}`)
-                  .join(', ')}`,
-            )
-            .join('; '),
-        };
-      }
+      if (proof) return { is: 'failed', code: 'proof.different', message: differenceWords(proof.comparison, production, fallback) };
       if (!moment.snapshot && !noted(context)) {
         return done('not proven: the moment was lost with the runner that kept it; compare the databases by hand if you must know', {
           proven: false,
@@ -69,12 +55,13 @@ export function equalityProven(production: string, fallback: string, moment: Mom
     },
     async act(context) {
       const { classification } = planned(context);
-      const what = mapping(classification.plan, { names: 'old', declared: declaredBy(context) });
+      const rows = await rowEstimates(await context.database(fallback));
+      const what = mapping(classification.plan, { names: 'old', declared: declaredBy(context), rows });
       let shownAt = context.clock.elapsed();
       const show = (progress: Progress): void => {
         if (context.clock.elapsed() - shownAt < 2000) return;
         shownAt = context.clock.elapsed();
-        void context.progress(progressWords(progress)).catch(() => undefined);
+        void context.progress(compareWords(progress), compareShare(progress)).catch(() => undefined);
       };
       const [from, note] = [await context.database(production), noted(context)];
       if (moment.snapshot) proof = await prove(from, moment.snapshot, what, show);
@@ -107,11 +94,6 @@ function words({ comparison, uncompared, since }: Proof): string {
       : []),
     ...(uncompared.length > 0 ? [`without a source in the new form, so not compared: ${uncompared.join(', ')}`] : []),
   ].join('; ');
-}
-
-function progressWords({ tables, ofTables, rows, ofRows, table }: Progress): string {
-  const share = ofRows > 0 ? ` (${Math.floor((100 * rows) / ofRows)} %)` : '';
-  return `${tables} of ${ofTables} tables, ${rows} of about ${ofRows} rows${share}: ${table}`;
 }
 
 /** What the old form could not hold, possibly nothing. */

@@ -78,11 +78,11 @@ function roundTripStep(kind: Kind, attempt: Try): Step {
       return trip ? seen(trip, kind) : todo();
     },
     async act(context) {
-      let shownAt = context.clock.now();
+      let shownAt = context.clock.elapsed();
       trip = await attempt(context, (tables, of) => {
-        if (context.clock.now() - shownAt < 2000) return;
-        shownAt = context.clock.now();
-        void context.progress(`${tables} of ${of} tables`).catch(() => undefined);
+        if (context.clock.elapsed() - shownAt < 2000) return;
+        shownAt = context.clock.elapsed();
+        void context.progress(`${tables} of ${of} tables`, tables / of).catch(() => undefined);
       });
       for (const { table, why } of weaker(trip)) await context.progress(`${table}: ${why.join('; ')}`);
     },

@@ -38,6 +38,19 @@ Abort: Ctrl-C stops after this step; npm run rollback takes everything back
   );
 });
 
+test('a comparison or a copy that knows how far it is draws a bar', () => {
+  const lines = draw(
+    migrating().add(270, {
+      type: 'step.progress',
+      step: 'migrations',
+      text: '3 of 12 tables, 450 of about 1000 rows: charges',
+      share: 0.45,
+    }),
+    300,
+  );
+  expect(lines).toContain('    █████████░░░░░░░░░░░  45 %  3 of 12 tables, 450 of about 1000 rows: charges');
+});
+
 test('a terminal that is too low shows the lines around the current step and counts the rest', () => {
   expect(draw(migrating(), 300, { ...plain, rows: 14 })).toEqual(
     screen(`

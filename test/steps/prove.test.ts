@@ -77,3 +77,18 @@ test('equality is proven but for what customers have written since, and gone row
     facts: { proven: false },
   });
 });
+
+test('rows that differ are named by their keys, with the database that has them', async () => {
+  const production = await own('video-db');
+  await production.query("UPDATE people SET name = 'lost' WHERE id = 50; INSERT INTO people VALUES (1001, 'lost')");
+  const kept = new Moment();
+  await momentKept('video-fallback-w1', kept).act?.(context);
+  const proof = equalityProven('video-db', 'video-fallback-w1', kept);
+  await proof.act?.(context);
+  const seen = await proof.observe(context);
+  expect(seen).toMatchObject({ is: 'failed', code: 'proof.different' });
+  expect((seen as { message: string }).message).toMatch(/^public\.people differs \(101 rows on video-db, \d+ on video-fallback-w1\): /);
+  expect((seen as { message: string }).message).toContain('(50) different');
+  expect((seen as { message: string }).message).toContain('only on video-db');
+  await kept.snapshot?.db.close();
+});
