@@ -64,6 +64,8 @@ async function newestAttempt(context: Context, part: 'expand' | 'contract'): Pro
     const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, onceToken(context, part, attempt));
     if (!task) return newest;
     newest = { attempt, task };
+    // only after one that failed can there be another.
+    if (task.status !== 'STOPPED' || task.exitCode === 0) return newest;
   }
 }
 
