@@ -52,6 +52,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
   );
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const striking = new Striking(strikes, child, options);
+  const atQuestion = new AtQuestion(() => kill(child, 'SIGINT'));
   let last: Line | undefined;
   let rest = '';
   child.stdout?.on('data', (text: string) => {
@@ -61,6 +62,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
       if (!line.startsWith('{')) continue;
       const event = JSON.parse(line) as Line;
       striking.see(event);
+      if (command.verb === 'status') atQuestion.see(event);
       if (
         event.event === 'status' ||
         event.event === 'error' ||
@@ -75,6 +77,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
   });
   const end = await Promise.race([closed, late]);
   clearTimeout(timer);
+  atQuestion.end();
   if (end === 'late') {
     kill(child, 'SIGKILL');
     await closed;
@@ -86,6 +89,22 @@ export async function type(command: Command, by: string, here: boolean, strikes:
     `npm run ${command.verb} of ${by} ended with ${signal ?? `exit code ${code}`}${last?.code ? ` (${last.code}: ${last.message})` : ''}`,
   );
   return { exit: code ?? 137, last: signal === 'SIGKILL' ? undefined : last };
+}
+
+/** Whoever watches sees the question, and stops watching to answer it; one that is history has an answer behind it. */
+class AtQuestion {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly leave: () => void) {}
+
+  see({ event }: Line): void {
+    clearTimeout(this.timer);
+    if (event === 'gate.asked') this.timer = setTimeout(this.leave, 2000);
+  }
+
+  end(): void {
+    clearTimeout(this.timer);
+  }
 }
 
 /** Knows when each strike is due. */
