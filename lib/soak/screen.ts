@@ -3,9 +3,8 @@ import type { SoakResult } from './soak';
 import type { WindowResult } from './window';
 
 /** One line per run. */
-export function runLine({ seed, passed, seconds, what, problems }: WindowResult): string {
-  const [way = 'began', ...blows] = what;
-  const done = `${way}${blows.length > 0 ? `: ${blows.join('; ')}` : ''}`;
+export function runLine({ seed, passed, seconds, way, what, problems }: WindowResult): string {
+  const done = `${way}${what.length > 0 ? `: ${what.join('; ')}` : ''}`;
   const head = `seed ${String(seed).padEnd(6)} ${`${seconds.toFixed(0)} s`.padStart(6)}  ${passed ? 'passed' : 'FAILED'}`;
   return [`${head}  ${done}`, ...problems.map((problem) => `    ✖ ${problem}`)].join('\n');
 }

@@ -31,7 +31,9 @@ export interface WindowOptions {
 export interface WindowResult {
   readonly seed: number;
   readonly passed: boolean;
-  /** How the window went and what was done to it, in order. */
+  /** Where the window was to end, and ended. */
+  readonly way: string;
+  /** What was done to it, in order. */
   readonly what: readonly string[];
   readonly problems: readonly string[];
   readonly seconds: number;
@@ -79,6 +81,7 @@ export async function soakWindow(options: WindowOptions): Promise<WindowResult> 
   return {
     seed: options.seed,
     passed: problems.length === 0,
+    way: run.way,
     what: run.what,
     problems,
     seconds: (performance.now() - from) / 1000,
@@ -98,6 +101,7 @@ async function tidy({ folder, keep }: WindowOptions, failed: boolean): Promise<v
 }
 
 class Run {
+  way: string;
   readonly what: string[] = [];
   commands = 0;
   acknowledged = 0;
@@ -114,6 +118,7 @@ class Run {
     private readonly log: (line: string) => void,
   ) {
     this.night = nightOf(options.seed);
+    this.way = this.night.way === 'through' ? 'through' : `back ${backText[this.night.way]}`;
     this.sandboxFolder = join(options.folder, 'sandbox');
     const { stage, cutover, rollback, teardown } = this.night.tries;
     this.left = { stage: [...stage], cutover: [...cutover], rollback: [...rollback], teardown: [...teardown] };
@@ -164,7 +169,7 @@ class Run {
       problems.push(...(await this.stationAt('rolled back', 'blue', production)));
       problems.push(...(await this.rowsAt('after the rollback')));
     }
-    this.what.unshift(back ? (way === 'through' ? 'gave up and rolled back' : `back: ${way}`) : way);
+    if (back && way === 'through') this.way = 'given up, back';
     const production = (await this.facts()).production;
     await this.reach('teardown', { verb: 'teardown', args: ['--now', ...(keepStandby ? ['--keep-standby'] : [])] });
     problems.push(...(await this.stationAt('closed', back ? 'blue' : 'green', production)));
@@ -404,6 +409,8 @@ function withoutAnswer(args: readonly string[]): string[] {
   }
   return kept;
 }
+
+const backText = { 'no-go': 'at the gate', midway: 'in the middle', 'after opening': 'after opening' } as const;
 
 const faultText = ({ kind, operation, times, rate }: Fault): string =>
   `${kind} ${operation}${rate === undefined ? ` ×${times ?? 1}` : ` (${rate})`}`;
