@@ -3,12 +3,12 @@
  * table is copied into it. Which one is told by the servers; it is said before the promotion, which cannot be taken back.
  */
 import { beginCopy, type Copying, copying, copyNeeded, endCopy, isCopied } from '../postgres/copy';
-import { forkState, positionSources } from '../postgres/fork';
+import { type ForkOptions, forkState, positionSources } from '../postgres/fork';
 import { markerRoundTrip } from '../postgres/marker';
 import { feedName } from '../postgres/subscription';
 import { readTables } from '../postgres/tables';
 import type { Context } from '../runbook/context';
-import { done, pending, type Step, todo } from '../runbook/step';
+import { done, type Observation, pending, type Step, todo } from '../runbook/step';
 import type { WindowView } from '../runbook/window';
 import { forkOptions, notHere } from './feed';
 
@@ -40,13 +40,7 @@ export function wayFound(production: string, fallback: string, night: boolean): 
       if (pausedSince(context)) return done('it was fed before the migrations', context.view.facts('fork.way'));
       const [from, to] = [await context.database(production), await context.database(fallback)];
       const why = await reason(context, production, fallback);
-      if (why !== undefined && night) {
-        return {
-          is: 'failed',
-          code: 'fork.copy-needed',
-          message: `${fallback} must be filled by a copy of every table, because ${why}; that is nothing for the night. npm run stage copies them, while customers are served`,
-        };
-      }
+      if (why !== undefined && night) return notInTheNight(fallback, why);
       const bytes = (await readTables(from)).reduce((sum, table) => sum + table.bytes, 0);
       if (why !== undefined) return done(`by a copy of every table (${sizeWords(bytes)}), because ${why}`, { way: 'copy', why, bytes });
       const { promoted } = await forkState(from, to, feedName(context.window.name));
@@ -55,9 +49,21 @@ export function wayFound(production: string, fallback: string, night: boolean): 
   };
 }
 
+const notInTheNight = (fallback: string, why: string): Observation => ({
+  is: 'failed',
+  code: 'fork.copy-needed',
+  message: `${fallback} must be filled by a copy of every table, because ${why}; that is nothing for the night. npm run stage copies them, while customers are served`,
+});
+
+/** Enough to look: nothing is made or granted for it. */
+async function looking(context: Context, production: string): Promise<Pick<ForkOptions, 'production' | 'name' | 'login'>> {
+  const { username, password } = await context.aws.settings.secret(context.manifest.shared.database.masterSecret);
+  return { production: await context.database(production), name: feedName(context.window.name), login: { username, password } };
+}
+
 /** What speaks for a copy, as far as it can be known now. */
 async function reason(context: Context, production: string, fallback: string): Promise<string | undefined> {
-  const options = { ...(await forkOptions(context, production, fallback)) };
+  const options = await looking(context, production);
   const to = await context.database(fallback);
   if ((await forkState(options.production, to, options.name)).promoted) return copyNeeded(options, to);
   const sources = await positionSources(options.login, options.production, to);
@@ -69,7 +75,7 @@ async function reason(context: Context, production: string, fallback: string): P
 const pausedSince = ({ view }: Pick<Context, 'view'>): boolean => view.begun('cutover', 'feed.pause');
 
 /** After the promotion, when the servers tell for certain. Nothing to do where the position is known. */
-export function copied(production: string, fallback: string, known: ForkWay | undefined): Step {
+export function copied(production: string, fallback: string, known: ForkWay | undefined, night: boolean): Step {
   const copy = known?.way === 'copy' ? known : undefined;
   let why: string | undefined;
   return {
@@ -79,13 +85,13 @@ export function copied(production: string, fallback: string, known: ForkWay | un
       : `Copy every table into ${fallback}, should it not be known where it left ${production}`,
     estimateSeconds: copy ? Math.ceil(5 + copy.bytes / bytesPerSecond) : 1,
     patienceSeconds: 48 * 3600,
-    pollMs: 1000,
+    pollMs: 2000,
     async observe(context) {
       if (pausedSince(context)) return done('it was fed before the migrations', context.view.facts('fork.copy'));
       const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];
-      const options = await forkOptions(context, production, fallback);
-      const needed = await copyNeeded(options, to);
+      const needed = await copyNeeded(await looking(context, production), to);
       if (needed !== undefined) {
+        if (night) return notInTheNight(fallback, needed);
         why ??= needed;
         return todo(needed);
       }

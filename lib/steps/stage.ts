@@ -43,7 +43,7 @@ function plan(world: World, trial: readonly Step[], night: boolean): Step[] {
     wayFound(production, fallback, night),
     slotMade(production, fallback),
     promoted(fallback),
-    copied(production, fallback, forkWay(world.view)),
+    copied(production, fallback, forkWay(world.view), night),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
     forkTried(production, fallback),

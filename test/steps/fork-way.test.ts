@@ -86,7 +86,7 @@ const plan = (known: WindowView, night: boolean): Step[] => [
   wayFound('video-db', fallbackName, night),
   slotMade('video-db', fallbackName),
   promote,
-  copied('video-db', fallbackName, forkWay(known)),
+  copied('video-db', fallbackName, forkWay(known), night),
   feedStarted('video-db', fallbackName),
   forkTried('video-db', fallbackName),
 ];
