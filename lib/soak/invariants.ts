@@ -32,6 +32,11 @@ export class Watch {
     this.ended = this.keepLooking(everyMs);
   }
 
+  /** Looks so far that told everything. */
+  get looked(): number {
+    return this.looks;
+  }
+
   async stop(): Promise<Seen> {
     this.stopping = true;
     await this.ended;
