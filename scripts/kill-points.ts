@@ -21,6 +21,7 @@ const program = new Command('kill-points')
   .option('--path <names...>', `only these: ${paths.map(({ name }) => name).join(', ')}`)
   .option('--share <share>', 'kill at this share of the points only, chosen by the seed', shareOf, 1)
   .option('--seed <n>', 'of the choice', Number, 1)
+  .option('--match <words>', 'kill only at points whose names match this regular expression', (words) => new RegExp(words))
   .option('--complete', 'also kill at points that only an undisturbed run meets: a walk without kills first, and up to three more')
   .option('--baseline <folder>', 'keep the deployed system that paths start from there, for the next run of the same code')
   .option('--points', 'a line for each kill')
@@ -30,6 +31,7 @@ interface Flags {
   path?: string[];
   share: number;
   seed: number;
+  match?: RegExp;
   complete?: boolean;
   baseline?: string;
   points?: boolean;
@@ -60,7 +62,7 @@ async function main(flags: Flags): Promise<number> {
       say(`${path.name}: ${path.what}`);
       const result = await walkPath(path, {
         ...{ root, baseline, speed: soakSpeed, onLine, signal: interrupted.signal },
-        ...{ share: flags.share, seed: flags.seed, complete: flags.complete ?? false },
+        ...{ share: flags.share, seed: flags.seed, complete: flags.complete ?? false, ...(flags.match ? { match: flags.match } : {}) },
         onKill: (_, killedAt) => flags.points && say(`  ${killedAt}`),
         onVerb: (_, line) => say(`  ${line}`),
       });

@@ -9,6 +9,8 @@ export interface KillOptions extends Omit<SiteOptions, 'baseline'> {
   /** The share of points that is killed at, from 0 to 1; which ones, the seed says. */
   readonly share: number;
   readonly seed: number;
+  /** Only points whose names match: a walk in parts. */
+  readonly match?: RegExp;
   /**
    * Walks again to the points that an undisturbed run meets and a resumed one had no need of, so that each is killed at.
    * It takes a walk without kills, and one more for each step of such points.
@@ -72,7 +74,7 @@ export async function walkPath(path: Path, options: KillOptions): Promise<PathRe
     }
     return night.met;
   };
-  const isChosen = (name: string) => lot(name, options.seed) < options.share;
+  const isChosen = (name: string) => (options.match?.test(name) ?? true) && lot(name, options.seed) < options.share;
   const undisturbed = options.complete ? await once(() => false) : new Set<string>();
   const wanted = [...undisturbed].filter(isChosen);
   let missed: string[] = wanted;

@@ -45,8 +45,8 @@ export interface LateOptions {
 
 const notes = /^journal (stop\.asked|up-by\.set|gate\.answered|hold\.seen)$/;
 
-/** A command that stops more often in a row than this does not go on. */
-const patience = 4;
+/** More stops of one verb than this: it does not come to its end. */
+const patience = 12;
 
 export class Sleepers {
   readonly woken: Woken[] = [];
