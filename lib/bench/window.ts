@@ -45,6 +45,8 @@ export interface Switch {
   /** The gap of the run in the middle, so that its parts add up. */
   readonly median: Gap;
   readonly samplesMs: readonly number[];
+  /** Every run's, in their order. */
+  readonly gaps: readonly Gap[];
   /** Of the same run: how long the command took, and every AWS call that its steps made. */
   readonly commandSeconds: number;
   readonly calls: number;
@@ -284,7 +286,13 @@ class Night {
 
 function summary(samples: readonly Sample[]): Switch {
   const { gap, commandSeconds, calls } = middle(samples, (sample) => sample.gap.ms);
-  return { median: gap, samplesMs: samples.map((sample) => sample.gap.ms), commandSeconds: rounded(commandSeconds), calls };
+  return {
+    median: gap,
+    samplesMs: samples.map((sample) => sample.gap.ms),
+    gaps: samples.map((sample) => sample.gap),
+    commandSeconds: rounded(commandSeconds),
+    calls,
+  };
 }
 
 /** The one in the middle; of an even number the larger of the two. */
