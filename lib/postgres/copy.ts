@@ -37,7 +37,8 @@ export async function copyNeeded(
 /** Noted before anything is made on production: whoever goes on from here knows that rows are missing. */
 const emptied = `${ownSchema}.emptied`;
 
-async function wasEmptied(fallback: Db): Promise<boolean> {
+/** Its rows are those of a copy, and not yet all there as far as is known. */
+export async function wasEmptied(fallback: Db): Promise<boolean> {
   const [row] = await fallback.query<{ there: boolean }>(`SELECT to_regclass('${emptied}') IS NOT NULL AS there`);
   return row!.there;
 }

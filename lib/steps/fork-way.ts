@@ -2,9 +2,8 @@
  * Two ways to a fed fallback: it goes on from exactly where it left production, or, where that cannot be told, it is emptied and every
  * table is copied into it. Which one is told by the servers; it is said before the promotion, which cannot be taken back.
  */
-import { beginCopy, type Copying, copying, copyNeeded, endCopy, isCopied } from '../postgres/copy';
+import { beginCopy, type Copying, copying, copyNeeded, endCopy, isCopied, wasEmptied } from '../postgres/copy';
 import { type ForkOptions, forkState, positionSources } from '../postgres/fork';
-import { markerRoundTrip } from '../postgres/marker';
 import { feedName } from '../postgres/subscription';
 import { readTables } from '../postgres/tables';
 import type { Context } from '../runbook/context';
@@ -105,15 +104,13 @@ export function copied(production: string, fallback: string, known: ForkWay | un
         };
       }
       if (!isCopied(seen)) return pending(progressWords(seen), seen.ofBytes > 0 ? seen.bytes / seen.ofBytes : undefined);
-      await markerRoundTrip(from, to);
+      const before = forkWay(context.view);
+      const copy = why !== undefined || before?.way === 'copy' || (await wasEmptied(to));
+      // that it is alive is proven by the next step.
+      if (!copy) return done('it is fed from where it left', { ...before, way: 'exact' });
       await endCopy(to);
-      const before = (why === undefined ? forkWay(context.view) : { way: 'copy' as const, why, bytes: seen.ofBytes }) ?? {
-        way: 'exact' as const,
-      };
-      return done(before.way === 'copy' ? `${seen.ofTables} tables copied, ${sizeWords(seen.ofBytes)}` : 'it is fed from where it left', {
-        ...before,
-        bytes: seen.ofBytes,
-      });
+      const because = why ?? before?.why ?? 'nothing else was possible';
+      return done(`${seen.ofTables} tables copied, ${sizeWords(seen.ofBytes)}`, { way: 'copy', why: because, bytes: seen.ofBytes });
     },
     async act(context) {
       if (why) await context.progress(`every table is copied, because ${why}`);
