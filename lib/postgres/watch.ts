@@ -4,7 +4,7 @@ import { type Catalog, catalogDrift, readCatalog } from './catalog';
 import type { Db } from './connect';
 import { beat, type FeedHealth, feedHealth, heartbeatAge, secondsLeft } from './feed';
 import { endingSequences, sequenceMargin } from './sequences';
-import type { FeedName } from './subscription';
+import { type FeedName, readSlot, readSubscription } from './subscription';
 
 export interface FeedLook extends FeedHealth {
   /** What somebody changed about the form, one sentence each: a feed carries rows, not statements. */
@@ -32,7 +32,10 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
   const elapsed = (): number => performance.now() - began;
   await beat(production);
   const hasArrived = (age: number | undefined): boolean => age !== undefined && age * 1000 <= elapsed();
-  while (!hasArrived(await heartbeatAge(production, fallback)) && elapsed() <= waitMs) await pause(50);
+  // the look takes the one runner: it is not kept waiting for what cannot arrive.
+  const [slot, subscription] = await Promise.all([readSlot(production, name), readSubscription(fallback, name)]);
+  const mayArrive = slot !== undefined && slot.walStatus !== 'lost' && subscription?.enabled === true;
+  while (mayArrive && !hasArrived(await heartbeatAge(production, fallback)) && elapsed() <= waitMs) await pause(50);
   const knownErrors = options.knownErrors ?? 0;
   const first = await feedHealth(production, fallback, name, { knownErrors });
   let health = first;
