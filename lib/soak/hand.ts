@@ -15,6 +15,9 @@ export interface Line {
   readonly next?: readonly string[];
   readonly plan?: readonly { readonly id: string }[];
   readonly verb?: string;
+  /** Of a status: the run that is under way, or ended last; of an event: the run's id. */
+  readonly run?: string | { readonly verb: string; readonly ended?: string };
+  readonly window?: unknown;
 }
 
 export interface Ended {
@@ -52,7 +55,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
   );
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   const striking = new Striking(strikes, child, options);
-  const atQuestion = new AtQuestion(() => kill(child, 'SIGINT'));
+  const watching = new Watching(() => kill(child, 'SIGINT'));
   let last: Line | undefined;
   let rest = '';
   child.stdout?.on('data', (text: string) => {
@@ -62,7 +65,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
       if (!line.startsWith('{')) continue;
       const event = JSON.parse(line) as Line;
       striking.see(event);
-      if (command.verb === 'status') atQuestion.see(event);
+      if (command.verb === 'status') watching.see(event);
       if (
         event.event === 'status' ||
         event.event === 'error' ||
@@ -77,7 +80,7 @@ export async function type(command: Command, by: string, here: boolean, strikes:
   });
   const end = await Promise.race([closed, late]);
   clearTimeout(timer);
-  atQuestion.end();
+  watching.end();
   if (end === 'late') {
     kill(child, 'SIGKILL');
     await closed;
@@ -91,15 +94,19 @@ export async function type(command: Command, by: string, here: boolean, strikes:
   return { exit: code ?? 137, last: signal === 'SIGKILL' ? undefined : last };
 }
 
-/** Whoever watches sees the question, and stops watching to answer it; one that is history has an answer behind it. */
-class AtQuestion {
+/**
+ * Whoever watches sees that there is nothing to wait for, and leaves: a question (one that is history has an answer behind it), or a
+ * run that ended before the watching began.
+ */
+class Watching {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly leave: () => void) {}
 
-  see({ event }: Line): void {
+  see({ event, run }: Line): void {
     clearTimeout(this.timer);
-    if (event === 'gate.asked') this.timer = setTimeout(this.leave, 2000);
+    const over = event === 'status' && (run === undefined || (typeof run === 'object' && run.ended !== undefined));
+    if (event === 'gate.asked' || over) this.timer = setTimeout(this.leave, 2000);
   }
 
   end(): void {

@@ -387,18 +387,13 @@ class Run {
   }
 }
 
-interface StatusLine {
-  readonly window?: string;
-  readonly run?: { readonly verb: string; readonly ended?: string };
-}
-
 /** By the command's own word, or by the status: somebody else's run, or the runner function, may have got there. */
 function isDone(goal: Verb, command: Command, { exit, last }: Ended): boolean {
-  if (!last || exit !== 0) return false;
-  if (last.event === `${goal}.finished`) return true;
+  if (!last) return false;
+  if (last.event === `${goal}.finished`) return exit === 0;
   if (command.verb !== 'status' || last.event !== 'status') return false;
-  const { window, run } = last as StatusLine;
-  return goal === 'teardown' ? window === undefined : run?.verb === goal && run.ended === 'finished';
+  const { window, run } = last;
+  return goal === 'teardown' ? window === undefined : typeof run === 'object' && run.verb === goal && run.ended === 'finished';
 }
 
 function withoutAnswer(args: readonly string[]): string[] {
