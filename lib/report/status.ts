@@ -141,7 +141,7 @@ export function nextCommands(status: StatusScreen): Next[] {
   const same = live?.version === other?.version && live?.commit === other?.commit;
   return [
     ...(!other || same ? [{ command: `npx cdk deploy ${standby}`, why: `with the next release for ${standby} in bin/app.ts` }] : []),
-    { command: `npx cdk deploy fallback-${name}`, why: `the fallback database of ${name}` },
+    { command: `npx cdk deploy fallback-${name}`, why: `the fallback database; window: ${name.slice(1)} in bin/app.ts` },
     { command: 'npm run stage', why: `check everything ${name} needs; nothing is down` },
   ];
 }

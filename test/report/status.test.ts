@@ -29,7 +29,7 @@ video
   window       none open; the last was w2
 
 Next
-  npx cdk deploy fallback-w3  the fallback database of w3
+  npx cdk deploy fallback-w3  the fallback database; window: 3 in bin/app.ts
   npm run stage               check everything w3 needs; nothing is down
 `),
   );
