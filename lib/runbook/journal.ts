@@ -25,6 +25,10 @@ export class Journal {
   private readonly known: JournalEvent[] = [];
   /** Settles when the look or write before the next one is over: two at once would want the same number. */
   private last: Promise<unknown> = Promise.resolve();
+  /** The run that has written here. */
+  private writer: string | undefined;
+  /** What somebody else wrote after it. Once it has been read the next number is free, and would no longer stop that run. */
+  private theirs: JournalEvent | undefined;
 
   constructor(
     private readonly store: JournalStore,
@@ -46,6 +50,7 @@ export class Journal {
   private async look(): Promise<JournalEvent[]> {
     const added = (await this.store.read(this.window, this.known.length + 1)).map((text) => JSON.parse(text) as JournalEvent);
     this.known.push(...added);
+    if (this.writer !== undefined) this.theirs ??= added.find((event) => !isNote(event) && event.run !== this.writer);
     return added;
   }
 
@@ -72,13 +77,23 @@ export class Journal {
 
   private async write(run: string, by: Operator, body: EventBody): Promise<JournalEvent> {
     for (;;) {
+      if (this.theirs) throw otherWriter(this.theirs, this.window);
       const { event, added } = await this.tryNext(run, by, body);
-      if (!added) return event;
+      if (!added) {
+        this.writer = run;
+        return event;
+      }
       // the SDK's own retry of a create whose answer was lost is refused too: then the nonce is ours.
       const mine = added.find(({ nonce }) => nonce === event.nonce);
       const other = added.find((each) => each !== mine && !isNote(each));
-      if (other) throw otherWriter(other, this.window);
-      if (mine) return mine;
+      if (other) {
+        this.theirs ??= other;
+        throw otherWriter(other, this.window);
+      }
+      if (mine) {
+        this.writer = run;
+        return mine;
+      }
       // the next number is tried; a store that refuses a number which it does not have is nobody's note.
       if (added.length === 0) throw otherWriter(undefined, this.window);
     }

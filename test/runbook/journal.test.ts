@@ -1,3 +1,4 @@
+import type { EventBody } from '../../lib/runbook/events';
 import { operator, Rig } from '../_helpers/runbook';
 
 const bob = { who: 'bob', where: 'bob@phone' };
@@ -104,4 +105,34 @@ test('what is said and looked at all at once is said in order: a progress line u
   ]);
   expect(said).toMatchObject([{ number: 2 }, [], { number: 3 }, { number: 4 }]);
   expect(journal.events.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+});
+
+describe('a run that was taken over with several writes under way', () => {
+  const alive: EventBody = { type: 'run.alive' };
+  const started: EventBody = { type: 'run.started', verb: 'rollback', plan: [], runner: 'test' };
+
+  test('writes none of them: having read who took it over, it finds the next number free', async () => {
+    const rig = new Rig();
+    const mine = rig.journal();
+    await mine.append('run-1', operator, alive);
+    const theirs = rig.journal();
+    await theirs.refresh();
+    await theirs.append('run-2', { who: 'eve', where: 'eve@desk' }, started);
+    const both = await Promise.allSettled([mine.append('run-1', operator, alive), mine.append('run-1', operator, alive)]);
+    expect(both).toEqual([1, 2].map(() => ({ status: 'rejected', reason: expect.objectContaining({ code: 'window.taken-over' }) })));
+    expect((await rig.events()).map(({ type }) => type)).toEqual(['run.alive', 'run.started']);
+  });
+
+  test('writes nothing after a look that has shown it; a note it may leave', async () => {
+    const rig = new Rig();
+    const mine = rig.journal();
+    await mine.append('run-1', operator, alive);
+    const theirs = rig.journal();
+    await theirs.refresh();
+    await theirs.append('run-2', { who: 'eve', where: 'eve@desk' }, started);
+    await mine.refresh();
+    await expect(mine.append('run-1', operator, alive)).rejects.toMatchObject({ code: 'window.taken-over' });
+    await mine.note('run-1', operator, { type: 'stop.asked', of: 'run-2', why: 'it is mine' });
+    expect((await rig.events()).map(({ type }) => type)).toEqual(['run.alive', 'run.started', 'stop.asked']);
+  });
 });
