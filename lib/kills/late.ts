@@ -16,6 +16,8 @@ export interface Woken {
   readonly late: 'done' | 'refused';
   /** Calls that changed something after the late one: there must be none. */
   readonly more: readonly string[];
+  /** Of those, and of the late one, what changed a database that somebody else had taken by then. */
+  readonly stolen: readonly string[];
   readonly reply: Reply | 'killed';
 }
 
@@ -31,7 +33,9 @@ interface Sleeper {
   readonly of: string | undefined;
   stepsLeft: number;
   readonly wake: () => void;
-  readonly calls: { readonly name: string; readonly failed: boolean }[];
+  readonly calls: { readonly name: string; readonly failed: boolean; readonly stolen: boolean }[];
+  /** Databases that others have taken since: `production`, `fallback`. */
+  readonly taken: Set<string>;
   readonly over: Promise<Reply | 'killed'>;
 }
 
@@ -91,8 +95,12 @@ export class Sleepers {
     });
     const command = new Command(asked, this.options.system, this.attempt, (point, failed) => {
       if (point.when === 'after') {
-        if (sleeper) calls.push({ name: point.call.name, failed });
-        else if (point.call.event?.type === 'step.done') this.stepDone(point);
+        const taking = failed ? undefined : /^sql (\S+) COMMIT of INSERT INTO switchback\.holder/.exec(point.call.name)?.[1];
+        if (sleeper) {
+          const database = /^sql (\S+)/.exec(point.call.name)?.[1];
+          calls.push({ name: point.call.name, failed, stolen: !failed && database !== undefined && sleeper.taken.has(database) });
+        } else if (taking) for (const other of this.asleep) other.taken.add(taking);
+        if (!sleeper && point.call.event?.type === 'step.done') this.stepDone(point);
         return 'on';
       }
       const name = nameOf(point);
@@ -101,7 +109,7 @@ export class Sleepers {
       const nap = this.options.sleeps(point);
       if (nap === undefined) return 'on';
       return new Promise((wake) => {
-        sleeper = { point, of: nap.of, stepsLeft: nap.steps, wake, calls, over };
+        sleeper = { point, of: nap.of, stepsLeft: nap.steps, wake, calls, taken: new Set(), over };
         this.asleep.push(sleeper);
         fallAsleep();
       });
@@ -127,7 +135,8 @@ export class Sleepers {
         const [late, ...rest] = calls;
         // notes are anybody's, at any time: they take no window.
         const more = rest.filter(({ failed, name }) => !failed && !notes.test(name)).map(({ name }) => name);
-        this.woken.push({ point, wokeAfter, late: late && !late.failed ? 'done' : 'refused', more, reply });
+        const stolen = calls.filter((call) => call.stolen).map(({ name }) => name);
+        this.woken.push({ stolen, point, wokeAfter, late: late && !late.failed ? 'done' : 'refused', more, reply });
       }),
     );
   }

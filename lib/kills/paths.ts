@@ -69,15 +69,17 @@ export class Night {
     for (const woken of this.sleepers.woken.splice(0)) {
       const { point, wokeAfter, late, reply } = woken;
       // a step that asks for several things at once has sent them together.
-      const more = woken.more.filter((name) => name.split(' ')[0] !== point.call.kind);
+      // what it did in a database before the next run took that is what the next run then finds.
+      const more = woken.more.filter((name) => name.split(' ')[0] !== point.call.kind && !name.startsWith('sql '));
       const ended = reply === 'killed' ? reply : reply.state === 'stopped' ? reply.code : reply.state;
       this.options.onVerb(`${nameOf(point)}: woke after ${wokeAfter}: ${late}, then ${ended}`);
       if (more.length > 0) this.problems.push(`${nameOf(point)}: woke after ${wokeAfter} and went on with ${more.join(', ')}`);
       if (reply === 'killed' || reply.state !== 'stopped')
         this.problems.push(`${nameOf(point)}: woke after ${wokeAfter} and ended as ${ended}`);
-      // it ends the session of a change under way, which looks at what has become of it and goes on.
-      if (late === 'done' && point.call.kind.startsWith('sql ') && !point.call.kind.endsWith('pg_terminate_backend'))
-        this.problems.push(`${nameOf(point)}: an SQL change arrived after ${wokeAfter}`);
+      // this one ends the session of a change under way, which looks at what has become of it and goes on.
+      const stolen = woken.stolen.filter((name) => !name.includes('pg_terminate_backend'));
+      if (stolen.length > 0)
+        this.problems.push(`${nameOf(point)}: woke after ${wokeAfter} and changed a database of others: ${stolen.join(', ')}`);
     }
   }
 
