@@ -20,7 +20,7 @@ afterAll(stopServers);
 beforeEach(async () => {
   const admin = await server.superuser();
   await admin.query('DROP DATABASE IF EXISTS a').then(() => admin.query('DROP DATABASE IF EXISTS b'));
-  await admin.query('CREATE DATABASE a OWNER master');
+  await admin.query('CREATE DATABASE a OWNER master TEMPLATE template0');
   const at = (database: string) => connect({ ...server.address, database }, master);
   production = await at('a');
   await production.query(`CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people SELECT i, 'p' || i FROM generate_series(1, 1000) i;

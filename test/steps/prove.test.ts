@@ -32,7 +32,7 @@ async function own(instance: string): Promise<Db> {
 beforeAll(async () => {
   server = await startServer();
   const admin = await server.superuser();
-  await admin.query('CREATE DATABASE a OWNER master');
+  await admin.query('CREATE DATABASE a OWNER master TEMPLATE template0');
   const a = await at('a');
   await a.query('CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people SELECT i, i FROM generate_series(1, 100) i');
   const catalog = await readCatalog(a);
