@@ -20,16 +20,14 @@ afterAll(stopServers);
 beforeEach(async () => {
   const admin = await server.superuser();
   await admin.query('DROP DATABASE IF EXISTS a').then(() => admin.query('DROP DATABASE IF EXISTS b'));
-  await admin.query('CREATE DATABASE a OWNER master TEMPLATE template0');
-  const at = (database: string) => connect({ ...server.address, database }, master);
-  production = await at('a');
-  await production.query(`CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people SELECT i, 'p' || i FROM generate_series(1, 1000) i;
-    CREATE TABLE notes (id text PRIMARY KEY, note text); INSERT INTO notes SELECT 'n' || i, 'x' FROM generate_series(1, 100) i;
-    CREATE TABLE quiet (id int PRIMARY KEY); INSERT INTO quiet VALUES (1), (2)`);
-  await production.close();
-  await admin.query('CREATE DATABASE b TEMPLATE a OWNER master');
+  for (const name of ['a', 'b']) await admin.query(`CREATE DATABASE ${name} OWNER master TEMPLATE template0`);
   await admin.close();
+  const at = (database: string) => connect({ ...server.address, database }, master);
   [production, fallback] = [await at('a'), await at('b')];
+  for (const db of [production, fallback])
+    await db.query(`CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people SELECT i, 'p' || i FROM generate_series(1, 1000) i;
+      CREATE TABLE notes (id text PRIMARY KEY, note text); INSERT INTO notes SELECT 'n' || i, 'x' FROM generate_series(1, 100) i;
+      CREATE TABLE quiet (id int PRIMARY KEY); INSERT INTO quiet VALUES (1), (2)`);
   // rows that came one by one, as from a feed; frozen ones too.
   await fallback.query('UPDATE people SET name = name WHERE id % 2 = 0');
   await fallback.query('VACUUM FREEZE notes');

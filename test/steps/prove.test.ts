@@ -32,14 +32,15 @@ async function own(instance: string): Promise<Db> {
 beforeAll(async () => {
   server = await startServer();
   const admin = await server.superuser();
-  await admin.query('CREATE DATABASE a OWNER master TEMPLATE template0');
-  const a = await at('a');
-  await a.query('CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people SELECT i, i FROM generate_series(1, 100) i');
-  const catalog = await readCatalog(a);
-  await a.close();
-  facts['form.before'] = { catalog };
-  facts['form.classified'] = { now: catalog };
-  await admin.query('CREATE DATABASE b TEMPLATE a OWNER master');
+  for (const name of ['b', 'a']) {
+    await admin.query(`CREATE DATABASE ${name} OWNER master TEMPLATE template0`);
+    const db = await at(name);
+    await db.query('CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people SELECT i, i FROM generate_series(1, 100) i');
+    const catalog = await readCatalog(db);
+    facts['form.before'] = { catalog };
+    facts['form.classified'] = { now: catalog };
+    await db.close();
+  }
 });
 afterAll(async () => {
   await Promise.all(open.map((db) => db.close()));
