@@ -33,18 +33,21 @@ export function explain(error: unknown): unknown {
       cause: error,
     });
   }
-  if (
-    [
-      'ExpiredToken',
-      'ExpiredTokenException',
-      'InvalidClientTokenId',
-      'UnrecognizedClientException',
-      'AccessDenied',
-      'AccessDeniedException',
-    ].includes(name)
-  ) {
+  if (['ExpiredToken', 'ExpiredTokenException', 'InvalidClientTokenId', 'UnrecognizedClientException'].includes(name)) {
     return new Stop('credentials.refused', `AWS refused the credentials: ${(error as Error).message}`, {
-      next: ['aws sso login'],
+      next: ['aws sso login', 'then the same command again'],
+      exit: exit.usage,
+      cause: error,
+    });
+  }
+  // the credentials are good, and another login changes nothing; in the runner they are its role's.
+  if (['AccessDenied', 'AccessDeniedException', 'UnauthorizedOperation'].includes(name)) {
+    return new Stop('rights.missing', `AWS refused a call: ${(error as Error).message}`, {
+      state: 'That call changed nothing.',
+      next: [
+        'give the principal that the message names the right it lacks, or npx cdk deploy shared if it is the runner',
+        'then the same command again',
+      ],
       exit: exit.usage,
       cause: error,
     });
