@@ -173,10 +173,12 @@ export const flag = (world: Set<string>, id: string, options: Partial<Step> = {}
   ...options,
 });
 
-export class Rig {
+export class Rig<C extends Clock = TestClock> {
   readonly store = new MemoryStore();
-  readonly clock = new TestClock();
   private nonces = 0;
+
+  /** @param clock tells the journal's hours too @default a clock that tests move */
+  constructor(readonly clock: C = new TestClock() as unknown as C) {}
 
   journal(): Journal {
     return new Journal(this.store, 'w1', this.clock, () => `nonce-${++this.nonces}`);

@@ -4,7 +4,7 @@ import type { Aws } from '../../lib/aws';
 import type { Db } from '../../lib/postgres/connect';
 import { migrationsAllowed } from '../../lib/postgres/fence';
 import { prepareLocks } from '../../lib/postgres/rewrites';
-import { wallClock } from '../../lib/runbook/clock';
+import { type Clock, wallClock } from '../../lib/runbook/clock';
 import type { RunAnswer } from '../../lib/runbook/run';
 import { migrationsTried } from '../../lib/steps/trial-migrations';
 import { manifest, Rig } from '../_helpers/runbook';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(stopServers);
 
-async function open(rig: Rig): Promise<void> {
+async function open(rig: Rig<Clock>): Promise<void> {
   const shared = { ...manifest.shared, database: { ...manifest.shared.database, name: database, roles } };
   await rig.journal().append(
     'open',
@@ -66,8 +66,6 @@ test.each([
 });
 
 test('locks and duration are whole although the runner had to hand over while a table was closed', async () => {
-  const rig = new Rig();
-  await open(rig);
   const started: string[] = [];
   let stopped = false;
   const task = () => ({
@@ -86,6 +84,9 @@ test('locks and duration are whole although the runner had to hand over while a 
     logs: { lines: async () => ({ lines: [], token: undefined }) },
   } as unknown as Aws;
   const clock = { ...wallClock, pause: (ms: number) => pause(Math.min(ms, 50)) };
+  // the journal's hours are those of the run, or a step seems to have begun on another day.
+  const rig = new Rig<Clock>(clock);
+  await open(rig);
   /** As long as two looks take: the runner leaves twenty seconds before its end. */
   const invoke = (): Promise<RunAnswer> =>
     rig.advance([migrationsTried({ id: 'trial.migrate', copy: 'video-w1-trial', color: 'green', part: 'expand', attempt: 1 })], {
