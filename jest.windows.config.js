@@ -3,7 +3,7 @@ module.exports = {
   ...require('./jest.config'),
   testMatch: ['<rootDir>/test/windows/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
-  testTimeout: 300_000,
+  testTimeout: 600_000,
   // mostly waiting for servers to start and stop.
   maxWorkers: 2,
 };

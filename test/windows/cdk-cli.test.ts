@@ -94,4 +94,4 @@ test('bootstrap, deploy, deploy again, update, an update that is refused, and de
   expect((await sandbox.call('ec2', 'DescribeNatGateways')).NatGateways.every((one: { State: string }) => one.State === 'deleted')).toBe(
     true,
   );
-}, 180_000);
+}, 600_000);

@@ -105,5 +105,5 @@ describe('a read replica in a stack', () => {
     await eventually(async () => (await instances()).every((one) => one.DBInstanceIdentifier !== 'fallback'), 30);
     const snapshots = (await sandbox.call('rds', 'DescribeDBSnapshots', { SnapshotType: 'manual' })).DBSnapshots as Any[];
     expect(snapshots.map((one) => one.DBInstanceIdentifier)).toEqual(['fallback']);
-  }, 60_000);
+  }, 180_000);
 });

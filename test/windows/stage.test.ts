@@ -31,7 +31,7 @@ beforeAll(async () => {
   await must(deploy('shared', 'blue', '-c', 'green=none', '-c', 'window=none'));
   await must(verb('cutover', '--yes'));
   await must(deploy('green', 'fallback-w1'));
-}, 240_000);
+}, 600_000);
 afterAll(async () => {
   await sandbox.stop();
   rmSync(scratch, { recursive: true, force: true });

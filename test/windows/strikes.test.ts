@@ -13,7 +13,7 @@ beforeAll(async () => {
   await world.must(world.cdk(['deploy', 'shared', 'blue'], { green: 'none', window: 'none' }));
   await world.must(world.verb('cutover', ['--yes']));
   await world.must(world.cdk(['deploy', 'green', 'fallback-w1'], { window: '1' }));
-}, 300_000);
+}, 600_000);
 afterAll(() => world.end());
 
 const faults = async (path: string, method: string, body?: object) => {

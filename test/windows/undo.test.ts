@@ -60,7 +60,7 @@ beforeAll(async () => {
   template = (await sandbox.call('cloudformation', 'GetTemplate', { StackName: 'video-fallback-w1' })).TemplateBody;
   trial = (await aws.settings.manifest('video')).manifest.shared.trial;
   before = await production();
-}, 240_000);
+}, 600_000);
 afterAll(async () => {
   await sandbox.stop();
   rmSync(scratch, { recursive: true, force: true });
