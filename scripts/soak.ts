@@ -40,7 +40,8 @@ interface Flags {
 
 async function main(flags: Flags): Promise<number> {
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  // on, not once: npm passes a Ctrl-C on that has reached us already, and the second must not end us before what we started has ended.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
   const seed = flags.seed ?? randomInt(1_000_000);
   const log = join(tmpdir(), `switchback-soak-${process.pid}.log`);
   const lines = createWriteStream(log);
