@@ -1,4 +1,4 @@
-/** What `npm test` runs first: everything but whole windows (jest.windows.config.js). */
+/** What `npm test` runs first: everything but whole windows (jest.windows.config.js; jest.nights.config.js is CI's). */
 module.exports = {
   testEnvironment: 'node',
   transform: {
@@ -7,7 +7,7 @@ module.exports = {
   setupFiles: ['<rootDir>/test/_helpers/environment.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/cdk.out', '<rootDir>/.switchback'],
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['<rootDir>/test/windows/', '/node_modules/'],
+  testPathIgnorePatterns: ['<rootDir>/test/windows/', '<rootDir>/test/nights/', '/node_modules/'],
   clearMocks: true,
   testTimeout: 30_000,
   maxWorkers: 2,

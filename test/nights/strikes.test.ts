@@ -4,7 +4,7 @@
  */
 import { makeAws } from '../../lib/aws';
 import type { JournalEvent } from '../../lib/runbook/events';
-import { makeWorld, type World } from './bad-input/world';
+import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
 beforeAll(async () => {

@@ -4,7 +4,7 @@
  */
 import { walkPath } from '../../lib/kills/kill-points';
 import { paths } from '../../lib/kills/paths';
-import { root } from './bad-input/script';
+import { root } from '../windows/bad-input/script';
 
 test('the first opening, killed at every call and taken up by somebody else each time, opens the site', async () => {
   const path = paths.find(({ name }) => name === 'first-opening');

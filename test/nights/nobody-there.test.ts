@@ -6,7 +6,7 @@ import { makeAws } from '../../lib/aws';
 import { type Clock, wallClock } from '../../lib/runbook/clock';
 import type { JournalEvent } from '../../lib/runbook/events';
 import { type Reply, type Request, runVerb } from '../../lib/runbook/verbs';
-import { makeWorld, type World } from './bad-input/world';
+import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
 beforeAll(async () => {

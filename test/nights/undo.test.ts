@@ -17,7 +17,7 @@ import type { JournalEvent } from '../../lib/runbook/events';
 import { type Reply, runVerb } from '../../lib/runbook/verbs';
 import { Kill } from '../_helpers/runbook';
 import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
-import { clean, command, type Run, root, script } from './bad-input/script';
+import { clean, command, type Run, root, script } from '../windows/bad-input/script';
 
 const seed = Number(process.env['SWITCHBACK_SEED'] ?? Math.floor(Math.random() * 1e6));
 let drawn = seed;

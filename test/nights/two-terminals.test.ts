@@ -7,8 +7,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { makeAws } from '../../lib/aws';
 import type { JournalEvent } from '../../lib/runbook/events';
-import { clean, type Run, root } from './bad-input/script';
-import { makeWorld, type World } from './bad-input/world';
+import { clean, type Run, root } from '../windows/bad-input/script';
+import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
 const started: ChildProcess[] = [];
