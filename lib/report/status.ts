@@ -136,12 +136,14 @@ export function nextCommands(status: StatusScreen): Next[] {
   }
   if (!status.live) return [{ command: 'npm run plan -- --verb rollback', why: 'see what is where' }];
   const standby = otherColor(status.live);
-  const name = `w${Number(status.lastWindow?.slice(1) ?? 0) + 1}`;
+  const name = status.readyFor ?? `w${Number(status.lastWindow?.slice(1) ?? 0) + 1}`;
   const { live, other } = { live: status.releases[status.live], other: status.releases[standby] };
   const same = live?.version === other?.version && live?.commit === other?.commit;
   return [
     ...(!other || same ? [{ command: `npx cdk deploy ${standby}`, why: `with the next release for ${standby} in bin/app.ts` }] : []),
-    { command: `npx cdk deploy fallback-${name}`, why: `the fallback database; window: ${name.slice(1)} in bin/app.ts` },
+    ...(status.readyFor
+      ? []
+      : [{ command: `npx cdk deploy fallback-${name}`, why: `the fallback database; window: ${name.slice(1)} in bin/app.ts` }]),
     { command: 'npm run stage', why: `check everything ${name} needs; nothing is down` },
   ];
 }

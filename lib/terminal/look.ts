@@ -1,7 +1,7 @@
 /** Verbs that only look: the plan and the status. */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
-import { otherColor } from '../manifest/schema';
+import { type Manifest, otherColor } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { Clock } from '../runbook/clock';
@@ -154,10 +154,19 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
     holdEndsAt: ends?.toISOString(),
     ...(feed ? { feed } : {}),
     lastWindow: names.at(-1),
+    ...readyFor(manifest, names, production),
     now: clock.now(),
   };
   output.status(screen);
   return (state?.opened && live === undefined) || maintenance === undefined ? exit.failed : exit.done;
+}
+
+/** The next window whose fallback has been deployed as a replica of what is production now. */
+function readyFor({ fallbacks }: Manifest, opened: readonly string[], production: string): Pick<StatusScreen, 'readyFor'> {
+  const number = (name: string) => Number(name.slice(1));
+  const last = Math.max(0, ...opened.map(number));
+  const ready = Object.keys(fallbacks).find((name) => number(name) > last && fallbacks[name]?.source === production);
+  return ready ? { readyFor: ready } : {};
 }
 
 /** Looks now, where the databases can be reached: in the runner, or here. Exit code 0 when everything is as it should be, 1 when not. */

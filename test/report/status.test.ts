@@ -35,6 +35,12 @@ Next
   );
 });
 
+// found by the soak: it advised to deploy what was deployed.
+test('with the next fallback deployed, the next thing is the stage of its window', () => {
+  expect(commands({ ...quiet, readyFor: 'w4' })).toEqual(['npm run stage']);
+  expect(statusScreen({ ...quiet, readyFor: 'w4' }, plain).join('\n')).toContain('check everything w4 needs');
+});
+
 test('a system that nobody has opened', () => {
   const fresh = { ...quiet, opened: false, live: undefined, lastWindow: undefined, releases: { ...quiet.releases, green: undefined } };
   expect(statusScreen(fresh, plain)).toEqual(
