@@ -9,7 +9,8 @@ export class Block {
     if (lines.length === this.drawn.length && lines.every((line, index) => line === this.drawn[index])) return;
     const up = this.drawn.length > 0 ? `\r\u001b[${this.drawn.length}A` : '';
     // each line is cleared after it is written, not before: no flicker.
-    this.stream.write(`${up}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+    // a line that is too long is clipped: broken in two it would be one line more than the next drawing goes up.
+    this.stream.write(`\u001b[?7l${up}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J\u001b[?7h`);
     this.drawn = lines;
   }
 

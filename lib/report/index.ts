@@ -14,7 +14,7 @@ import { failureLines, replyLines } from './messages';
 import { PlainLog } from './plain';
 import { planScreen } from './plan';
 import { nextCommands, statusScreen } from './status';
-import { type Style, styleFor } from './style';
+import { type Style, styleFor, wrap } from './style';
 import type { PlanScreen, Screen, StatusScreen } from './types';
 
 export type { PlanScreen, Screen, StatusScreen } from './types';
@@ -86,7 +86,7 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
     },
     reply: (verb, reply) => (json ? object(jsonReply(verb, reply)) : err(['', ...replyLines(verb, reply, messages())])),
     failure: (error) => (json ? object(jsonFailure(error)) : err(failureLines(error, messages()))),
-    note: (text) => (following ? following.note(text) : err([text])),
+    note: (text) => (following ? following.note(text) : err(wrap(text, messages().columns))),
   };
 }
 
@@ -124,11 +124,12 @@ class LiveScreen {
     this.now = now;
     if (this.asking) return;
     const style = this.style();
-    const room = { ...style, rows: style.rows - this.noted.length };
+    const notes = this.noted.flatMap((text) => wrap(text, style.columns));
+    const room = { ...style, rows: style.rows - notes.length };
     // before the first event of this run there may be others' in the view: not ours to draw.
     const lines =
       this.view && this.seen.length > 0 ? liveScreen({ view: this.view, events: this.seen }, now, room) : ['asking the runner …'];
-    this.block.show([...lines, ...this.noted]);
+    this.block.show([...lines, ...notes]);
   }
 
   note(text: string): void {

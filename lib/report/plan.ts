@@ -92,7 +92,8 @@ function decisionLines({ decision, steps, now }: PlanScreen, style: Style): stri
     const left = (Date.parse(at) - now) / 1000;
     const when = left > 0 ? `${clockTime(at, style)}, in ${duration(left)}` : paint('red', `${clockTime(at, style)}: over`);
     const how = measuredSteps === count ? 'measured' : `${measuredSteps} of its ${count} steps measured, the others estimated`;
-    return [`  ${name}: ${when}`, paint('dim', `    a rollback takes ${duration(rollbackSeconds)} (90th percentile; ${how})`)];
+    const takes = wrap(`a rollback takes ${duration(rollbackSeconds)} (90th percentile; ${how})`, columns - 4);
+    return [`  ${name}: ${when}`, ...takes.map((line) => paint('dim', `    ${line}`))];
   };
   const open = steps.findIndex(({ id }) => id === 'traffic.open');
   const until = totalOf(steps.slice(0, open + 1).filter(({ done }) => !done));

@@ -10,7 +10,7 @@ import { EmergencyParameter } from '../aws/emergency';
 import { explain } from '../aws/explain';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
 import { failureLines } from '../report/messages';
-import { styleFor } from '../report/style';
+import { styleFor, wrap } from '../report/style';
 import { type Clock, SharedClock } from '../runbook/clock';
 import { exit, messageOf, Stop } from '../runbook/errors';
 import { confirm } from './gate';
@@ -29,7 +29,9 @@ export async function emergency(args: readonly string[]): Promise<number> {
   try {
     const flags = flagsOf(args);
     const say = (event: string, values: object, lines: readonly string[]) =>
-      json ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`) : process.stderr.write(`${lines.join('\n')}\n`);
+      json
+        ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`)
+        : process.stderr.write(`${lines.flatMap((line) => wrap(line, style.columns)).join('\n')}\n`);
     const clock = new SharedClock();
     const clients = makeClients(undefined, (date, tookMs) => clock.heard(date, tookMs));
     await switchBack(new EmergencyParameter(clients), clock, flags, say);
@@ -120,7 +122,7 @@ async function asked({ system, window, from }: Emergency): Promise<void> {
       exit: exit.usage,
     });
   }
-  process.stderr.write('Only the rules move. After a fence, customers read with the old release and cannot write.\n');
+  process.stderr.write('Only the rules move. After a fence, customers read with the old\nrelease and cannot write.\n');
   if (!(await confirm(`Put ${from} in front of ${system} (${window})? Type ${system} to go on: `, system)))
     throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
 }

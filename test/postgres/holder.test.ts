@@ -113,11 +113,11 @@ test('a take-over waits for a change that is under way, and for an open transact
 test('a transaction that does not end is ended: what it did is undone before the take-over is granted', async () => {
   const ada = await runOf('ada');
   const before = await n();
-  let begun = () => undefined as void;
+  let begun: () => void = () => undefined;
   const wrote = new Promise<void>((resolve) => {
     begun = resolve;
   });
-  let goOn = () => undefined as void;
+  let goOn: () => void = () => undefined;
   const asleep = new Promise<void>((resolve) => {
     goOn = resolve;
   });

@@ -8,6 +8,7 @@ class Stream {
   text = '';
   readonly columns = 80;
   readonly rows = 30;
+  private wraps = true;
   constructor(readonly isTTY: boolean) {}
   write(text: string) {
     this.text += text;
@@ -17,14 +18,21 @@ class Stream {
   get shown(): string[] {
     let lines: string[] = [''];
     let row = 0;
-    for (const part of this.text.split(new RegExp(`(${esc}\\[\\d*[AJK]|\n|\r)`))) {
+    for (const part of this.text.split(new RegExp(`(${esc}\\[(?:\\d*[AJK]|\\?7[hl])|\n|\r)`))) {
       const up = new RegExp(`^${esc}\\[(\\d+)A$`).exec(part);
-      if (up) row -= Number(up[1]);
+      if (part.startsWith(`${esc}[?7`)) this.wraps = part.endsWith('h');
+      else if (up) row -= Number(up[1]);
       else if (part === '\u001b[J') lines = lines.slice(0, row + 1);
       else if (part === '\n') {
         row += 1;
         lines[row] ??= '';
-      } else if (part && part !== '\r' && part !== '\u001b[K') lines[row] = part;
+      } else if (part && part !== '\r' && part !== '\u001b[K') {
+        lines[row] = this.wraps ? part : part.slice(0, this.columns);
+        for (let rest = part.slice(this.columns); this.wraps && rest; rest = rest.slice(this.columns)) {
+          row += 1;
+          lines[row] = rest;
+        }
+      }
     }
     return lines;
   }
@@ -132,6 +140,20 @@ test('on a terminal the view is drawn over itself', () => {
   const drawn = stderr.text.length;
   screen.tick(Date.parse('2026-03-01T02:00:32Z'));
   expect(stderr.text).toHaveLength(drawn);
+});
+
+test.each([
+  ['of many words', 'Ctrl-C: asked to stop after this step. Again leaves at once; then: npm run status, npm run cutover'],
+  ['of one long word', `arn:aws:iam::111122223333:role/${'x'.repeat(90)}`],
+])('a note %s, wider than the terminal, does not make the view climb down the screen', (_what, note) => {
+  const { output, stderr } = make({ tty: true });
+  const screen = output.screen('cutover', 'run-1');
+  const { view, events } = night();
+  screen.events(view, events);
+  output.note(note);
+  for (const second of [31, 32, 33]) screen.tick(Date.parse(`2026-03-01T02:00:${second}Z`));
+  expect(stderr.shown.filter((line) => line.includes('video w3 · cutover'))).toHaveLength(1);
+  if (note.includes(' ')) expect(stderr.shown.join(' ')).toContain(note);
 });
 
 test('while people are asked, the view stands still; after the answer it begins anew below', () => {
