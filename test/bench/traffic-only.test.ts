@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { measureTrafficOnly } from '../../lib/bench/traffic-only';
@@ -19,3 +20,15 @@ test('the shipped command makes three calls, and a missing AWS CLI is said, not 
   });
   expect(result).toMatchObject({ script: undefined, share: undefined });
 });
+
+const installed = spawnSync('aws', ['--version']).status === 0;
+
+(installed ? test : test.skip)(
+  'the script finds the sandbox with a CLI that does not read AWS_ENDPOINT_URL, as that of Debian 12',
+  async () => {
+    const aws = join(folder, 'aws');
+    writeFileSync(aws, '#!/bin/sh\nunset AWS_ENDPOINT_URL\nexec aws "$@"\n', { mode: 0o755 });
+    const { script } = await measureTrafficOnly({ command, aws, runs: 1, applications: 2 });
+    expect(script).toMatchObject({ calls: ['GetParameter', 'DescribeRules', 'SetRulePriorities'] });
+  },
+);
