@@ -14,6 +14,12 @@ export class Block {
     this.drawn = lines;
   }
 
+  /** Takes the place of the question that stands below; what is drawn stays. */
+  above(text: string): void {
+    this.leave();
+    this.stream.write(`\r\u001b[J${text}\n`);
+  }
+
   /** What is drawn stays; the next block begins below. */
   leave(): void {
     this.drawn = [];

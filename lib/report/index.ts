@@ -10,7 +10,7 @@ import { checkScreen } from './check';
 import { Block } from './draw';
 import { jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
 import { liveScreen } from './live';
-import { failureLines, replyLines } from './messages';
+import { eventText, failureLines, replyLines } from './messages';
 import { PlainLog } from './plain';
 import { planScreen } from './plan';
 import { nextCommands, statusScreen } from './status';
@@ -39,9 +39,11 @@ export interface OutputOptions {
   readonly stderr: NodeJS.WriteStream;
   /** @default process.env */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The line on which a person is being asked something, to be written again below what is said meanwhile; undefined while nobody is. */
+  readonly question?: () => { prompt(preserveCursor: boolean): void } | undefined;
 }
 
-export function makeOutput({ json, color, stdout, stderr, env = process.env }: OutputOptions): Output {
+export function makeOutput({ json, color, stdout, stderr, env = process.env, question = () => undefined }: OutputOptions): Output {
   const print = (stream: NodeJS.WriteStream) => (lines: readonly string[]) => {
     if (lines.length > 0) stream.write(`${lines.join('\n')}\n`);
   };
@@ -73,7 +75,7 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
         const log = new PlainLog(messages());
         return { events: (view, added) => err(log.events(view, mine(added))), tick: (now) => err(log.tick(now)), close() {} };
       }
-      const screen = new LiveScreen(new Block(stderr), messages);
+      const screen = new LiveScreen(new Block(stderr), messages, question);
       following = screen;
       return {
         events: (view, added) => screen.events(view, mine(added)),
@@ -90,18 +92,18 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env }: O
   };
 }
 
-/** A live view on a terminal: drawn over itself, and left alone while people are asked something below it. */
+/** A live view on a terminal: drawn over itself. While a person is asked something below it, it stands still and news is said line by line. */
 class LiveScreen {
   private view: WindowView | undefined;
   private readonly seen: JournalEvent[] = [];
   private noted: string[] = [];
-  private asking = false;
   /** What time it was at the last drawing, by the clock of whoever calls: this machine's own may be wrong. */
   private now = 0;
 
   constructor(
     private readonly block: Block,
     private readonly style: () => Style,
+    private readonly question: NonNullable<OutputOptions['question']>,
   ) {}
 
   events(view: WindowView, added: readonly JournalEvent[]): void {
@@ -109,11 +111,8 @@ class LiveScreen {
     this.seen.push(...added);
     const last = added.at(-1);
     if (!last) return;
-    // below the view stands a question, and then its answer: the view begins anew under them.
-    if (this.asking) this.block.leave();
-    this.asking = false;
-    this.draw(Date.parse(last.at));
-    this.asking = last.type === 'gate.asked';
+    if (this.question()) for (const event of added) this.aside(eventText(event, view.current?.plan ?? [], this.style()));
+    else this.draw(Date.parse(last.at));
   }
 
   drawAgain(): void {
@@ -122,7 +121,11 @@ class LiveScreen {
 
   draw(now: number): void {
     this.now = now;
-    if (this.asking) return;
+    // below the view stands a question, and then its answer: the view begins anew under them.
+    if (this.question()) {
+      this.block.leave();
+      return;
+    }
     const style = this.style();
     const notes = this.noted.flatMap((text) => wrap(text, style.columns));
     const room = { ...style, rows: style.rows - notes.length };
@@ -133,6 +136,14 @@ class LiveScreen {
   }
 
   note(text: string): void {
-    this.noted = [...this.noted, text].slice(-2);
+    if (this.question()) this.aside(text);
+    else this.noted = [...this.noted, text].slice(-2);
+  }
+
+  /** What has been typed so far stays on the line of the question. */
+  private aside(text: string | undefined): void {
+    if (text === undefined) return;
+    this.block.above(text);
+    this.question()?.prompt(true);
   }
 }

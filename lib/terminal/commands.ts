@@ -9,7 +9,7 @@ import type { AtDecision, Verb } from '../runbook/events';
 import type { Reply, Request } from '../runbook/verbs';
 import { decisionStep } from '../runbook/window';
 import { type DriveOptions, drive } from './drive';
-import { askGate, confirm } from './gate';
+import { askGate, confirm, question } from './gate';
 import { showCheck, showPlan, showStatus, watchStatus } from './look';
 import { extend, openWindow } from './open-window';
 import { whichSystem, whoIsThis } from './system';
@@ -43,7 +43,9 @@ interface Flags {
 export async function main(args: readonly string[]): Promise<number> {
   let code: number = exit.done;
   const program = commandLine((action) => async (flags: Flags) => {
-    const output = makeOutput({ json: flags.json ?? false, color: flags.color ?? true, stdout: process.stdout, stderr: process.stderr });
+    const output = makeOutput({
+      ...{ json: flags.json ?? false, color: flags.color ?? true, stdout: process.stdout, stderr: process.stderr, question },
+    });
     try {
       code = await action(flags, output);
     } catch (error) {

@@ -13,9 +13,15 @@ export interface Gate {
   readonly question: string;
 }
 
+let open: Interface | undefined;
+
+/** The line on which a person is being asked; undefined while nobody is. */
+export const question = (): Interface | undefined => open;
+
 /** The screen shows the question. Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C */
 export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answer | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  open = terminal;
   try {
     for (;;) {
       const word = (await line(terminal, 'Type go or no-go: ', verb, signal)).trim();
@@ -29,15 +35,16 @@ export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answ
     }
     throw error;
   } finally {
+    open = undefined;
     terminal.close();
   }
 }
 
 /** One line; in raw mode Ctrl-C reaches only readline, and would otherwise leave the question open for ever. */
-function line(terminal: Interface, question: string, verb: Verb, signal: AbortSignal): Promise<string> {
+function line(terminal: Interface, text: string, verb: Verb, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     terminal.once('SIGINT', () => reject(interrupted(verb)));
-    terminal.question(question, { signal }).then(resolve, reject);
+    terminal.question(text, { signal }).then(resolve, reject);
   });
 }
 
@@ -47,12 +54,12 @@ const interrupted = (verb: Verb): Stop =>
     exit: exit.interrupted,
   });
 
-export async function confirm(question: string, expected: string): Promise<boolean> {
+export async function confirm(text: string, expected: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     // Ctrl-C here is a no.
     const no = new Promise<string>((resolve) => terminal.once('SIGINT', () => resolve('')));
-    return (await Promise.race([terminal.question(question), no])).trim() === expected;
+    return (await Promise.race([terminal.question(text), no])).trim() === expected;
   } finally {
     terminal.close();
   }

@@ -38,15 +38,18 @@ class Stream {
   }
 }
 
+/** A terminal; `person.asked`: what stands on the line on which a person is asked. */
 const make = (options: { json?: boolean; tty?: boolean; env?: Record<string, string> } = {}) => {
+  const person: { asked?: string } = {};
   const stdout = new Stream(options.tty ?? false);
   const stderr = new Stream(options.tty ?? false);
   const output = makeOutput({
     ...{ json: options.json ?? false, color: false, env: options.env ?? {} },
+    question: () => (person.asked === undefined ? undefined : { prompt: () => void stderr.write(person.asked ?? '') }),
     stdout: stdout as unknown as NodeJS.WriteStream,
     stderr: stderr as unknown as NodeJS.WriteStream,
   });
-  return { output, stdout, stderr };
+  return { output, stdout, stderr, person };
 };
 const night = () => new Night().start(0).step(0, 1, 'stage.ready').add(1, { type: 'step.started', step: 'migrations' });
 
@@ -156,19 +159,45 @@ test.each([
   if (note.includes(' ')) expect(stderr.shown.join(' ')).toContain(note);
 });
 
-test('while people are asked, the view stands still; after the answer it begins anew below', () => {
-  const { output, stderr } = make({ tty: true });
-  const screen = output.screen('cutover', 'run-1');
-  const asked = night().add(5, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
-  screen.events(asked.view, asked.events);
-  const before = stderr.shown.length;
-  screen.tick(Date.parse('2026-03-01T02:10:00Z'));
-  stderr.write('Type go or no-go: go\n');
-  expect(stderr.shown).toHaveLength(before + 1);
-  const answered = asked.add(700, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'fine' });
-  screen.events(answered.view, answered.events.slice(-1));
-  expect(stderr.shown.indexOf('Type go or no-go: go')).toBe(before - 1);
-  expect(stderr.shown[before]).toMatch(/^video w3 · cutover/);
+describe('while a person is asked', () => {
+  const asking = () => {
+    const made = make({ tty: true });
+    const screen = made.output.screen('cutover', 'run-1');
+    const asked = night().add(5, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
+    screen.events(asked.view, asked.events);
+    made.person.asked = 'Type go or no-go: g';
+    made.stderr.write(made.person.asked);
+    return { ...made, screen, asked, before: made.stderr.shown.length };
+  };
+
+  test('the view stands still; after the answer it begins anew below', () => {
+    const { screen, stderr, person, asked, before } = asking();
+    screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    expect(stderr.shown).toHaveLength(before);
+    stderr.write('o\n');
+    delete person.asked;
+    const answered = asked.add(700, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'fine' });
+    screen.events(answered.view, answered.events.slice(-1));
+    expect(stderr.shown[before]).toMatch(/^video w3 · cutover/);
+  });
+
+  test('what others write is said above the question, which stays, with what has been typed', () => {
+    const { screen, output, stderr, asked, before } = asking();
+    const seen = asked.add(300, { type: 'hold.seen', state: 'alive', reasons: [], drift: [], applyErrors: 0 }, 'watch-w3');
+    screen.events(seen.view, seen.events.slice(-1));
+    output.note('the decision time is in 10 min');
+    screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    screen.tick(Date.parse('2026-03-01T02:10:01Z'));
+    expect(stderr.shown.slice(before - 1)).toEqual(['the feed is alive', 'the decision time is in 10 min', 'Type go or no-go: g']);
+  });
+
+  test('somewhere else, the view that only watches goes on', () => {
+    const { screen, stderr, person } = asking();
+    delete person.asked;
+    screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    expect(stderr.shown.at(-2)).toBe('Go?');
+    expect(stderr.shown.find((line) => line.startsWith('video w3'))).toMatch(/10:00 min$/);
+  });
 });
 
 test.each([
