@@ -185,11 +185,8 @@ export class Heed {
     const answer = view.answers.get(decisionStep);
     if (answer?.answer === 'go') return undefined;
     if (answer) {
-      throw new Stop('decision.roll-back', `roll back, said ${answer.by.who} at the decision time: ${answer.reason}`, {
-        state: inMaintenance,
-        next: ['npm run rollback'],
-        exit: exit.refused,
-      });
+      const said = `said ${answer.by.who} at the decision time: ${answer.reason}`;
+      throw isDown(view) ? rollBack(`roll back, ${said}`) : stayOpen(`not now, ${said}`);
     }
     const way = await passing(() => outside.rollback(view, step.id));
     const decision = way ? decide(upBy.upBy, way) : upBy.decision;
@@ -208,30 +205,43 @@ export class Heed {
 
   private async ask({ upBy, atDecision }: UpBy, { rollbackSeconds }: Decision): Promise<RunAnswer> {
     const { journal, run, by, unanswered } = this.options;
-    if (unanswered) throw byPolicy(atDecision, upBy);
-    const question = `The decision time: a rollback from here takes about ${Math.ceil(rollbackSeconds / 60)} min and must be done by ${upBy}. Go on (go) or roll back (no-go)?`;
     const asked = journal.events.findLast((event) => event.type === 'gate.asked' && event.step === decisionStep && event.run === run);
     const since = journal.events.findLast((event) => event.type === 'up-by.set')?.number ?? 0;
-    if (!asked || asked.number < since) await journal.append(run, by, { type: 'gate.asked', step: decisionStep, question });
+    const isAsked = asked !== undefined && asked.number > since;
+    const down = isDown(viewOf(journal));
+    if (unanswered && isAsked) throw byPolicy(atDecision, upBy, down);
+    const question = `The decision time: a rollback from here takes about ${Math.ceil(rollbackSeconds / 60)} min and must be done by ${upBy}. Go on (go) or ${down ? 'roll back' : 'stop here'} (no-go)?`;
+    if (!isAsked) await journal.append(run, by, { type: 'gate.asked', step: decisionStep, question });
     return { state: 'gate', step: decisionStep, question };
   }
 }
 
-const inMaintenance = 'Customers are where the last step left them: see npm run status.';
+/** Before the maintenance answer customers are served, and a rollback would begin with taking them down. */
+const isDown = (view: WindowView): boolean => view.begun('cutover', 'traffic.maintenance');
 
-function byPolicy(policy: UpBy['atDecision'], upBy: string): Stop {
+const rollBack = (message: string): Stop =>
+  new Stop('decision.roll-back', message, {
+    state: 'Customers are where the last step left them: see npm run status.',
+    next: ['npm run rollback'],
+    exit: exit.refused,
+  });
+
+const stayOpen = (message: string): Stop =>
+  new Stop('decision.hold', message, {
+    state: 'Customers are served by the old release.',
+    next: ['npm run cutover -- --up-by <a later hour>', 'npm run status'],
+    exit: exit.refused,
+  });
+
+function byPolicy(policy: UpBy['atDecision'], upBy: string, down: boolean): Stop {
   const nobody = `nobody answered within ${answerSeconds} s of the decision time for ${upBy}`;
-  return policy === 'rollback'
-    ? new Stop('decision.roll-back', `${nobody}; the window's policy is to roll back`, {
-        state: inMaintenance,
-        next: ['npm run rollback'],
-        exit: exit.refused,
-      })
-    : new Stop('decision.hold', `${nobody}; the window's policy is to hold: nothing goes on by itself`, {
-        state: inMaintenance,
-        next: ['npm run rollback', 'npm run cutover -- --answer go --reason "<why>"', 'npm run cutover -- --up-by <a later hour>'],
-        exit: exit.refused,
-      });
+  if (!down) return stayOpen(`${nobody}; the cutover has not begun`);
+  if (policy === 'rollback') return rollBack(`${nobody}; the window's policy is to roll back`);
+  return new Stop('decision.hold', `${nobody}; the window's policy is to hold: nothing goes on by itself`, {
+    state: 'Customers are where the last step left them: see npm run status.',
+    next: ['npm run rollback', 'npm run cutover -- --answer go --reason "<why>"', 'npm run cutover -- --up-by <a later hour>'],
+    exit: exit.refused,
+  });
 }
 
 /** A look that fails for a passing reason is made again at the next; only what was found out stops a run. */

@@ -80,28 +80,53 @@ describe('a cutover with an hour', () => {
     expect((await decisions(rig)).map(({ warning }) => warning)).toEqual([undefined, 10, 2]);
   });
 
+  /** The maintenance answer is in front, and the migrations would make the way back too long. */
+  const down = () => [flag(new Set(), 'traffic.maintenance'), flag(new Set(), 'migrations')];
+
   test('without an answer it holds, or is rolled back, as the window says', async () => {
     for (const [policy, code] of [
       ['hold', 'decision.hold'],
       ['rollback', 'decision.roll-back'],
     ] as const) {
-      const rig = await windowUpBy(1, policy);
-      const plan = [flag(new Set(), 'migrations')];
-      await rig.advance(plan, { outside });
-      expect(await rig.advance(plan, { outside, unanswered: true })).toMatchObject({ state: 'stopped', code, exit: 6 });
+      const rig = await windowUpBy(29, policy);
+      await rig.advance(down(), { outside });
+      expect(await rig.advance(down(), { outside, unanswered: true })).toMatchObject({ state: 'stopped', code, exit: 6 });
     }
   });
 
   test('no-go at the decision time stops the run for a rollback', async () => {
-    const rig = await windowUpBy(1);
-    const plan = [flag(new Set(), 'migrations')];
-    await rig.advance(plan, { outside });
+    const rig = await windowUpBy(29);
+    await rig.advance(down(), { outside });
     await rig.journal().note('run-2', operator, { type: 'gate.answered', step: 'decision.time', answer: 'no-go', reason: 'no' });
-    expect(await rig.advance(plan, { outside })).toMatchObject({
+    expect(await rig.advance(down(), { outside })).toMatchObject({
       state: 'stopped',
       code: 'decision.roll-back',
       next: ['npm run rollback'],
     });
+  });
+
+  test('before the maintenance answer is in front there is nothing to take back: a rollback would take customers down for nothing', async () => {
+    const late = await windowUpBy(1, 'rollback');
+    const plan = [flag(new Set(), 'traffic.maintenance')];
+    expect(await late.advance(plan, { outside })).toMatchObject({ state: 'gate', question: expect.stringContaining('stop here (no-go)') });
+    expect(await late.advance(plan, { outside, unanswered: true })).toMatchObject({
+      ...{ state: 'stopped', code: 'decision.hold', world: 'Customers are served by the old release.' },
+      next: ['npm run cutover -- --up-by <a later hour>', 'npm run status'],
+    });
+    const refused = await windowUpBy(1);
+    await refused.advance(plan, { outside });
+    await refused.journal().note('run-2', operator, { type: 'gate.answered', step: 'decision.time', answer: 'no-go', reason: 'too late' });
+    expect(await refused.advance(plan, { outside })).toMatchObject({ code: 'decision.hold', message: expect.stringContaining('ada') });
+  });
+
+  test('that nobody answered is said of the hour that was asked about, not of a later one', async () => {
+    const rig = await windowUpBy(29, 'rollback');
+    const slow: Step = flag(new Set(), 'migrations', { observe: async () => pending(), patienceSeconds: 36_000, pollMs: 1000 });
+    const plan = [flag(new Set(), 'traffic.maintenance'), slow];
+    await rig.advance(plan, { outside });
+    await rig.journal().note('run-2', operator, { type: 'up-by.set', upBy, atDecision: 'rollback' });
+    expect(await rig.advance(plan, { outside, unanswered: true })).toMatchObject({ state: 'gate', step: 'decision.time' });
+    expect(new Date(rig.clock.time).toISOString()).toMatch(/^2026-11-21T03:30:0/);
   });
 
   test('another hour makes another decision time, and asks anew when that has come', async () => {

@@ -261,7 +261,7 @@ describe('at the decision time', () => {
     await hour('rollback');
     theatre.clock.time += 400_000;
     theatre.plan = [flag(theatre.world, 'migrations')];
-    expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'decision.roll-back' });
+    expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'decision.hold' });
     expect(theatre.world.size).toBe(0);
   });
 });
