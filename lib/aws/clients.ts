@@ -35,8 +35,11 @@ export interface Clients {
   readonly sts: STSClient;
 }
 
-/** A plain options object every client takes. Two attempts: what comes after them is decided by the step, which looks first. */
-const options = { maxAttempts: 2 };
+/** Two attempts: what comes after them is decided by the step, which looks first. */
+const maxAttempts = 2;
+/** The SDK waits for ever by itself: a wire that swallows everything would hold the night until the runner's time is over. */
+const connectionTimeout = 5000;
+const answerTimeout = 30_000;
 
 /** Called before every attempt of a call that changes something; what it throws keeps the call from being sent. */
 export type BeforeChange = () => Promise<void>;
@@ -44,8 +47,16 @@ export type BeforeChange = () => Promise<void>;
 /** Told by every answer of AWS: the time at which it was made (milliseconds since the epoch), and what it took to come. */
 export type Heard = (date: number, tookMs: number) => void;
 
-/** `beforeChange` is asked for at each call. The journal's own calls are not asked: it is what the answer comes from. */
-export function makeClients(beforeChange: () => BeforeChange | undefined = () => undefined, heard: Heard = () => undefined): Clients {
+/**
+ * `beforeChange` is asked for at each call. The journal's own calls are not asked: it is what the answer comes from.
+ * An answer that is not there after `requestTimeout` milliseconds is lost.
+ */
+export function makeClients(
+  beforeChange: () => BeforeChange | undefined = () => undefined,
+  heard: Heard = () => undefined,
+  requestTimeout = answerTimeout,
+): Clients {
+  const options = { maxAttempts, requestHandler: { connectionTimeout, requestTimeout, throwOnRequestTimeout: true } };
   const made = new Map<string, unknown>();
   const once = <T>(name: string, make: () => T): T => {
     let client = made.get(name) as T | undefined;
@@ -100,7 +111,11 @@ export function makeClients(beforeChange: () => BeforeChange | undefined = () =>
       // an invocation of the runner lasts as long as its steps; the SDK must neither give up nor send it twice.
       return once(
         'lambda',
-        () => new (load<typeof import('@aws-sdk/client-lambda')>(() => require('@aws-sdk/client-lambda')).LambdaClient)({ maxAttempts: 1 }),
+        () =>
+          new (load<typeof import('@aws-sdk/client-lambda')>(() => require('@aws-sdk/client-lambda')).LambdaClient)({
+            maxAttempts: 1,
+            requestHandler: { connectionTimeout },
+          }),
       );
     },
     get scheduler() {

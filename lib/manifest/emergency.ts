@@ -21,7 +21,7 @@ export interface Emergency {
   /** Every rule that moves with `<its name> <priority>`, where `from` is live and nobody sees the maintenance answer. */
   readonly listeners: readonly { readonly arn: string; readonly rules: readonly string[] }[];
   /** The last time somebody used it; a run that sees this after its start stops. */
-  readonly used?: { readonly at: string; readonly by: string } | undefined;
+  readonly used?: { readonly at: string; readonly by: string; readonly reason?: string | undefined } | undefined;
 }
 
 /** What the parameter says while a window is open. */

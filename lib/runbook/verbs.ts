@@ -115,7 +115,8 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       outside: {
         emergencySince: async (since) => {
           const used = (await hands.aws.emergency.read(request.system))?.used;
-          return used && Date.parse(used.at) > since ? `${used.by} moved traffic back with --traffic-only at ${used.at}` : undefined;
+          if (!used || Date.parse(used.at) <= since) return undefined;
+          return `${used.by} moved traffic back with --traffic-only at ${used.at}${used.reason === undefined ? '' : `, because: ${used.reason}`}`;
         },
         rollback: async (now, next) => rollbackFrom(await observeWorld(hands.aws, now), next),
       },

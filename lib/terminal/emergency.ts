@@ -7,20 +7,26 @@ import { hostname, userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { makeClients } from '../aws/clients';
 import { EmergencyParameter } from '../aws/emergency';
-import { explain } from '../aws/explain';
+import { explain, explainFirst } from '../aws/explain';
+import { isPassing } from '../aws/outcome';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
 import { failureLines } from '../report/messages';
-import { styleFor, wrap } from '../report/style';
+import { type Style, styleFor, wrap } from '../report/style';
 import { type Clock, SharedClock } from '../runbook/clock';
-import { exit, messageOf, Stop } from '../runbook/errors';
+import { exit, messageOf, OutcomeUnknown, Stop } from '../runbook/errors';
+import { retryMs } from '../runbook/journal';
 import { confirm } from './gate';
 
 interface Flags {
   readonly system?: string | undefined;
   readonly by?: string | undefined;
+  readonly reason?: string | undefined;
   readonly yes?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
+
+/** Customers are waiting: what AWS has not answered by then is looked at again. */
+const answerMs = 5000;
 
 /** Runs `rollback --traffic-only …`; answers its exit code. */
 export async function emergency(args: readonly string[]): Promise<number> {
@@ -31,9 +37,9 @@ export async function emergency(args: readonly string[]): Promise<number> {
     const say = (event: string, values: object, lines: readonly string[]) =>
       json
         ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`)
-        : process.stderr.write(`${lines.flatMap((line) => wrap(line, style.columns)).join('\n')}\n`);
+        : process.stderr.write(`${lines.flatMap((line) => fitted(line, style)).join('\n')}\n`);
     const clock = new SharedClock();
-    const clients = makeClients(undefined, (date, tookMs) => clock.heard(date, tookMs));
+    const clients = makeClients(undefined, (date, tookMs) => clock.heard(date, tookMs), answerMs);
     await switchBack(new EmergencyParameter(clients), clock, flags, say);
     return exit.done;
   } catch (error) {
@@ -48,7 +54,9 @@ export async function emergency(args: readonly string[]): Promise<number> {
 type Say = (event: string, values: object, lines: readonly string[]) => void;
 
 async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Flags, say: Say): Promise<void> {
-  const found = flags.system === undefined ? onlyOne(await parameter.all()) : await parameter.read(flags.system);
+  const found = await persist(clock, say, async () =>
+    flags.system === undefined ? onlyOne(await parameter.all()) : parameter.read(flags.system),
+  );
   const { system, window, from } = found ?? {};
   if (!found || !window || !from) {
     throw new Stop(
@@ -63,13 +71,12 @@ async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Fl
   if (!flags.yes) await asked(found);
   const wanted = emergencyMoves(found);
   let moved = 0;
-  const settle = async () => {
+  // a lost answer, or a rule that changed between looking and moving: what is so now is looked at, and the rest is moved.
+  await persist(clock, say, async () => {
     const moves = await parameter.toMove(wanted);
     await parameter.move(moves);
     moved += moves.reduce((sum, { priorities }) => sum + priorities.length, 0);
-  };
-  // a lost answer, or a rule that changed between looking and moving: what is so now is looked at, and the rest is moved.
-  await settle().catch(settle);
+  });
   const seconds = Math.round(performance.now()) / 1000;
   say('rollback.traffic-only', { system, window, live: from, rules: moved, seconds }, [
     `✔ ${from}'s rules are in front and the maintenance answer is parked: ${moved === 0 ? 'it was so already' : `${moved} rules moved`}, ${seconds} s after the start`,
@@ -84,16 +91,48 @@ async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Fl
   ]);
 }
 
+/** Asks AWS again while the reason may pass, once for any other. @throws Stop `emergency.unanswered`, `aws.unreachable`, … */
+async function persist<T>(clock: Clock, say: Say, what: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await what();
+    } catch (error) {
+      const passing = error instanceof OutcomeUnknown || isPassing(error);
+      if (explain(error) instanceof Stop || !(passing || tries === 0)) throw error;
+      const pause = retryMs[tries];
+      if (pause === undefined) throw unanswered(error, tries + 1);
+      if (passing && tries === 0)
+        say('rollback.traffic-only.again', { message: messageOf(error) }, [`  AWS is asked again for some seconds: ${messageOf(error)}`]);
+      await clock.pause(passing ? pause : 0);
+    }
+  }
+}
+
+function unanswered(error: unknown, tries: number): unknown {
+  const unknown = error instanceof OutcomeUnknown;
+  const explained = unknown ? error : explainFirst(error);
+  if (explained instanceof Stop) return explained;
+  return new Stop('emergency.unanswered', `${messageOf(error)}; tried ${tries} times`, {
+    state: unknown ? 'Whether the rules have moved cannot be told.' : 'The last try moved nothing.',
+    next: ['the same command again: it looks before it moves anything', 'npm run status'],
+    exit: unknown ? exit.unknown : exit.failed,
+    cause: error,
+  });
+}
+
+const fitted = (line: string, { columns }: Style): string[] =>
+  wrap(line.trim(), columns - 2).map((part, n) => (n > 0 || line.startsWith(' ') ? `  ${part}` : part));
+
 /** A cutover that still runs sees the order of the rules, and this; one that was about to move them is overruled once. */
 async function leaveNote(parameter: EmergencyParameter, clock: Clock, found: Emergency, flags: Flags, say: Say): Promise<void> {
   const by = flags.by ?? `${userInfo().username}@${hostname()}`;
   try {
-    await parameter.write({ ...found, used: { at: new Date(clock.now()).toISOString(), by } });
+    await parameter.write({ ...found, used: { at: new Date(clock.now()).toISOString(), by, reason: flags.reason } });
     const back = await parameter.toMove(emergencyMoves(found));
     const rules = back.reduce((sum, { priorities }) => sum + priorities.length, 0);
     if (rules === 0) return;
     await parameter.move(back);
-    say('rollback.traffic-only.again', { rules }, [
+    say('rollback.traffic-only.overruled', { rules }, [
       `  A run had moved ${rules} rules meanwhile; they were moved back, and it has been told to stop.`,
     ]);
   } catch (error) {
@@ -122,7 +161,7 @@ async function asked({ system, window, from }: Emergency): Promise<void> {
       exit: exit.usage,
     });
   }
-  process.stderr.write('Only the rules move. After a fence, customers read with the old\nrelease and cannot write.\n');
+  process.stderr.write('Only the rules move. After a fence, customers read with the old release and\ncannot write.\n');
   if (!(await confirm(`Put ${from} in front of ${system} (${window})? Type ${system} to go on: `, system)))
     throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
 }
@@ -131,7 +170,7 @@ function flagsOf(args: readonly string[]): Flags {
   try {
     const flag = { type: 'boolean' } as const;
     const text = { type: 'string' } as const;
-    const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text };
+    const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text, reason: text };
     return parseArgs({ args: [...args], options, strict: true }).values;
   } catch (cause) {
     throw new Stop('usage', messageOf(cause), { next: ['npm run rollback -- --traffic-only --system <name>'], exit: exit.usage, cause });

@@ -78,3 +78,48 @@ test('without an open window there is nothing to go back to', async () => {
   const { code, events } = await rollback('--yes', '--system', 'other');
   expect({ code, event: events[0]?.['code'] }).toEqual({ code: 2, event: 'emergency.no-window' });
 });
+
+describe('when AWS does not do as it is asked', () => {
+  const faults = (...rules: object[]) => fetch(`${sandbox.endpoint}/_sandbox/faults`, { method: 'POST', body: JSON.stringify({ rules }) });
+  const moving = { service: 'elbv2', operation: 'SetRulePriorities' };
+  afterEach(() => faults());
+
+  test('a lost answer is looked at: what has moved is not moved again', async () => {
+    // both attempts of the SDK.
+    await faults({ ...moving, kind: 'lost', times: 2 });
+    const { code, events, calls } = await rollback('--yes', '--system', 'video');
+    expect(events.map(({ event, rules }) => [event, rules])).toEqual([
+      ['rollback.traffic-only.again', undefined],
+      ['rollback.traffic-only', 0],
+      ['rollback.traffic-only.next', undefined],
+    ]);
+    expect({ code, calls: calls.slice(0, 3) }).toEqual({ code: 0, calls: ['GetParameter', 'DescribeRules', 'DescribeRules'] });
+    expect(await world.isBack()).toBe(true);
+  });
+
+  test('refused for load it asks again, as long as a journal would', async () => {
+    await faults({ ...moving, kind: 'throttle', times: 7 });
+    const { code } = await rollback('--yes', '--system', 'video');
+    expect({ code, back: await world.isBack() }).toEqual({ code: 0, back: true });
+  });
+
+  test('an answer that never comes ends as unknown, not as a fault of Switchback', async () => {
+    await faults({ ...moving, kind: 'error', rate: 1 });
+    const { code, events } = await rollback('--yes', '--system', 'video');
+    expect(events.at(-1)).toMatchObject({
+      ...{ event: 'error', code: 'emergency.unanswered', exit: 7 },
+      next: ['the same command again: it looks before it moves anything', 'npm run status'],
+    });
+    expect(code).toBe(7);
+  });
+
+  test('the rules are moved although the run cannot be told; why somebody did it is told where it can', async () => {
+    await rollback('--yes', '--system', 'video', '--reason', 'checkout is down');
+    expect((await parameter()).used).toMatchObject({ by: 'ada', reason: 'checkout is down' });
+    await world.greenInFront();
+    await faults({ service: 'ssm', operation: 'PutParameter', kind: 'refuse', rate: 1 });
+    const { code, events } = await rollback('--yes', '--system', 'video');
+    expect(events.map(({ event }) => event)).toContain('rollback.traffic-only.not-noted');
+    expect({ code, back: await world.isBack() }).toEqual({ code: 0, back: true });
+  });
+});
