@@ -238,9 +238,9 @@ class Bench {
     await writers.rate();
     await pause(2500);
     const during = await writers.rate();
-    await advanceSequences(production, fallback, 10_000);
     const back = new Watch();
     await fenceAndProve(production, back);
+    await back.part('sequences', () => advanceSequences(production, fallback, 10_000));
     await back.part('marker', () => markerRoundTrip(production, fallback));
     await back.part('settle', () => settleFeed(fallback, name));
     await back.part('stop', () => stopFeed(fallback, name));

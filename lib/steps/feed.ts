@@ -144,11 +144,11 @@ export function feedPaused(production: string, fallback: string): Step {
   };
 }
 
-/** Ahead of the gap: numbers the old form hands out next must lie beyond those the new form has. */
-export function sequencesAhead(production: string, fallback: string, id = 'sequences.ahead'): Step {
+/** Numbers the old form hands out next must lie beyond those the new form has. */
+export function sequencesAhead(production: string, fallback: string): Step {
   let result: AdvancedSequences | undefined;
   return {
-    id,
+    id: 'sequences.ahead',
     title: `Move ${fallback}'s sequences ${sequenceMargin} past ${production}'s`,
     estimateSeconds: 1,
     patienceSeconds: 60,

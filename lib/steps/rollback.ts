@@ -66,6 +66,8 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   // there is no other way out than on: what was written while it was open, the comparison finds.
   const closed = [drained(production), fenced(production, { holdsUntil: 'end', again: true })];
+  // a feed brings rows, and not what has been given out of a sequence. Behind the fence, where that is final.
+  const numbered = fed ? [sequencesAhead(production, fallback)] : [];
   const moved = readsFrom(from, 'all', fallback, {
     id: 'live.fallback',
     title: `Point ${from} at ${fallback}`,
@@ -79,9 +81,9 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
     return [
       // out of traffic and only reading until it is opened: what new tasks take, nobody waits for.
       moved,
-      sequencesAhead(production, fallback),
       ...down,
       ...closed,
+      ...numbered,
       feedLevel(production, fallback, 'feed.drained'),
       feedStopped(fallback),
       unbridged(fallback),
@@ -95,5 +97,5 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
   const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
-  return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
+  return [...down, ...closed, ...numbered, lossAccepted(production), ...left, moved, ...toFallback, schedule];
 }

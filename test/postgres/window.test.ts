@@ -134,12 +134,12 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   await until(() => during.acknowledged.size > 300);
 
   // The rollback, under load.
-  const sequences = await advanceSequences(production, fallback, 10_000);
-  expect(sequences.moved.map(({ sequence }) => sequence)).toContain('public.users_id_seq');
   const gapBegan = performance.now();
   await fence(production, roles);
   await endWriters(production, roles, { graceMs: 1000 });
   const proof = await proveFenced(production, roles);
+  const sequences = await advanceSequences(production, fallback, 10_000);
+  expect(sequences.moved.map(({ sequence }) => sequence)).toContain('public.users_id_seq');
   const marker = await markerRoundTrip(production, fallback);
   await settleFeed(fallback, name);
   await stopFeed(fallback, name);

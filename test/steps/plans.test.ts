@@ -226,11 +226,11 @@ describe('with a feed', () => {
     expect(titles(planRollback(fed(['cutover migrations', 'cutover database.open'])))).toEqual([
       // before customers notice anything: should its tasks need time, they take it here.
       'Point blue at video-fallback-w1',
-      "Move video-fallback-w1's sequences 10000 past video-db's",
       'Put the maintenance answer in front; open paths stay open',
       "Stop green's workers and prove them stopped",
       'Wait until no write transaction is open',
       'Fence video-db: nobody but Switchback can write, and prove it',
+      "Move video-fallback-w1's sequences 10000 past video-db's",
       'Send a marker through the feed: once it arrives, video-fallback-w1 has everything',
       'Make everything applied durable on video-fallback-w1 and stop the feed',
       "Take the bridge off video-fallback-w1 and put the old form's rules back",
@@ -252,6 +252,17 @@ describe('with a feed', () => {
     const ids = planRollback(fed(['cutover migrations', 'cutover database.open']), { acceptLoss: true }).map(({ id }) => id);
     expect(ids).toContain('loss.accepted');
     expect(ids).not.toContain('feed.drained');
+  });
+
+  test.each([
+    ['after opening', ['cutover migrations', 'cutover database.open'], {}],
+    ['before opening: customers have written since the fork', ['cutover migrations'], {}],
+    ['with a dead feed', ['cutover migrations', 'cutover database.open'], { acceptLoss: true }],
+  ])('a rollback to a fed fallback gives out no number that production has given out, %s', (_when, begun, options) => {
+    const ids = planRollback(fed(begun), options).map(({ id }) => id);
+    // behind the fence the numbers are final, however long a rollback that stopped half-way was left.
+    expect(ids.indexOf('sequences.ahead')).toBeGreaterThan(ids.indexOf('database.fence'));
+    expect(ids.indexOf('sequences.ahead')).toBeLessThan(ids.indexOf('database.open'));
   });
 
   test('before opening, a rollback needs no proof: nobody has written', () => {
