@@ -4,17 +4,19 @@
  * whether the decision time has passed with nobody there (unanswered.ts).
  */
 import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
 import type { Catalog } from '../postgres/catalog';
 import { feedName } from '../postgres/subscription';
 import { lookAtFeed, possibleUntil } from '../postgres/watch';
 import { watchName } from '../steps/schedule';
 import { forkOf } from '../steps/world';
 import { Connections } from './connections';
+import { decide as decisionFor } from './decision';
 import { messageOf } from './errors';
 import type { HoldSeen, JournalEvent } from './events';
 import { Journal } from './journal';
 import { type Left, leftAlone, unansweredRun } from './unanswered';
-import { type Hands, holdEndsAt, type Reply, type Request, runVerb } from './verbs';
+import { type Hands, holdEndsAt, observeWorld, type Reply, type Request, rollbackFrom, runVerb } from './verbs';
 import { fold, type WindowView } from './window';
 
 /** A feed that lives is noted this often; one that does not, at every look. Every note is read by every run of the window. */
@@ -49,7 +51,7 @@ export async function watchHold(request: Request, hands: Hands): Promise<Reply> 
     await aws.schedules.remove(schedule.group, watchName({ system, name: request.window ?? '' }));
     return { state: 'finished' };
   }
-  const left = leftAlone(view, journal.events, clock.now());
+  const left = leftAlone(await decided(view, aws), journal.events, clock.now());
   if (left) return decide(left, request, hands, journal, view);
   if (phase === 'none') return { state: 'finished', window: view.name };
   const last = lastSeen(journal.events);
@@ -61,6 +63,13 @@ export async function watchHold(request: Request, hands: Hands): Promise<Reply> 
     await connections.end();
   }
   return { state: 'finished', window: view.name };
+}
+
+/** With its decision time, where an hour was set and no run has worked it out since: the last terminal may have gone with it. */
+async function decided(view: WindowView, aws: Aws): Promise<WindowView> {
+  const { upBy, current } = view;
+  if (!upBy || upBy.decision || current?.verb !== 'cutover' || !view.window.from) return view;
+  return { ...view, upBy: { ...upBy, decision: decisionFor(upBy.upBy, rollbackFrom(await observeWorld(aws, view))) } };
 }
 
 /** Does what the policy says where the decision time has passed with nobody there. */

@@ -1,7 +1,9 @@
+import type { Aws } from '../../lib/aws';
 import type { EventBody, JournalEvent } from '../../lib/runbook/events';
 import { leftAlone, silentMs, unansweredRun } from '../../lib/runbook/unanswered';
+import { runVerb } from '../../lib/runbook/verbs';
 import { fold } from '../../lib/runbook/window';
-import { manifest, operator, window } from '../_helpers/runbook';
+import { manifest, operator, Rig, window } from '../_helpers/runbook';
 
 const began = Date.parse('2026-11-21T02:00:00Z');
 const at = (minutes: number): string => new Date(began + minutes * 60_000).toISOString();
@@ -129,4 +131,27 @@ test("the schedule goes on with its own rollback, tries one that stopped three t
   // a run that has ended is not gone on with.
   expect(again).not.toHaveProperty('run');
   expect(left(50, ...waiting('rollback'), ...failed(1), ...failed(2), ...failed(3))).toBeUndefined();
+});
+
+test('an hour that was set at a question, in the last terminal there was, has a decision time too', async () => {
+  const rig = new Rig();
+  await rig.open();
+  const later: Line[] = [...waiting('hold').slice(1), policy('hold', at(90), 20)];
+  for (const [, body, run = 'run-1'] of later) await rig.journal().note(run, operator, body);
+  const aws = {
+    settings: { manifest: async () => ({ manifest, state: undefined }), state: async () => undefined },
+    traffic: { order: async () => new Map() },
+    journal: () => rig.store,
+  } as unknown as Aws;
+  const look = (minute: number) => {
+    rig.clock.time = began + minute * 60_000;
+    return runVerb(
+      { system: 'video', verb: 'teardown', watch: true, window: 'w1', run: 'watch-w1', by: operator },
+      { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY },
+    );
+  };
+  await look(60);
+  expect((await rig.events()).at(-1)).toMatchObject({ type: 'up-by.set' });
+  await look(92);
+  expect((await rig.events()).at(-1)).toMatchObject({ type: 'decision.unanswered', does: 'hold', upBy: at(90) });
 });
