@@ -153,7 +153,12 @@ export type EventBody =
  * lease, and a writer who finds one at its number writes at the next.
  */
 export const isNote = ({ type }: EventBody): boolean =>
-  type === 'stop.asked' || type === 'up-by.set' || type === 'gate.answered' || type === 'hold.seen' || type === 'decision.unanswered';
+  type === 'stop.asked' ||
+  type === 'up-by.set' ||
+  type === 'gate.answered' ||
+  type === 'hold.seen' ||
+  type === 'decision.time' ||
+  type === 'decision.unanswered';
 
 /** An event as it stands in the journal. */
 export type JournalEvent = EventBody & {

@@ -18,9 +18,9 @@ import type { AtDecision, Durations, Operator, PlannedStep, Verb, Window } from 
 import { lastSeen, watchHold } from './hold';
 import { Journal } from './journal';
 import { refuseLoss } from './loss';
-import { advance, type GateAnswer, type RunAnswer, refuseWhileHeld, seriesOf } from './run';
+import { advance, type GateAnswer, type RunAnswer, refuseWhileHeld, seriesOf, viewOf } from './run';
 import { planned, type Step } from './step';
-import { fold, type WindowView } from './window';
+import { decisionStep, fold, hourSet, type WindowView } from './window';
 
 /** What a terminal or a schedule asks the runner for. */
 export interface Request {
@@ -51,7 +51,7 @@ export interface Request {
   /** No step may take longer than this; each has its own patience otherwise. */
   readonly patienceSeconds?: number;
   /** The hour by which something must be up, and what happens at the decision time when nobody answers. */
-  readonly upBy?: { readonly upBy: string; readonly atDecision: AtDecision };
+  readonly upBy?: { readonly upBy: string; readonly atDecision?: AtDecision };
   /** Nobody answered at the decision time. */
   readonly unanswered?: boolean;
   /** Answers the gate before going on. */
@@ -334,12 +334,25 @@ function refuseDuringHold(request: Request, view: WindowView, clock: Clock): voi
   }
 }
 
-async function answerGate(request: Request, journal: Journal): Promise<void> {
+/** @throws Stop `gate.over` for a no-go after a go that has been acted on */
+export async function answerGate(request: Request, journal: Journal): Promise<void> {
   if (!request.answer) return;
   const asked = journal.events.findLast((event) => event.type === 'gate.asked');
   const answered = journal.events.findLast((event) => event.type === 'gate.answered');
-  // the same answer twice is one answer; people may change their minds until it has been acted on.
   if (asked?.type !== 'gate.asked') return;
+  const later = journal.events.slice(asked.number);
+  // another hour is another decision.
+  if (asked.step === decisionStep && later.some(({ type }) => type === 'up-by.set')) return;
+  const over = later.find((event) => event.type === 'step.done' && event.step === asked.step);
+  if (over?.type === 'step.done') {
+    if (request.answer.answer === 'go') return;
+    throw new Stop('gate.over', `no-go comes too late: ${over.detail}, and the cutover went on at ${over.at}`, {
+      state: 'Nothing was changed.',
+      next: ['npm run rollback', 'npm run status'],
+      exit: exit.refused,
+    });
+  }
+  // the same answer twice is one answer; people may change their minds until it has been acted on.
   if (answered?.type === 'gate.answered' && answered.number > asked.number && answered.answer === request.answer.answer) return;
   await journal.note(request.run, request.by, { type: 'gate.answered', step: asked.step, ...request.answer });
 }
@@ -347,5 +360,5 @@ async function answerGate(request: Request, journal: Journal): Promise<void> {
 /** The hour is noted once, however often the same run asks to go on. */
 async function noteUpBy({ upBy, run, by }: Request, journal: Journal): Promise<void> {
   if (!upBy || journal.events.some((event) => event.type === 'up-by.set' && event.run === run)) return;
-  await journal.note(run, by, { type: 'up-by.set', ...upBy });
+  await journal.note(run, by, hourSet(viewOf(journal), upBy));
 }

@@ -4,6 +4,7 @@ import type { Manifest, SystemState } from '../manifest/schema';
 import {
   type AtDecision,
   type Durations,
+  type EventBody,
   type Facts,
   isNote,
   type JournalEvent,
@@ -65,6 +66,12 @@ export interface Decision {
   readonly steps: number;
   readonly measuredSteps: number;
 }
+
+/** Another hour leaves the window's policy as it was, unless another is given with it. */
+export const hourSet = (
+  view: Pick<WindowView, 'upBy'>,
+  { upBy, atDecision = view.upBy?.atDecision ?? 'hold' }: { readonly upBy: string; readonly atDecision?: AtDecision },
+): EventBody => ({ type: 'up-by.set', upBy, atDecision });
 
 export interface WindowView {
   readonly name: string;

@@ -8,7 +8,7 @@ import { exit, Stop } from '../runbook/errors';
 import type { AtDecision, Verb } from '../runbook/events';
 import type { Reply, Request } from '../runbook/verbs';
 import { decisionStep } from '../runbook/window';
-import { type DriveOptions, drive } from './drive';
+import { drive } from './drive';
 import { askGate, confirm, question } from './gate';
 import { showCheck, showPlan, showStatus, watchStatus } from './look';
 import { extend, openWindow } from './open-window';
@@ -99,9 +99,9 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
     .addOption(new Option('--answer <answer>', 'answer the gate: go or no-go').choices(['go', 'no-go']))
     .option('--up-by <time>', 'something must be up by then: HH:MM or ISO 8601; given again, it extends the window')
     .addOption(
-      new Option('--at-decision <policy>', 'what happens when nobody answers at the decision time')
-        .choices(['rollback', 'hold'])
-        .default('hold'),
+      new Option('--at-decision <policy>', 'what happens when nobody answers at the decision time (default: as before, else hold)').choices(
+        ['rollback', 'hold'],
+      ),
     )
     .option('--accept-loss <ids...>', 'differences of the two forms that a rollback may lose, by the ids the run named')
     .action(run((flags, output) => take('cutover', flags, output)));
@@ -148,9 +148,16 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
   const upBy =
-    flags.upBy === undefined ? undefined : { upBy: parseUpBy(flags.upBy, aws.clock.now()), atDecision: flags.atDecision ?? 'hold' };
+    flags.upBy === undefined
+      ? undefined
+      : { upBy: parseUpBy(flags.upBy, aws.clock.now()), ...(flags.atDecision ? { atDecision: flags.atDecision } : {}) };
+  if (flags.atDecision && !upBy)
+    throw new Stop('usage', `--at-decision ${flags.atDecision} says nothing without --up-by`, {
+      next: [`npm run cutover -- --up-by <hour> --at-decision ${flags.atDecision}`],
+      exit: exit.usage,
+    });
   const run = randomUUID();
-  if (upBy && !flags.takeOver && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
+  if (upBy && !flags.takeOver && flags.answer === undefined && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
   if ((verb !== 'stage' || flags.undo) && !flags.yes && flags.answer === undefined) {
     if (!interactive)
@@ -185,14 +192,14 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
     ...ahead(flags),
   };
-  const interrupt = onInterrupt(output, request);
+  const interrupt = onInterrupt();
   const followed = async (now: Request) => {
     const reply = await drive(now, {
       aws,
       clock: aws.clock,
       screen: (its, run) => output.screen(its, run),
       here: flags.here ?? false,
-      ask: atGate(flags, interactive),
+      ask: async (gate, signal) => (interactive ? askGate(gate, signal) : undefined),
       note: (text) => output.note(text),
       signal: interrupt.signal,
     });
@@ -214,11 +221,10 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
  * The first Ctrl-C asks the run to stop after the step it is in; the second ends this process at once, whatever it
  * waits for: a run in the runner function goes on without it.
  */
-function onInterrupt(output: Output, { verb }: Request): { signal: AbortSignal; end(): void } {
+function onInterrupt(): { signal: AbortSignal; end(): void } {
   const wish = new AbortController();
   const first = () => {
     wish.abort();
-    output.note(`Ctrl-C: asked to stop after this step. Again leaves at once; then: npm run status, npm run ${verb}`);
     // without a handler the signal ends the process, and the shell sees 130.
     process.removeListener('SIGINT', first);
   };
@@ -237,11 +243,13 @@ async function extended(
   const bucket = manifest.shared.journalBucket;
   const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), aws.clock);
   const at = open && (await extend(open, upBy, run, by, aws.clock));
-  if (at)
-    output.note(
-      `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,
-    );
-  return at !== undefined;
+  if (!at) return false;
+  output.note(
+    `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,
+  );
+  if (open.view.asked && open.view.asked.step !== decisionStep)
+    output.note(`its question is still open: npm run ${at.verb} -- --answer go|no-go --reason "<why>"`);
+  return true;
 }
 
 function exitOf(reply: Reply): number {
@@ -251,17 +259,7 @@ function exitOf(reply: Reply): number {
   return exit.refused;
 }
 
-/** Who answers a gate: the flags, or a person; nobody where there is neither. */
-function atGate(flags: Flags, interactive: boolean): DriveOptions['ask'] {
-  return async (gate, signal) => {
-    const said = ahead(flags).ahead;
-    // what was said beforehand was said about the landing tests; the decision time is another question.
-    if (gate.step !== decisionStep && said) return said;
-    return interactive ? askGate(gate, signal) : undefined;
-  };
-}
-
-/** The runner answers by it and goes on: an invocation less while the site is down. An older runner asks, and is told. */
+/** The runner answers by it and goes on: an invocation less while the site is down. */
 function ahead({ answer, reason, yes }: Flags): Pick<Request, 'ahead'> {
   if (answer) return { ahead: { answer, reason: reason ?? 'no reason given' } };
   return yes ? { ahead: { answer: 'go', reason: reason ?? 'answered by --yes' } } : {};

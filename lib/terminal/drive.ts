@@ -6,14 +6,14 @@ import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import type { Screen } from '../report';
 import type { Clock } from '../runbook/clock';
-import { answerSeconds } from '../runbook/decision';
+import { answerSeconds, warningDue } from '../runbook/decision';
 import { exit, messageOf, Stop } from '../runbook/errors';
 import type { JournalEvent, Verb } from '../runbook/events';
 import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../runbook/held';
 import { Journal } from '../runbook/journal';
 import type { RunAnswer } from '../runbook/run';
 import { type Reply, type Request, runVerb } from '../runbook/verbs';
-import { decisionStep, fold, type WindowView } from '../runbook/window';
+import { type Decision, decisionStep, fold, type WindowView } from '../runbook/window';
 import type { Answer, Gate } from './gate';
 import { watch } from './watch';
 
@@ -33,28 +33,31 @@ export interface DriveOptions {
 /** Takes a request to its end; answers what the runner said last. */
 export async function drive(request: Request, options: DriveOptions): Promise<Reply> {
   const follower = await Follower.start(request, options);
-  const onInterrupt = () =>
+  const onInterrupt = () => {
+    // a run of somebody else that is followed is not asked: only the following ends.
+    if (follower.follows) return;
+    options.note(`Ctrl-C: asked to stop after this step. Again leaves at once; then: npm run status, npm run ${request.verb}`);
     void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
+  };
   options.signal.addEventListener('abort', onInterrupt, { once: true });
   let more: Pick<Request, 'answer' | 'unanswered'> = request.answer ? { answer: request.answer } : {};
+  const { answer: _, ahead, ...rest } = request;
+  // said at the decision time it says nothing about the landing tests.
+  const plain: Request = ahead && !(request.answer && follower.view?.asked?.step === decisionStep) ? { ...rest, ahead } : rest;
   try {
+    if (options.signal.aborted)
+      throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was begun', { next: ['npm run status'], exit: exit.interrupted });
     // at once: asked, the runner would be busy with their run until its next pause.
     if (!request.takeOver) follower.refuseIfHeld();
     for (;;) {
       if (request.takeOver) await waitForHolder(request, options, follower);
-      const { answer: _, ...plain } = request;
       const reply = await invoke({ ...plain, ...more }, options, follower);
       more = {};
       // somebody was faster: what they have written since is waited for, too.
       if (request.takeOver && reply.state === 'stopped' && (reply.code === 'window.held' || reply.code === 'runner.busy')) continue;
       if (reply.state === 'continue') continue;
       if (reply.state !== 'gate') return reply;
-      if (options.signal.aborted)
-        throw new Stop('terminal.interrupted', 'Ctrl-C: a question for people is open; nothing runs', {
-          next: [`npm run ${request.verb}`, 'npm run rollback', 'npm run status'],
-          exit: exit.interrupted,
-        });
-      const word = await atGate(request, reply, options, follower);
+      const word = await atGate(plain, reply, options, follower);
       if (word === 'elsewhere') {
         const ended = await theirs(options, follower);
         if (ended) return ended;
@@ -126,10 +129,12 @@ async function waitForHolder(request: Request, { clock, note, signal }: DriveOpt
 async function atGate(
   request: Request,
   gate: Extract<RunAnswer, { state: 'gate' }>,
-  { ask, clock, note }: DriveOptions,
+  { ask, clock, note, signal }: DriveOptions,
   follower: Follower,
 ): Promise<Pick<Request, 'answer' | 'unanswered'> | 'elsewhere' | undefined> {
   const decision = gate.step === decisionStep;
+  // an older runner asks, and is told.
+  if (request.ahead && !decision) return { answer: request.ahead };
   const until = decision ? clock.elapsed() + answerSeconds * 1000 : Number.POSITIVE_INFINITY;
   const asking = new AbortController();
   let said: { answer: Answer | undefined } | undefined;
@@ -140,11 +145,19 @@ async function atGate(
     asking.abort();
     await answer;
   };
-  const warned = new Set<number>();
+  const hour = follower.hour;
   for (;;) {
-    await Promise.race([answer, clock.pause(500)]);
+    await (said ? clock.pause(500) : Promise.race([answer, clock.pause(500)]));
     if (said?.answer) return { answer: said.answer };
-    if (said) return decision ? { unanswered: true } : undefined;
+    // where nobody can be asked, others still have their time to answer at the decision time.
+    if (said && !decision) return undefined;
+    if (signal.aborted) {
+      await stopAsking();
+      throw new Stop('terminal.interrupted', 'Ctrl-C: a question for people is open; nothing runs', {
+        next: [`npm run ${request.verb}`, 'npm run rollback', 'npm run status'],
+        exit: exit.interrupted,
+      });
+    }
     await follower.look();
     const view = follower.view;
     const word = view?.answers.get(gate.step);
@@ -158,24 +171,16 @@ async function atGate(
       await stopAsking();
       return { unanswered: true };
     }
-    const left = decision ? undefined : minutesLeft(view, clock.now());
-    if (left === undefined) continue;
-    if (left <= 0) {
-      // the runner asks the other question.
+    const upBy = view.answers.has(decisionStep) ? undefined : view.upBy;
+    if (follower.hour !== hour || (!decision && upBy?.decision && clock.now() >= Date.parse(upBy.decision.decideBy))) {
+      // the runner works the decision time out anew, or asks the other question.
       await stopAsking();
       return {};
     }
-    const due = [2, 10].find((minutes) => left <= minutes);
-    if (due !== undefined && !warned.has(due)) {
-      warned.add(due);
-      note(`the decision time is in ${Math.ceil(left)} min`);
-    }
+    const warning = upBy?.decision && !decision ? warningDue(upBy.decision, upBy, clock.now()) : undefined;
+    // nothing runs that would write it; a warning that cannot be written is tried again at the next look.
+    if (upBy?.decision && warning !== undefined) await follower.warn(upBy.upBy, upBy.decision, warning).catch(() => undefined);
   }
-}
-
-function minutesLeft(view: WindowView | undefined, now: number): number | undefined {
-  const at = view?.upBy?.decision?.decideBy;
-  return at === undefined || view?.answers.has(decisionStep) ? undefined : (Date.parse(at) - now) / 60_000;
 }
 
 /** Whoever answers elsewhere goes on from there: their run is followed. If none comes, this terminal goes on itself. */
@@ -191,13 +196,21 @@ async function theirs(options: DriveOptions, follower: Follower): Promise<Reply 
   const { journal } = follower;
   if (!journal) return undefined;
   follower.screen.close();
+  follower.follows = true;
   const ended = await watch(journal, { clock: options.clock, screen: options.screen, signal: options.signal });
+  if (!ended && options.signal.aborted)
+    throw new Stop('terminal.interrupted', 'Ctrl-C: this terminal follows no more; the run of the other one goes on', {
+      next: ['npm run status -- --watch', 'npm run status'],
+      exit: exit.interrupted,
+    });
   return ended?.reply ?? { state: 'finished', window: journal.window };
 }
 
 /** Reads the journal of the window that is open, or that the runner opens. */
 class Follower {
   readonly screen: Screen;
+  /** Whoever answered elsewhere went on, and is followed. */
+  follows = false;
   private shown = 0;
   private wish: { readonly of: string; readonly why: string } | undefined;
 
@@ -232,6 +245,11 @@ class Follower {
     return this.journal && fold(this.journal.events);
   }
 
+  /** The number of the event that set the window's hour. */
+  get hour(): number | undefined {
+    return this.journal?.events.findLast(({ type }) => type === 'up-by.set')?.number;
+  }
+
   /** @throws Stop `window.held` */
   refuseIfHeld(): void {
     const { view, request } = this;
@@ -257,6 +275,11 @@ class Follower {
     if (this.journal)
       await this.journal.note(this.request.run, this.request.by, { type: 'stop.asked', of, why, ...(takeOver ? { takeOver } : {}) });
     else this.wish = { of, why };
+  }
+
+  async warn(upBy: string, { decideBy, rollbackSeconds, steps, measuredSteps }: Decision, warning: number): Promise<void> {
+    const { run, by } = this.request;
+    await this.journal?.note(run, by, { type: 'decision.time', decideBy, upBy, rollbackSeconds, steps, measuredSteps, warning });
   }
 
   /** A look that fails is not the run's trouble: the next one shows what this one missed. */

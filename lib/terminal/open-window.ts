@@ -6,7 +6,7 @@ import type { Operator } from '../runbook/events';
 import { holderOf } from '../runbook/held';
 import { Journal } from '../runbook/journal';
 import type { Request } from '../runbook/verbs';
-import { fold, type Series, type WindowView } from '../runbook/window';
+import { fold, hourSet, type Series, type WindowView } from '../runbook/window';
 
 export interface OpenWindow {
   readonly journal: Journal;
@@ -29,8 +29,8 @@ export async function openWindow(
 }
 
 /**
- * Notes another hour while somebody's run is under way: it works out its decision time anew before its next step.
- * Answers whose run that is; undefined where nobody is at it, and the verb itself brings the hour along.
+ * Notes another hour while somebody's run is under way or waits for an answer: it works out its decision time anew before its
+ * next step. Answers whose run that is; undefined where nobody is at it, and the verb itself brings the hour along.
  */
 export async function extend(
   { journal, view }: OpenWindow,
@@ -39,7 +39,8 @@ export async function extend(
   by: Operator,
   clock: Clock,
 ): Promise<Series | undefined> {
-  const at = holderOf(view.current, run, clock.now());
-  if (at) await journal.note(run, by, { type: 'up-by.set', ...upBy });
+  const { current, asked } = view;
+  const at = holderOf(current, run, clock.now()) ?? (asked && current?.ended === undefined ? current : undefined);
+  if (at) await journal.note(run, by, hourSet(view, upBy));
   return at;
 }

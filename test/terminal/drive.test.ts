@@ -2,8 +2,10 @@ import type { Aws } from '../../lib/aws';
 import type { JournalEvent } from '../../lib/runbook/events';
 import { advance, type RunOptions } from '../../lib/runbook/run';
 import type { Step } from '../../lib/runbook/step';
-import type { Reply, Request } from '../../lib/runbook/verbs';
+import { answerGate, type Reply, type Request } from '../../lib/runbook/verbs';
+import { fold } from '../../lib/runbook/window';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
+import { extend } from '../../lib/terminal/open-window';
 import { watch } from '../../lib/terminal/watch';
 import { flag, manifest, operator, Rig, TestClock } from '../_helpers/runbook';
 
@@ -44,16 +46,15 @@ class Theatre {
   async invoke(request: Request): Promise<Reply> {
     const journal = this.rig.journal();
     await journal.refresh();
-    const asked = journal.events.findLast((event) => event.type === 'gate.asked');
-    if (request.answer && asked?.type === 'gate.asked')
-      await journal.note(request.run, request.by, { type: 'gate.answered', step: asked.step, ...request.answer });
-    const { verb, run, by, reason, takeOver, unanswered } = request;
+    await answerGate(request, journal);
+    const { verb, run, by, reason, takeOver, unanswered, ahead } = request;
     const answer = await advance({
       aws: {} as Aws,
       ...{ clock: this.clock, journal, verb, run, by, runner: 'video-runner', deadline: Number.POSITIVE_INFINITY },
       ...(takeOver ? { takeOver } : {}),
       ...(reason === undefined ? {} : { reason }),
       ...(unanswered ? { unanswered } : {}),
+      ...(ahead ? { ahead } : {}),
       ...(this.outside ? { outside: this.outside } : {}),
       plan: async () => this.plan,
     });
@@ -147,6 +148,54 @@ test('Ctrl-C reaches the runner through the journal: it stops after its step, an
     exit: 130,
   });
   expect([...theatre.world]).toEqual(['a']);
+});
+
+test('Ctrl-C before a run has begun begins nothing', async () => {
+  theatre.plan = [flag(theatre.world, 'a')];
+  const interrupt = new AbortController();
+  interrupt.abort();
+  await expect(theatre.terminal('run-1', {}, { signal: interrupt.signal })).rejects.toMatchObject({
+    code: 'terminal.interrupted',
+    exit: 130,
+  });
+  expect(theatre.world.size).toBe(0);
+});
+
+test('Ctrl-C in a terminal that follows another one ends the following; the run is not asked to stop, and nobody says that it is done', async () => {
+  const interrupt = new AbortController();
+  const slow = flag(theatre.world, 'switch', {
+    act: async () => {
+      for (let i = 0; i < 50; i += 1) await theatre.clock.pause(100);
+      interrupt.abort();
+      for (let i = 0; i < 50; i += 1) await theatre.clock.pause(100);
+      theatre.world.add('switch');
+    },
+  });
+  theatre.plan = [gate, slow];
+  let second: Promise<Reply> | undefined;
+  const first = theatre.terminal(
+    'run-1',
+    {},
+    {
+      signal: interrupt.signal,
+      ask: (its, signal) => {
+        second = theatre.terminal('run-2', { by: bob, answer: { answer: 'go', reason: 'all landed' } });
+        return nobody(its, signal);
+      },
+    },
+  );
+  await expect(first).rejects.toMatchObject({ code: 'terminal.interrupted', exit: 130, next: expect.arrayContaining(['npm run status']) });
+  expect(await second).toMatchObject({ state: 'finished' });
+  expect((await theatre.rig.events()).map(({ type }) => type)).not.toContain('stop.asked');
+  expect(theatre.notes.join()).not.toContain('asked to stop');
+});
+
+test('no-go after a go that has been acted on is refused: it would not hold anything back', async () => {
+  theatre.plan = [gate, flag(theatre.world, 'switch', { act: async () => Promise.reject(new Error('denied')) })];
+  expect(await theatre.terminal('run-1', { ahead: { answer: 'go', reason: 'fine' } })).toMatchObject({ code: 'step.refused' });
+  const second = theatre.terminal('run-2', { by: bob, answer: { answer: 'no-go', reason: 'the invoices are wrong' } });
+  await expect(second).rejects.toMatchObject({ code: 'gate.over', exit: 6, next: ['npm run rollback', 'npm run status'] });
+  expect((await theatre.rig.events()).filter(({ type }) => type === 'run.started')).toHaveLength(1);
 });
 
 test('a take-over asks the living holder to stop, waits, and goes on', async () => {
@@ -254,14 +303,83 @@ describe('at the decision time', () => {
     );
     expect(asked).toEqual(['gate.go', 'decision.time']);
     expect(reply).toMatchObject({ state: 'stopped', code: 'decision.hold', exit: 6 });
-    expect(theatre.notes).toContain('the decision time is in 2 min');
+    // nothing runs that would warn: the terminal does, for everybody who looks.
+    const warnings = theatre.shown.flatMap((event) => (event.type === 'decision.time' && event.warning ? [event.warning] : []));
+    expect(warnings).toEqual([10, 2]);
   });
 
-  test('where nobody can be asked the policy is applied at once', async () => {
+  test('another hour set from elsewhere takes the question away, and the run goes on', async () => {
+    await hour('rollback');
+    theatre.clock.time += 400_000;
+    theatre.plan = [flag(theatre.world, 'traffic.maintenance'), gate];
+    const asked: string[] = [];
+    const reply = theatre.terminal(
+      'run-1',
+      {},
+      {
+        ask: async (its, signal) => {
+          asked.push(its.step);
+          if (its.step === 'gate.go') return { answer: 'go', reason: 'landed' };
+          await more();
+          return nobody(its, signal);
+        },
+      },
+    );
+    const more = async () => {
+      const journal = theatre.rig.journal();
+      await journal.refresh();
+      const view = fold(journal.events)!;
+      const upBy = new Date(theatre.clock.time + 3_600_000).toISOString();
+      expect(await extend({ journal, view }, { upBy }, 'run-2', bob, theatre.clock)).toMatchObject({ run: 'run-1' });
+    };
+    expect(await reply).toMatchObject({ state: 'finished' });
+    expect(asked).toEqual(['decision.time', 'gate.go']);
+    // the policy stays what it was.
+    expect((await theatre.rig.events()).filter(({ type }) => type === 'up-by.set')).toMatchObject([{}, { atDecision: 'rollback' }]);
+  });
+
+  test('another hour set while the landing tests are waited for: the decision time is worked out anew, and the question stays', async () => {
+    await hour('hold');
+    theatre.plan = [gate];
+    const asked: string[] = [];
+    const reply = theatre.terminal(
+      'run-1',
+      {},
+      {
+        ask: async (its, signal) => {
+          asked.push(its.step);
+          if (asked.length === 2) return { answer: 'go', reason: 'landed' };
+          const upBy = new Date(theatre.clock.time + 3_600_000).toISOString();
+          await theatre.rig.journal().note('run-2', bob, { type: 'up-by.set', upBy, atDecision: 'hold' });
+          return nobody(its, signal);
+        },
+      },
+    );
+    expect(await reply).toMatchObject({ state: 'finished' });
+    expect(asked).toEqual(['gate.go', 'gate.go']);
+    const types = (await theatre.rig.events()).map(({ type }) => type);
+    expect(types.slice(types.lastIndexOf('up-by.set'))).toEqual([
+      ...['up-by.set', 'decision.time', 'gate.answered', 'step.done', 'run.finished'],
+    ]);
+  });
+
+  test('go at the decision time says nothing about the landing tests', async () => {
+    await hour('hold');
+    theatre.clock.time += 400_000;
+    theatre.plan = [flag(theatre.world, 'traffic.maintenance'), gate, flag(theatre.world, 'switch')];
+    expect(await theatre.terminal('run-1')).toMatchObject({ code: 'decision.hold' });
+    const go = { answer: 'go', reason: 'the shop opens at nine' } as const;
+    expect(await theatre.terminal('run-2', { answer: go, ahead: go })).toMatchObject({ state: 'gate', step: 'gate.go' });
+    expect([...theatre.world]).toEqual(['traffic.maintenance']);
+  });
+
+  test('where nobody can be asked, somebody else can answer; the policy is applied when nobody has', async () => {
     await hour('rollback');
     theatre.clock.time += 400_000;
     theatre.plan = [flag(theatre.world, 'migrations')];
+    const from = theatre.clock.time;
     expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'decision.hold' });
+    expect(theatre.clock.time - from).toBeGreaterThanOrEqual(60_000);
     expect(theatre.world.size).toBe(0);
   });
 });
