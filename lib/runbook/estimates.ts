@@ -1,5 +1,5 @@
 /** How long steps take: learned from the journals of this system's earlier windows, and guessed only where there are none. */
-import type { Durations, JournalEvent, Measured } from './events';
+import type { Durations, JournalEvent, Measured, Verb } from './events';
 import type { WindowView } from './window';
 
 /** The newest are kept: a database that has grown says more than one of two years ago. */
@@ -13,10 +13,17 @@ export function learn(events: readonly JournalEvent[]): Durations {
   const known: Record<string, { acted: number[]; seen: number[] }> = {};
   if (first?.type === 'window.opened')
     for (const [id, { acted, seen }] of Object.entries(first.durations ?? {})) known[id] = { acted: [...acted], seen: [...seen] };
+  const asked = new Map<string, { readonly from: number; seconds?: number }>();
   for (const event of events) {
+    if (event.type === 'gate.asked' && !asked.has(event.step)) asked.set(event.step, { from: Date.parse(event.at) });
+    const question = 'step' in event && event.step !== undefined ? asked.get(event.step) : undefined;
+    if (event.type === 'gate.answered' && question) question.seconds = (Date.parse(event.at) - question.from) / 1000;
     if (event.type !== 'step.done' || configured.has(event.step)) continue;
+    // people take from the question to their answer, whichever run noted it; an answer given before the start was nobody's work.
+    const seconds = question ? question.seconds : event.seconds;
+    if (seconds === undefined || (question && seconds < 1)) continue;
     const step = known[event.step] ?? { acted: [], seen: [] };
-    (event.acted ? step.acted : step.seen).push(event.seconds);
+    (event.acted ? step.acted : step.seen).push(seconds);
     known[event.step] = step;
   }
   return Object.fromEntries(
@@ -31,14 +38,17 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /** Steps with the median of earlier windows as their estimate, where there were any. */
-export function withEstimates<S extends { readonly id: string; readonly estimateSeconds: number }>(
+export function withEstimates<S extends { readonly id: string; readonly estimateSeconds: number; readonly act?: unknown }>(
   steps: readonly S[],
   durations: Durations,
+  /** Whether it is so already, so that looking is all there is to do. */
+  isSo: (step: string) => boolean = () => false,
 ): (S & { readonly measured?: Measured })[] {
   return steps.map((step) => {
     const known = durations[step.id];
-    // one that found it so already did not do the work; only where nobody ever acts, looking is the work.
-    const values = known && known.acted.length > 0 ? known.acted : (known?.seen ?? []);
+    // one that found it so already did not do the work; only where nobody can act, or need not, looking is the work.
+    const worked = (step.act !== undefined || (known?.acted.length ?? 0) > 0) && !isSo(step.id);
+    const values = (worked ? known?.acted : known?.seen) ?? [];
     if (values.length === 0) return step;
     return {
       ...step,
@@ -63,12 +73,15 @@ interface Tried {
 }
 
 /** The same with what is known in a window: its own trial says more about its migrations than what others took in other windows. */
-export function estimated<S extends { readonly id: string; readonly estimateSeconds: number }>(
+export function estimated<S extends { readonly id: string; readonly estimateSeconds: number; readonly act?: unknown }>(
   steps: readonly S[],
-  { durations, name, facts }: Pick<WindowView, 'durations' | 'name' | 'facts'>,
+  { durations, name, facts, series }: Pick<WindowView, 'durations' | 'name' | 'facts' | 'series'>,
+  verb: Verb,
 ): (S & { readonly measured?: Measured })[] {
+  // the night looks at what the stage has done, and takes no hours for its copy.
+  const staged = (step: string) => verb === 'cutover' && series.stage?.steps.get(step)?.doneAt !== undefined;
   const found = facts('trial.classified') as Tried | undefined;
-  return withEstimates(steps, durations).map((step) => {
+  return withEstimates(steps, durations, staged).map((step) => {
     const part = found && tried[step.id]?.(found);
     const seconds = part?.takes ?? part?.seconds;
     if (seconds === undefined) return step;

@@ -111,7 +111,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       ...(request.patienceSeconds === undefined ? {} : { patienceSeconds: request.patienceSeconds }),
       ...(request.unanswered ? { unanswered: true } : {}),
       ...(request.ahead ? { ahead: request.ahead } : {}),
-      plan: async (now) => estimated(planOf(request, await observeWorld(hands.aws, now)), now),
+      plan: async (now) => estimated(planOf(request, await observeWorld(hands.aws, now)), now, request.verb),
       outside: {
         emergencySince: async (since) => {
           const used = (await hands.aws.emergency.read(request.system))?.used;
@@ -197,7 +197,7 @@ export function planOf(request: Pick<Request, 'verb' | 'keepStandby' | 'acceptLo
 export function rollbackFrom(world: World, next?: string): PlannedStep[] {
   const { view } = world;
   const begun = (verb: Verb, step: string) => view.begun(verb, step) || (verb === 'cutover' && step === next);
-  return estimated(planRollback({ ...world, view: { ...view, begun } }), view).map(planned);
+  return estimated(planRollback({ ...world, view: { ...view, begun } }), view, 'rollback').map(planned);
 }
 
 export async function observeWorld(aws: Aws, view: WindowView): Promise<World> {

@@ -56,7 +56,7 @@ export async function showPlan(
     view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
   }
   const world = await observeWorld(aws, view);
-  const steps = estimated(planOf({ verb }, world), view);
+  const steps = estimated(planOf({ verb }, world), view, verb);
   const done = view.current?.verb === verb ? view.current.steps : new Map();
   const left = steps.filter(({ id }) => done.get(id)?.doneAt === undefined);
   output.plan({

@@ -1,5 +1,6 @@
 import { estimated, learn, percentile, withEstimates } from '../../lib/runbook/estimates';
 import type { EventBody, JournalEvent } from '../../lib/runbook/events';
+import type { WindowView } from '../../lib/runbook/window';
 import { manifest, operator, window } from '../_helpers/runbook';
 
 const journal = (bodies: readonly EventBody[]): JournalEvent[] =>
@@ -54,13 +55,47 @@ test("what the window's own trial measured of its migrations stands before what 
   const facts = (id: string) => (id === 'trial.classified' ? { seconds: 95, takes: 130.04, contract: { seconds: 4 } } : undefined);
   const durations = { migrations: { acted: [10, 12], seen: [] }, 'database.fence': { acted: [2], seen: [] } };
   const steps = [step('migrations'), step('migrations.contract'), step('database.fence'), step('new')];
-  expect(estimated(steps, { durations, name: 'w3', facts })).toEqual([
+  expect(estimated(steps, { durations, name: 'w3', facts, series: {} }, 'cutover')).toEqual([
     { id: 'migrations', estimateSeconds: 130, measured: { runs: 1, p90Seconds: 130, trial: 'w3' } },
     { id: 'migrations.contract', estimateSeconds: 4, measured: { runs: 1, p90Seconds: 4, trial: 'w3' } },
     { id: 'database.fence', estimateSeconds: 2, measured: { runs: 1, p90Seconds: 2 } },
     step('new'),
   ]);
-  expect(estimated(steps, { durations, name: 'w3', facts: () => undefined })).toEqual(withEstimates(steps, durations));
+  expect(estimated(steps, { durations, name: 'w3', facts: () => undefined, series: {} }, 'cutover')).toEqual(
+    withEstimates(steps, durations),
+  );
+});
+
+test('where a step acts, only those that acted have measured it: the next one may have to', () => {
+  const act = async () => undefined;
+  const durations = { 'live.fallback': { acted: [], seen: [0.1, 0.1] } };
+  expect(withEstimates([{ ...step('live.fallback'), act }], durations)[0]).toMatchObject({ estimateSeconds: 100 });
+});
+
+test('what the stage has done is looked at in the night, and estimated as a look', () => {
+  const durations = { 'fork.copy': { acted: [7200], seen: [0.4] }, 'fork.slot': { acted: [3], seen: [] } };
+  const done = { startedAt: undefined, doneAt: '2026-11-20T10:00:00.000Z', seconds: 7000, facts: undefined, detail: undefined };
+  const series = { stage: { steps: new Map([['fork.copy', { id: 'fork.copy', ...done }]]) } } as unknown as WindowView['series'];
+  const view = { durations, name: 'w3', facts: () => undefined, series };
+  const seconds = (verb: 'stage' | 'cutover') =>
+    estimated([step('fork.copy'), step('fork.slot')], view, verb).map(({ estimateSeconds }) => estimateSeconds);
+  expect(seconds('cutover')).toEqual([0.4, 3]);
+  expect(seconds('stage')).toEqual([7200, 3]);
+});
+
+test('a gate takes as long as people did, whichever terminal answered; an answer given before the start is no measurement', () => {
+  const at = (second: number, body: EventBody, run = 'run-1'): [number, EventBody, string] => [second, body, run];
+  const ask = (second: number) => at(second, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
+  const go = (second: number, run: string) => at(second, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: '' }, run);
+  const learnt = (...lines: [number, EventBody, string][]) =>
+    learn(
+      [at(0, opened()), ...lines, at(901, did('gate.go', 0.2, false), 'run-2')].map(([second, body, run], i) => ({
+        ...{ ...body, number: i + 1, by: operator, nonce: String(i), run },
+        at: new Date(Date.parse('2026-11-21T02:00:00Z') + second * 1000).toISOString(),
+      })),
+    );
+  expect(learnt(ask(0), go(900, 'run-2'))['gate.go']).toEqual({ acted: [], seen: [900] });
+  expect(learnt(ask(0), go(0.1, 'run-1'))).toEqual({});
 });
 
 test('only the newest twenty runs count', () => {
