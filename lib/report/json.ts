@@ -2,7 +2,7 @@
 import { Stop } from '../runbook/errors';
 import type { JournalEvent, Verb } from '../runbook/events';
 import type { Reply } from '../runbook/verbs';
-import type { WindowView } from '../runbook/window';
+import type { UpBy, WindowView } from '../runbook/window';
 import type { PlanScreen, StatusScreen } from './types';
 
 /** A journal event; the manifest a window froze stays in the journal, which is where to read it. */
@@ -25,6 +25,8 @@ export function jsonStatus({ window, now, ...status }: StatusScreen, next: reado
     at: new Date(now).toISOString(),
     window: window?.name,
     ...(window?.current ? { run: runOf(window) } : {}),
+    ...(window?.upBy && !window.begun('cutover', 'traffic.open') ? { upBy: hourOf(window.upBy) } : {}),
+    ...(window?.asked && window.current?.ended === undefined ? { asked: window.asked } : {}),
     next: next.map(({ command }) => command),
   };
 }
@@ -41,6 +43,11 @@ function runOf({ current }: WindowView): object | undefined {
     stepsDone: current.plan.filter(({ id }) => current.steps.get(id)?.doneAt !== undefined).length,
     steps: current.plan.length,
   };
+}
+
+function hourOf({ upBy, atDecision, decision, unanswered }: UpBy): object {
+  const { decideBy, rollbackSeconds, steps, measuredSteps } = decision ?? {};
+  return { upBy, atDecision, decideBy, rollbackSeconds, steps, measuredSteps, unanswered };
 }
 
 export const jsonReply = (verb: Verb, reply: Reply): object => ({ event: `${verb}.${reply.state}`, ...reply });

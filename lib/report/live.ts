@@ -206,13 +206,13 @@ function footer(
     const startedAt = series.steps.get(step.id)?.startedAt;
     return sum + Math.max(0, step.estimateSeconds - (startedAt === undefined ? 0 : seconds(startedAt, end)));
   }, 0);
-  const asked = events.findLast(({ type }) => type === 'gate.asked' || type === 'gate.answered');
   const loss = plan.findIndex(({ pointOfLoss }) => pointOfLoss);
   const opened = loss >= 0 && marks[loss] !== 'open';
   const abort = abortText(verb, { opened, first: view.window.from === undefined });
   const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
-  if (asked?.type === 'gate.asked') {
-    return ['', cut(sum, columns), ...wrap(asked.question, columns).map((line) => paint('yellow', line))];
+  // after the decision time's question that of the landing tests is still open.
+  if (view.asked) {
+    return ['', cut(sum, columns), ...wrap(view.asked.question, columns).map((line) => paint('yellow', line))];
   }
   const next = plan[marks.indexOf('open')];
   return [

@@ -94,6 +94,14 @@ Landing tests: by the business. Go?
   expect(draw(night, 381).at(-2)).toBe('Next: Watch green for 3600 s');
 });
 
+test('when the decision time has been decided, the question of the landing tests is still there', () => {
+  const night = migrating()
+    .add(300, { type: 'gate.asked', step: 'gate.go', question: 'Landed? Go?' })
+    .add(400, { type: 'gate.asked', step: 'decision.time', question: 'Go on or back?' })
+    .add(410, { type: 'gate.answered', step: 'decision.time', answer: 'go', reason: 'nearly there' });
+  expect(draw(night, 420).at(-1)).toBe('Landed? Go?');
+});
+
 test('once the database is open to the new color, aborting says in red that a rollback loses writes', () => {
   const night = migrating()
     .add(310, { type: 'step.done', step: 'migrations', seconds: 60, acted: true })

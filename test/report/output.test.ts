@@ -105,6 +105,23 @@ test('the status as JSON names the run that is under way and what to type next',
   });
 });
 
+test('the status as JSON has the hour, the decision time and the question that is open', () => {
+  const { output, stdout } = make({ json: true });
+  const upBy = '2026-03-01T04:00:00.000Z';
+  const decision = { decideBy: '2026-03-01T03:20:00.000Z', rollbackSeconds: 2400, steps: 9, measuredSteps: 4 };
+  const { view } = night()
+    .add(2, { type: 'up-by.set', upBy, atDecision: 'hold' })
+    .add(3, { type: 'decision.time', upBy, ...decision })
+    .add(4, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
+  output.status({
+    ...{ system: 'video', opened: true, live: 'blue', maintenance: true, production: 'p', productionStatus: 'available' },
+    ...{ releases: { blue: undefined, green: undefined }, window: view, holdEndsAt: undefined, lastWindow: 'w3', now: 0 },
+  });
+  expect(JSON.parse(stdout.text)).toMatchObject({
+    ...{ upBy: { upBy, atDecision: 'hold', ...decision }, asked: { step: 'gate.go', question: 'Go?' } },
+  });
+});
+
 test('events of other runs of the window are left out', () => {
   const { output, stderr } = make();
   const both = night()
