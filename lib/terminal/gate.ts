@@ -18,7 +18,7 @@ let open: Interface | undefined;
 /** The line on which a person is being asked; undefined while nobody is. */
 export const question = (): Interface | undefined => open;
 
-/** The screen shows the question. Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C */
+/** The screen shows the question. Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C and Ctrl-D */
 export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answer | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   open = terminal;
@@ -44,12 +44,14 @@ export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answ
 function line(terminal: Interface, text: string, verb: Verb, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     terminal.once('SIGINT', () => reject(interrupted(verb)));
+    // Ctrl-D, or a terminal that went away.
+    terminal.once('close', () => reject(interrupted(verb)));
     terminal.question(text, { signal }).then(resolve, reject);
   });
 }
 
 const interrupted = (verb: Verb): Stop =>
-  new Stop('terminal.interrupted', 'Ctrl-C: the question stays open; nothing runs and nothing has been answered', {
+  new Stop('terminal.interrupted', 'interrupted: the question stays open; nothing runs and nothing has been answered', {
     next: [`npm run ${verb} -- --answer go --reason "<why>"`, `npm run ${verb} -- --answer no-go --reason "<why>"`, 'npm run rollback'],
     exit: exit.interrupted,
   });
@@ -57,8 +59,11 @@ const interrupted = (verb: Verb): Stop =>
 export async function confirm(text: string, expected: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    // Ctrl-C here is a no.
-    const no = new Promise<string>((resolve) => terminal.once('SIGINT', () => resolve('')));
+    // Ctrl-C and Ctrl-D here are a no.
+    const no = new Promise<string>((resolve) => {
+      terminal.once('SIGINT', () => resolve(''));
+      terminal.once('close', () => resolve(''));
+    });
     return (await Promise.race([terminal.question(text), no])).trim() === expected;
   } finally {
     terminal.close();

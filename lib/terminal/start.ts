@@ -1,5 +1,7 @@
 /** Which part of Switchback a command line needs. Nothing else is loaded: in an emergency, start-up is waiting time. */
 export function start(args: readonly string[]): Promise<number> {
+  // whoever read along has gone (`| head`, a log that broke off): no reason to end a night.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const [verb, ...rest] = args;
   if (verb === 'rollback' && rest.includes('--traffic-only') && !rest.includes('--help') && !rest.includes('-h')) {
     const { emergency } = require('./emergency') as typeof import('./emergency');
