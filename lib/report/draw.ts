@@ -8,9 +8,9 @@ export class Block {
   show(lines: readonly string[]): void {
     if (lines.length === this.drawn.length && lines.every((line, index) => line === this.drawn[index])) return;
     const up = this.drawn.length > 0 ? `\r\u001b[${this.drawn.length}A` : '';
-    // each line is cleared after it is written, not before: no flicker.
+    // cleared before it is written: behind a line of the terminal's width, clearing would take its last character.
     // a line that is too long is clipped: broken in two it would be one line more than the next drawing goes up.
-    this.stream.write(`\u001b[?7l${up}${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J\u001b[?7h`);
+    this.stream.write(`\u001b[?7l${up}${lines.map((line) => `\u001b[K${line}\n`).join('')}\u001b[J\u001b[?7h`);
     this.drawn = lines;
   }
 

@@ -18,15 +18,21 @@ class Stream {
   get shown(): string[] {
     let lines: string[] = [''];
     let row = 0;
+    let column = 0;
     for (const part of this.text.split(new RegExp(`(${esc}\\[(?:\\d*[AJK]|\\?7[hl])|\n|\r)`))) {
       const up = new RegExp(`^${esc}\\[(\\d+)A$`).exec(part);
       if (part.startsWith(`${esc}[?7`)) this.wraps = part.endsWith('h');
       else if (up) row -= Number(up[1]);
       else if (part === '\u001b[J') lines = lines.slice(0, row + 1);
+      // behind a line that is as wide as the terminal, the cursor still stands on its last character.
+      else if (part === '\u001b[K') lines[row] = (lines[row] ?? '').slice(0, Math.min(column, this.columns - 1));
+      else if (part === '\r') column = 0;
       else if (part === '\n') {
+        column = 0;
         row += 1;
         lines[row] ??= '';
-      } else if (part && part !== '\r' && part !== '\u001b[K') {
+      } else if (part) {
+        column = part.length;
         lines[row] = this.wraps ? part : part.slice(0, this.columns);
         for (let rest = part.slice(this.columns); this.wraps && rest; rest = rest.slice(this.columns)) {
           row += 1;
