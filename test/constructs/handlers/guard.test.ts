@@ -109,9 +109,19 @@ test('neither the live color, nor production, nor what they stand on is deleted'
   expect(await remove('blue')).toEqual(refused('blue is live and serves customers'));
   expect(await remove('fallback-w1', { Instance: 'shop-fallback-w1' })).toEqual(refused('shop-fallback-w1 is the production database now'));
   expect(await remove('shared')).toEqual(refused('shop is open to customers'));
-  // what a teardown deletes, in its own window.
-  expect(await remove('green')).toEqual(accepted);
+  // of another window.
   expect(await remove('fallback-w2', { Instance: 'shop-fallback-w2' })).toEqual(accepted);
+});
+
+test('what an open window uses is not deleted until the teardown has released it', async () => {
+  await state({ opened: true, window: 'w3' });
+  await blueLive();
+  const [green, fallback] = [() => remove('green'), () => remove('fallback-w3', { Instance: 'shop-fallback-w3' })];
+  expect(await green()).toEqual(refused('window w3 is open and uses green'));
+  expect(await fallback()).toEqual(refused('window w3 is open and uses fallback-w3'));
+  await state({ opened: true });
+  expect(await green()).toEqual(accepted);
+  expect(await fallback()).toEqual(accepted);
 });
 
 test('a system that may vanish may be deleted', async () => {
