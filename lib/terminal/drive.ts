@@ -54,7 +54,12 @@ export async function drive(request: Request, options: DriveOptions): Promise<Re
       const reply = await invoke({ ...plain, ...more }, options, follower);
       more = {};
       // somebody was faster: what they have written since is waited for, too.
-      if (request.takeOver && reply.state === 'stopped' && (reply.code === 'window.held' || reply.code === 'runner.busy')) continue;
+      if (request.takeOver && reply.state === 'stopped' && (reply.code === 'window.held' || reply.code === 'runner.busy')) {
+        if (options.signal.aborted) throw nothingTaken();
+        continue;
+      }
+      // whoever was faster has begun meanwhile: that is whom the runner is at work for.
+      if (reply.state === 'stopped' && reply.code === 'runner.busy') follower.refuseIfHeld();
       if (reply.state === 'continue') continue;
       if (reply.state !== 'gate') return reply;
       const word = await atGate(plain, reply, options, follower);
@@ -80,8 +85,7 @@ async function invoke(request: Request, options: DriveOptions, follower: Followe
   let over = false;
   const ended = call
     .catch((error: unknown): Reply => {
-      // a take-over waits for a runner that is still at work for somebody else.
-      if (!(error instanceof Stop && error.code === 'runner.busy' && request.takeOver)) throw error;
+      if (!(error instanceof Stop && error.code === 'runner.busy')) throw error;
       return { state: 'stopped', code: error.code, message: error.message, next: error.next, exit: error.exit };
     })
     .finally(() => {
@@ -108,8 +112,7 @@ async function waitForHolder(request: Request, { clock, note, signal }: DriveOpt
     await follower.look();
     const held = holderOf(follower.view?.current, request.run, clock.now());
     if (!held) return;
-    if (signal.aborted)
-      throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was taken over', { next: ['npm run status'], exit: exit.interrupted });
+    if (signal.aborted) throw nothingTaken();
     if (asked !== held.run) {
       asked = held.run;
       await follower.askToStop(held.run, `${request.by.who} on ${request.by.where} takes over`, true);
@@ -124,6 +127,9 @@ async function waitForHolder(request: Request, { clock, note, signal }: DriveOpt
     await clock.pause(1000);
   }
 }
+
+const nothingTaken = (): Stop =>
+  new Stop('terminal.interrupted', 'Ctrl-C: nothing was taken over', { next: ['npm run status'], exit: exit.interrupted });
 
 /** What people say at a gate, here or elsewhere; undefined when nobody is there to be asked. */
 async function atGate(

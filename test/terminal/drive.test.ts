@@ -1,4 +1,5 @@
 import type { Aws } from '../../lib/aws';
+import { Stop } from '../../lib/runbook/errors';
 import type { JournalEvent } from '../../lib/runbook/events';
 import { advance, type RunOptions } from '../../lib/runbook/run';
 import type { Step } from '../../lib/runbook/step';
@@ -83,6 +84,8 @@ beforeEach(async () => {
   theatre = new Theatre();
   await theatre.rig.open();
 });
+
+const busy = () => new Stop('runner.busy', 'the runner is at work for somebody else', { next: ['npm run status'], exit: 5 });
 
 /** A person who never answers; resolves when the question is taken away. */
 const nobody: DriveOptions['ask'] = (_gate, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined)));
@@ -263,6 +266,36 @@ test('who comes second is told at once, without asking the runner: who has the w
     exit: 5,
   });
   expect(asked).toBe(1);
+});
+
+test('who comes second while the first is only beginning is told whom the runner is at work for', async () => {
+  theatre.invoke = async () => {
+    const journal = theatre.rig.journal();
+    await journal.refresh();
+    await journal.append('run-1', operator, { type: 'run.started', verb: 'cutover', plan: [], runner: 'r', reason: 'CHG-4711' });
+    throw busy();
+  };
+  await expect(theatre.terminal('run-2', { by: bob })).rejects.toMatchObject({
+    code: 'window.held',
+    message: 'w1 is in the hands of ada on ada@laptop: cutover since 2026-11-21T02:00:00.000Z, because: CHG-4711',
+    exit: 5,
+  });
+});
+
+test('Ctrl-C ends a take-over that waits for a runner which is still at work', async () => {
+  const interrupt = new AbortController();
+  let asked = 0;
+  theatre.invoke = async () => {
+    asked += 1;
+    if (asked === 3) interrupt.abort();
+    if (asked > 5) throw new Error('it asks for ever');
+    throw busy();
+  };
+  await expect(theatre.terminal('run-2', { by: bob, takeOver: true }, { signal: interrupt.signal })).rejects.toMatchObject({
+    code: 'terminal.interrupted',
+    message: 'Ctrl-C: nothing was taken over',
+    exit: 130,
+  });
 });
 
 test('a take-over of a dead holder counts its lease down, and the journal says whose it was', async () => {
