@@ -8,13 +8,13 @@ export function holderOf(current: Series | undefined, run: string, now: number):
   return current && current.ended === undefined && current.run !== run && Date.parse(current.leaseUntil) > now ? current : undefined;
 }
 
-export const windowHeld = (window: string, held: Series, verb: Verb): Stop =>
+export const windowHeld = (window: string, held: Series, { verb, undo }: { readonly verb: Verb; readonly undo?: boolean }): Stop =>
   new Stop(
     'window.held',
     `${window} is in the hands of ${held.by.who} on ${held.by.where}: ${held.verb} since ${held.runSince}, ${held.reason === undefined ? 'no reason given' : `because: ${held.reason}`}`,
     {
       state: `Its lease ends at ${held.leaseUntil} unless it writes again.`,
-      next: ['npm run status -- --watch', `npm run ${verb} -- --take-over`],
+      next: ['npm run status -- --watch', `npm run ${verb} -- ${undo ? '--undo ' : ''}--take-over`],
       exit: exit.locked,
     },
   );

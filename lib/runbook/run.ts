@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly verb: Verb;
+  /** A stage is taken back. */
+  readonly undo?: boolean;
   /** The same over all invocations of one operator's command. */
   readonly run: string;
   readonly by: Operator;
@@ -136,11 +138,11 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
 }
 
 /** @throws Stop `window.held` while another run's lease lasts, `window.taken-over` for a run whose turn is over */
-export function refuseWhileHeld(journal: Journal, { verb, run, clock }: Pick<RunOptions, 'verb' | 'run' | 'clock'>): void {
+export function refuseWhileHeld(journal: Journal, { run, clock, ...typed }: Pick<RunOptions, 'verb' | 'undo' | 'run' | 'clock'>): void {
   const taker = followedBy(run, journal.events);
   if (taker) throw windowTakenOver(journal.window, taker);
   const held = holderOf(viewOf(journal).current, run, clock.now());
-  if (held) throw windowHeld(journal.window, held, verb);
+  if (held) throw windowHeld(journal.window, held, typed);
 }
 
 /** Takes the window for this run, or says who has it. */

@@ -100,6 +100,7 @@ export async function runVerb(request: Request, hands: Hands): Promise<Reply> {
       clock: hands.clock,
       journal,
       verb: request.verb,
+      ...(request.undo ? { undo: true } : {}),
       run: request.run,
       by: request.by,
       runner: hands.runner,
@@ -156,9 +157,9 @@ export function isFinished(verb: Verb, { window, view, live, maintenance }: Worl
 const isLeftUnsaid = ({ verb, undo }: Pick<Request, 'verb' | 'undo'>, view: WindowView): boolean =>
   view.closed !== undefined && view.current?.verb === verb && view.current.ended === undefined && undoBegun({ view }) === (undo ?? false);
 
-async function sayFinished({ verb, run, by }: Request, journal: Journal, clock: Clock): Promise<void> {
+async function sayFinished({ verb, undo = false, run, by }: Request, journal: Journal, clock: Clock): Promise<void> {
   const series = seriesOf(journal);
-  refuseWhileHeld(journal, { verb, run, clock });
+  refuseWhileHeld(journal, { verb, undo, run, clock });
   await journal.append(run, by, { type: 'run.finished', verb, seconds: Math.max(0, clock.now() - Date.parse(series.startedAt)) / 1000 });
 }
 

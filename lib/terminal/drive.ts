@@ -260,7 +260,7 @@ class Follower {
   refuseIfHeld(): void {
     const { view, request } = this;
     const held = holderOf(view?.current, request.run, this.options.clock.now());
-    if (view && held) throw windowHeld(view.name, held, request.verb);
+    if (view && held) throw windowHeld(view.name, held, request);
   }
 
   /** @throws Stop `window.taken-over` */

@@ -35,7 +35,8 @@ test.each([
   [{ verb: 'stage' as const, undo: true }, [started('stage'), undoing, closed]],
 ])('%j typed again says the last word, and opens no other window', async (request, events) => {
   const { rig, type } = await after(...events);
-  expect(await type(request)).toMatchObject({ state: 'stopped', code: 'window.held' });
+  const again = `npm run ${request.verb} -- ${'undo' in request ? '--undo ' : ''}--take-over`;
+  expect(await type(request)).toMatchObject({ state: 'stopped', code: 'window.held', next: expect.arrayContaining([again]) });
   rig.clock.time += 61_000;
   expect(await type(request)).toEqual({ state: 'finished', window: 'w1' });
   expect((await rig.events()).at(-1)).toMatchObject({ type: 'run.finished', verb: request.verb, by: { who: 'eve' } });

@@ -268,6 +268,20 @@ test('who comes second is told at once, without asking the runner: who has the w
   expect(asked).toBe(1);
 });
 
+test('who is refused an undo is told how to take over with it: a stage is not what they want', async () => {
+  let told: unknown;
+  theatre.plan = [
+    flag(theatre.world, 'a', {
+      act: async () => {
+        told = await theatre.terminal('run-2', { by: bob, verb: 'stage', undo: true }).catch((error: unknown) => error);
+        theatre.world.add('a');
+      },
+    }),
+  ];
+  await theatre.terminal('run-1');
+  expect(told).toMatchObject({ code: 'window.held', next: ['npm run status -- --watch', 'npm run stage -- --undo --take-over'] });
+});
+
 test('who comes second while the first is only beginning is told whom the runner is at work for', async () => {
   theatre.invoke = async () => {
     const journal = theatre.rig.journal();
