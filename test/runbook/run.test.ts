@@ -122,6 +122,20 @@ describe('a run', () => {
     expect(act).toHaveBeenCalledTimes(1);
   });
 
+  test('what is refused for load again and again is tried three times, and then told', async () => {
+    const made = await rig();
+    const act = jest.fn(async () => {
+      // tried for ever, the test would never end.
+      if (act.mock.calls.length > 5) throw new Error('tried for ever');
+      throw Object.assign(new Error('Rate exceeded'), { name: 'ThrottlingException' });
+    });
+    expect(await made.advance([flag(new Set(), 'a', { act })])).toMatchObject({
+      ...{ state: 'stopped', code: 'step.refused', exit: 1 },
+      message: '"make a so": Rate exceeded',
+    });
+    expect(act).toHaveBeenCalledTimes(3);
+  });
+
   test('a lost answer before the change was made is tried again after looking', async () => {
     const made = await rig();
     const world = new Set<string>();

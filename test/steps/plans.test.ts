@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import type { EventBody, JournalEvent } from '../../lib/runbook/events';
+import type { Step } from '../../lib/runbook/step';
 import { fold } from '../../lib/runbook/window';
 import { planCutover } from '../../lib/steps/cutover';
 import { planRollback } from '../../lib/steps/rollback';
@@ -286,5 +288,115 @@ describe('with a feed', () => {
       'standby.delete',
       'window.close',
     ]);
+  });
+});
+
+describe('from any place of any night', () => {
+  const ahead = { ...manifest, shared: { ...manifest.shared, database: { ...manifest.shared.database, feedSecret: 'feed' } } };
+  const idsOf = (plan: readonly Step[]) => plan.map(({ id }) => id);
+  const place = fc.record({
+    fork: fc.constantFrom('window', 'ahead'),
+    staged: fc.nat(1000),
+    cutOver: fc.nat(1000),
+    back: fc.nat(1000),
+    begun: fc.boolean(),
+  });
+
+  /** A share of a plan is done, and what comes next is begun or not. */
+  function part(verb: string, plan: readonly Step[], permille: number, begun: boolean): string[] {
+    const done = Math.round((permille / 1000) * plan.length);
+    const next = begun ? plan.slice(done, done + 1) : [];
+    return [...plan.slice(0, done).map(({ id }) => `${verb} ${id}!`), ...next.map(({ id }) => `${verb} ${id}`)];
+  }
+
+  /** The world there, and what is planned from a world of that night. */
+  function night({ fork, staged, cutOver, begun }: typeof place extends fc.Arbitrary<infer T> ? T : never) {
+    const world = (steps: readonly string[]) => worldAfter(steps, window, fork === 'ahead' ? ahead : manifest);
+    const stage = part('stage', planStage(world([])), staged, begun);
+    const cutover = part('cutover', planCutover(world(stage)), cutOver, begun);
+    return { world, stage, cutover, there: [...stage, ...cutover], migrated: cutover.some((step) => /^cutover migrations/.test(step)) };
+  }
+
+  const always = (holds: (at: typeof place extends fc.Arbitrary<infer T> ? T : never) => void) =>
+    fc.assert(fc.property(place, holds), { numRuns: 200, seed: 20261128 });
+
+  test('what is done changes no plan: whoever takes a verb up has the same list before them', () => {
+    always((at) => {
+      const { world, stage, there } = night(at);
+      expect(idsOf(planStage(world(stage)))).toEqual(idsOf(planStage(world([]))));
+      expect(idsOf(planCutover(world(there)))).toEqual(idsOf(planCutover(world(stage))));
+      const back = planRollback(world(there));
+      expect(idsOf(planRollback(world([...there, ...part('rollback', back, at.back, at.begun)])))).toEqual(idsOf(back));
+    });
+  });
+
+  test('every step of a plan is there once, and what one is valid until comes after it', () => {
+    always((at) => {
+      const { world, there } = night(at);
+      for (const plan of [planCutover(world(there)), planRollback(world(there)), planRollback(world(there), { acceptLoss: true })]) {
+        const ids = idsOf(plan);
+        expect(new Set(ids).size).toBe(ids.length);
+        for (const [index, { holdsUntil }] of plan.entries())
+          if (holdsUntil && holdsUntil !== 'end' && ids.includes(holdsUntil)) expect(ids.indexOf(holdsUntil)).toBeGreaterThan(index);
+      }
+    });
+  });
+
+  test('there is a way back, which opens the one database that is as it was, and ends with the old release in front', () => {
+    always((at) => {
+      const { world, there, migrated } = night(at);
+      const plan = planRollback(world(there));
+      const ids = idsOf(plan);
+      const inOrder = (...steps: string[]) => expect(ids.filter((id) => steps.includes(id))).toEqual(steps);
+      expect(plan.filter(({ id }) => id === 'database.open').map(({ title }) => title)).toEqual([
+        `Open ${migrated ? 'video-fallback-w1' : 'video-db'} to blue, and only to blue`,
+      ]);
+      inOrder(
+        'traffic.maintenance',
+        'standby.workers',
+        'database.open',
+        'traffic.switch',
+        'workers.start',
+        'traffic.open',
+        'traffic.proof',
+      );
+      // two databases are never open: the other one is fenced first, and known to be.
+      if (migrated) inOrder('traffic.maintenance', 'database.drain', 'database.fence', 'production.pointer', 'database.open');
+      expect(ids.filter((id) => /delete|snapshot|close|remove/.test(id))).toEqual([]);
+    });
+  });
+
+  test('what customers have written since the opening arrives before the feed is stopped, and is compared; without a feed it is counted', () => {
+    always((at) => {
+      const { world, there, cutover } = night(at);
+      if (!cutover.some((step) => step.startsWith('cutover database.open'))) return;
+      const ids = idsOf(planRollback(world(there)));
+      const steps = ['database.fence', 'feed.drained', 'feed.stop', 'database.open', 'proof.equal', 'loss.accepted'];
+      expect(ids.filter((id) => steps.includes(id))).toEqual(
+        at.fork === 'ahead'
+          ? ['database.fence', 'feed.drained', 'feed.stop', 'database.open', 'proof.equal']
+          : ['database.fence', 'loss.accepted', 'database.open'],
+      );
+    });
+  });
+
+  test('a teardown deletes neither the color that serves nor the database that it writes to, and nothing before the window got to its end', () => {
+    always((at) => {
+      const { world, there, cutover, migrated } = night(at);
+      const back = part('rollback', planRollback(world(there)), at.back, at.begun);
+      for (const steps of [there, ...(back.length > 0 ? [[...there, ...back]] : [])]) {
+        const rolledBack = steps.length > there.length;
+        const proven = (rolledBack ? back : cutover).includes(`${rolledBack ? 'rollback' : 'cutover'} traffic.proof!`);
+        if (!proven) {
+          expect(() => planTeardown(world(steps))).toThrow(expect.objectContaining({ code: 'teardown.nothing-done' }));
+          continue;
+        }
+        const said = titles(planTeardown(world(steps))).join('\n');
+        expect(said).toContain(`Delete ${rolledBack ? 'green' : 'blue'}'s stack`);
+        expect(said).not.toContain(`Delete ${rolledBack ? 'blue' : 'green'}'s stack`);
+        expect(said.includes('Delete video-fallback-w1')).toBe(!(rolledBack && migrated));
+        expect(said.includes('final snapshot of video-db')).toBe(rolledBack && migrated);
+      }
+    });
   });
 });
