@@ -218,7 +218,7 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
           await tryOnce();
           continue;
         }
-        throw new Stop(seen.code, seen.message, { next: nextAfterFailure(options.verb) });
+        throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options.verb) });
       case 'unknown':
         throw new Stop('step.unknown', `whether "${step.title}" has happened cannot be told`, {
           state: 'Nothing was tried again.',

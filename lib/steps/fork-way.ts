@@ -7,6 +7,7 @@ import { type ForkOptions, forkState, positionSources } from '../postgres/fork';
 import { feedName } from '../postgres/subscription';
 import { readTables } from '../postgres/tables';
 import type { Context } from '../runbook/context';
+import { Stop } from '../runbook/errors';
 import { done, type Observation, pending, type Step, todo } from '../runbook/step';
 import type { WindowView } from '../runbook/window';
 import { forkOptions, notHere } from './feed';
@@ -52,7 +53,19 @@ const notInTheNight = (fallback: string, why: string): Observation => ({
   is: 'failed',
   code: 'fork.copy-needed',
   message: `${fallback} must be filled by a copy of every table, because ${why}; that is nothing for the night. npm run stage copies them, while customers are served`,
+  next: ['npm run stage', 'npm run rollback'],
 });
+
+/** Looked up when nothing arrives. @throws Stop where production has given the feed up since `fork.copy` was done: a stage does that again */
+export async function refuseGivenUp(context: Context, production: string, fallback: string): Promise<void> {
+  const why = await copyNeeded(await looking(context, production), await context.database(fallback));
+  if (why === undefined) return;
+  throw new Stop('step.no-longer-holds', `${fallback} must be filled by a copy of every table, because ${why}`, {
+    state: 'Customers are served as before; nothing is down.',
+    next: ['npm run stage', 'npm run status'],
+    step: 'fork.copy',
+  });
+}
 
 /** Enough to look: nothing is made or granted for it. */
 async function looking(context: Context, production: string): Promise<Pick<ForkOptions, 'production' | 'name' | 'login'>> {
@@ -85,6 +98,7 @@ export function copied(production: string, fallback: string, known: ForkWay | un
     estimateSeconds: copy ? Math.ceil(5 + copy.bytes / bytesPerSecond) : 1,
     patienceSeconds: 48 * 3600,
     pollMs: 2000,
+    again: true,
     async observe(context) {
       if (pausedSince(context)) return done('it was fed before the migrations', context.view.facts('fork.copy'));
       const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];

@@ -6,6 +6,7 @@ import { feedName } from '../postgres/subscription';
 import type { Context } from '../runbook/context';
 import { done, type Observation, type Step, todo } from '../runbook/step';
 import { declaredBy, planned } from './bridges';
+import { refuseGivenUp } from './fork-way';
 
 /** In the cutover, over the bridge, with production fenced. What fails was only rehearsed: the feed goes on, and a rollback is as cheap as before. */
 export function roundTripped(production: string, fallback: string): Step {
@@ -41,13 +42,10 @@ export function forkTried(production: string, fallback: string): Step {
       const [from, to] = [await context.database(production), await context.database(fallback)];
       const now = await readCatalog(from);
       const { plan } = classify(await readCatalog(to), now);
-      return roundTrip(from, to, {
-        name: feedName(context.window.name),
-        now,
-        plan,
-        live: true,
-        onProgress,
-      });
+      await refuseGivenUp(context, production, fallback);
+      const trip = await roundTrip(from, to, { name: feedName(context.window.name), now, plan, live: true, onProgress });
+      if (trip.lost.length > 0) await refuseGivenUp(context, production, fallback);
+      return trip;
     },
   );
 }

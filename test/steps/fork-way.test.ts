@@ -187,11 +187,34 @@ test('a fallback that production keeps nothing for any more is filled anew by a 
     state: 'stopped',
     code: 'fork.copy-needed',
     message: expect.stringContaining('npm run stage copies them'),
+    next: ['npm run stage', 'npm run rollback'],
   });
   expect(await stage()).toEqual({ state: 'finished' });
   expect(said()).toContain('every table is copied, because it was promoted before production kept anything for it');
   await expectEqual();
 });
+
+test.each([false, true])(
+  'given up after that was looked at (in the night: %s), the next stage fills it anew; that is what is advised',
+  async (night) => {
+    if (night) expect(await stage()).toEqual({ state: 'finished' });
+    store.beforeCreate = async (_window, _number, event) => {
+      const { type, step } = JSON.parse(event) as { type: string; step?: string };
+      if (type !== 'step.started' || step !== 'fork.round-trip') return;
+      store.beforeCreate = undefined;
+      await dropSlot(production, name);
+    };
+    expect(await stage(night)).toMatchObject({
+      ...{ state: 'stopped', code: 'step.no-longer-holds' },
+      message: expect.stringContaining('must be filled by a copy of every table, because'),
+      next: ['npm run stage', 'npm run status'],
+    });
+    expect(await stage()).toEqual({ state: 'finished' });
+    expect(said()).toContain('every table is copied, because it was promoted before production kept anything for it');
+    if (night) expect(await stage(true)).toEqual({ state: 'finished' });
+    await expectEqual();
+  },
+);
 
 test('how far the copy is can be seen, and it can be taken back in the middle', async () => {
   await b!.test.promote();
