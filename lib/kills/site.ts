@@ -128,7 +128,7 @@ export class Site {
 
   /** What was broken while it ran. */
   async end(): Promise<Seen & { readonly acknowledged: number }> {
-    const seen = (await this.watching?.stop()) ?? { problems: [], looks: 0 };
+    const seen = (await this.watching?.stop()) ?? { problems: [], looks: 0, blindSeconds: 0 };
     const summary = await this.customers?.stop();
     await this.processes.end();
     await remove(this.folder);

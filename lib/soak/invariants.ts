@@ -17,6 +17,8 @@ export interface Seen {
   readonly problems: readonly string[];
   /** Looks that told everything. */
   readonly looks: number;
+  /** The longest time without one. */
+  readonly blindSeconds: number;
 }
 
 /** Looks again and again until `stop`. */
@@ -24,6 +26,8 @@ export class Watch {
   private readonly eyes: Eyes;
   private readonly problems = new Map<string, string>();
   private looks = 0;
+  private toldAt = performance.now();
+  private blindMs = 0;
   private stopping = false;
   private readonly ended: Promise<void>;
 
@@ -41,29 +45,52 @@ export class Watch {
     this.stopping = true;
     await this.ended;
     await this.eyes.close();
-    return { problems: [...this.problems.values()], looks: this.looks };
+    this.told();
+    return { problems: [...this.problems.values()], looks: this.looks, blindSeconds: this.blindMs / 1000 };
   }
 
   private async keepLooking(everyMs: number): Promise<void> {
     while (!this.stopping) {
-      try {
-        for (const problem of await look(this.eyes)) {
-          if (!this.problems.has(problem)) this.problems.set(problem, `at ${new Date().toISOString()}: ${problem}`);
-        }
+      const { problems, unseen } = await look(this.eyes);
+      for (const problem of problems)
+        if (!this.problems.has(problem)) this.problems.set(problem, `at ${new Date().toISOString()}: ${problem}`);
+      // a server that restarts or a call that a fault strikes: the next look tells.
+      if (unseen.length === 0) {
         this.looks += 1;
-      } catch {
-        // a server that restarts or a call that a fault strikes: the next look tells.
+        this.told();
       }
       await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
   }
+
+  private told(): void {
+    const now = performance.now();
+    this.blindMs = Math.max(this.blindMs, now - this.toldAt);
+    this.toldAt = now;
+  }
 }
 
-/** One look; answers what is wrong. */
-async function look(eyes: Eyes): Promise<string[]> {
-  const facts = await eyes.facts();
-  const front = whoAnswers(await eyes.rules(facts.listener), facts);
-  return [...frontProblems(front), ...(await twoOpen(eyes, facts)), ...(await twoOfOnce(eyes, facts))];
+const always = [
+  async (eyes: Eyes, facts: Facts) => frontProblems(whoAnswers(await eyes.rules(facts.listener), facts)),
+  twoOpen,
+  twoOfOnce,
+] as const;
+
+/** One look: what is wrong, and what could not be seen. A database that is down hides nothing but itself. */
+async function look(eyes: Eyes): Promise<{ problems: string[]; unseen: Error[] }> {
+  const problems: string[] = [];
+  const unseen: Error[] = [];
+  try {
+    const facts = await eyes.facts();
+    for (const one of always)
+      await one(eyes, facts).then(
+        (found) => problems.push(...found),
+        (error: Error) => unseen.push(error),
+      );
+  } catch (error) {
+    unseen.push(error as Error);
+  }
+  return { problems, unseen };
 }
 
 export type Fronts = Readonly<Record<string, Front>>;
@@ -181,6 +208,8 @@ export interface Expected {
   readonly production: string | undefined;
   readonly window: string;
   readonly keptStandby: boolean;
+  /** Production was made to give up what it keeps for the fallback. */
+  readonly feedGone?: boolean;
 }
 
 /** What does not hold at a station, as sentences; looked at until all holds or `patienceMs` are over (tasks come back, DNS is slow). */
@@ -200,8 +229,10 @@ export async function problemsAt(endpoint: string, system: string, expected: Exp
 
 async function inspect(eyes: Eyes, expected: Expected): Promise<string[]> {
   const facts = await eyes.facts();
+  const { problems, unseen } = await look(eyes);
+  if (unseen[0]) throw unseen[0];
   return [
-    ...(await look(eyes)),
+    ...problems,
     ...(await trafficProblems(eyes, facts, expected)),
     ...(await fenceProblems(eyes, facts, expected)),
     ...(await workerProblems(eyes, facts, expected)),
@@ -258,7 +289,7 @@ async function workerProblems(eyes: Eyes, facts: Facts, { live }: Expected): Pro
 }
 
 /** What a rollback needs: both stacks, both databases, the standby's tasks up and connected to what it would go back to. */
-async function missing(eyes: Eyes, facts: Facts, { live, station }: Expected): Promise<string[]> {
+async function missing(eyes: Eyes, facts: Facts, { live, station, feedGone }: Expected): Promise<string[]> {
   const problems: string[] = [];
   const instances = await eyes.instances();
   const standby = facts[live === 'blue' ? 'green' : 'blue'];
@@ -275,7 +306,21 @@ async function missing(eyes: Eyes, facts: Facts, { live, station }: Expected): P
     const { port } = await eyes.secret(standby.secret);
     if (port !== other.address?.port) problems.push(`the standby's secret does not name ${other.id}, where it would go back to`);
   }
+  if (station !== 'rolled back' && !feedGone) problems.push(...(await feedProblems(eyes, facts, instances, other)));
   return problems;
+}
+
+/** Production keeps what the fallback has not had, and the fallback takes it. */
+async function feedProblems(eyes: Eyes, facts: Facts, instances: readonly Instance[], other: Instance): Promise<string[]> {
+  const production = instances.find(({ id }) => id === facts.production);
+  if (!production?.address || !other.address) return ['one of the databases has no address'];
+  const slots = `select slot_name from pg_replication_slots where slot_type = 'logical' and wal_status <> 'lost'`;
+  const kept = await eyes.sql(production.id, production.address, facts, slots);
+  const taken = await eyes.sql(other.id, other.address, facts, 'select subname from pg_subscription where subenabled');
+  return [
+    ...(kept.length === 1 ? [] : [`${production.id} has ${kept.length} slots that keep something, not 1`]),
+    ...(taken.length === 1 ? [] : [`${other.id} has ${taken.length} subscriptions that take something, not 1`]),
+  ];
 }
 
 /** Of a window that is closed, nothing is left but its journal and a final snapshot. */

@@ -22,7 +22,7 @@ export interface Fault {
 
 /** Something that happens to a thing at once, in the sandbox's words; what it happens to is looked up when it does. */
 export interface Mishap {
-  readonly what: 'crash' | 'restart' | 'stall' | 'kill' | 'flap' | 'clock';
+  readonly what: 'crash' | 'restart' | 'stall' | 'slot' | 'kill' | 'flap' | 'clock';
   /** An instance, a color's target group, an ECS service, the task that migrates, the runner function. */
   readonly to: 'production' | 'fallback' | 'blue' | 'green' | 'migration' | 'runner' | `${'blue' | 'green'}-${string}`;
   /** AWS seconds; of a clock, real ones. */
@@ -85,14 +85,14 @@ export function nightOf(seed: number): Night {
   const triesOf = (verb: Verb): Try[] =>
     blows
       .filter((one) => one === verb)
-      .map(() => ({ by: random.pick(people), here: random.chance(0.25), strikes: strikesOf(random, verb) }));
+      .map(() => ({ by: random.pick(people), here: random.chance(0.25), strikes: strikesOf(random, verb, way) }));
   return {
     ...{ seed, way, ...back, keepStandby, openMs },
     tries: { stage: triesOf('stage'), cutover: triesOf('cutover'), rollback: triesOf('rollback'), teardown: triesOf('teardown') },
   };
 }
 
-function strikesOf(random: Random, verb: Verb): Strike[] {
+function strikesOf(random: Random, verb: Verb, way: Way): Strike[] {
   const when = () => ({ at: random.next(), delayMs: random.chance(0.5) ? 0 : random.between(0, 1500) });
   const hand = random.next();
   const strikes: Strike[] = [];
@@ -101,7 +101,7 @@ function strikesOf(random: Random, verb: Verb): Strike[] {
   else if (hand < 0.5) strikes.push({ kind: 'Ctrl-C', ...when() });
   else if (hand < 0.6) strikes.push({ kind: 'second operator', here: random.chance(0.5), ...when() });
   else if (hand < 0.7) strikes.push({ kind: 'take-over', here: random.chance(0.3), ...when() });
-  if (random.chance(0.4)) strikes.push({ kind: 'mishap', mishap: mishapOf(random), ...when() });
+  if (random.chance(0.4)) strikes.push({ kind: 'mishap', mishap: mishapOf(random, verb, way), ...when() });
   if (strikes.length === 0 || random.chance(0.5)) {
     const faults = Array.from({ length: random.between(1, 3) }, () => faultOf(random, verb));
     strikes.push({ kind: 'faults', faults, ...when() });
@@ -177,20 +177,37 @@ function faultOf(random: Random, verb: Verb): Fault {
     return { service, operation, kind: random.pick(['throttle', 'error', 'slow']), rate: 0.3, seconds: 200 };
   }
   if (draw < 0.84) return { service: 'lambda', operation: 'Invoke', kind: random.pick(['throttle', 'error', 'lost']), times: 1 };
-  if (draw < 0.92) return { service: 'ecs', operation: 'StopTask', kind: 'deaf', times };
-  return {
-    service: 'rds',
-    operation: random.pick(['PromoteReadReplica', 'CreateDBSnapshot', 'RestoreDBInstanceFromDBSnapshot', 'DeleteDBInstance']),
-    kind: 'long',
-    factor: random.between(3, 20),
-  };
+  // in a stage hardly anything is stopped, and much takes long.
+  if (draw < 0.92 && verb !== 'stage') return { service: 'ecs', operation: 'StopTask', kind: 'deaf', times };
+  const [service, operation] = random.pick(lengthy[verb]);
+  return { service, operation, kind: 'long', factor: operation === 'PromoteReadReplica' ? 20 : random.between(3, 20) };
 }
 
-function mishapOf(random: Random): Mishap {
+/** What a verb waits for. */
+const lengthy: typeof calls = {
+  stage: [
+    ['rds', 'PromoteReadReplica'],
+    ['rds', 'PromoteReadReplica'],
+    ['rds', 'CreateDBSnapshot'],
+    ['rds', 'RestoreDBInstanceFromDBSnapshot'],
+    ['rds', 'DeleteDBInstance'],
+  ],
+  cutover: [['ecs', 'RunTask']],
+  rollback: [['ecs', 'RunTask']],
+  teardown: [
+    ['rds', 'CreateDBSnapshot'],
+    ['rds', 'ModifyDBInstance'],
+    ['rds', 'DeleteDBInstance'],
+  ],
+};
+
+function mishapOf(random: Random, verb: Verb, way: Way): Mishap {
   const draw = random.next();
   const to = random.pick(['production', 'fallback'] as const);
   if (draw < 0.2) return { what: 'crash', to };
   if (draw < 0.35) return { what: 'restart', to };
+  // without its feed a window that has been opened is not taken back (nobody here gives up writes): only where none is meant to be.
+  if (draw < 0.5 && way === 'through' && (verb === 'stage' || verb === 'cutover')) return { what: 'slot', to: 'production' };
   if (draw < 0.55) return { what: 'stall', to, seconds: random.between(100, 1500) };
   if (draw < 0.65) return { what: 'flap', to: random.pick(['blue', 'green']), seconds: random.between(100, 600) };
   if (draw < 0.9) {

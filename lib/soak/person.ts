@@ -13,8 +13,8 @@ export interface Command {
 /** Whoever wants this may also be led there by these, in this order. */
 const leadsTo: Readonly<Record<Verb, readonly (Verb | 'status')[]>> = {
   stage: ['stage', 'status'],
-  // a night that cannot go on is taken back.
-  cutover: ['cutover', 'status', 'rollback'],
+  // what was staged may have to be staged anew; a night that cannot go on is taken back.
+  cutover: ['cutover', 'stage', 'status', 'rollback'],
   rollback: ['rollback', 'status'],
   teardown: ['teardown', 'status'],
 };

@@ -53,6 +53,8 @@ const speed = 100;
 const patienceMs = 300_000;
 /** Commands until a goal is reached; more than that is a circle. */
 const mostCommands = 15;
+/** Nothing that strikes keeps the invariants from being seen for longer. */
+const mostBlindSeconds = 60;
 const calm: Try = { by: 'Ada', here: false, strikes: [] };
 
 /** Something that must not happen, in words for the report. */
@@ -111,6 +113,9 @@ class Run {
   private ground: Ground | undefined;
   /** Somebody else has typed something meanwhile: what a command says last is not the last word. */
   private somebodyElse = false;
+  private feedGone = false;
+  /** Of the command under way: where its faults stand in `what`, and what they are said to be at. */
+  private faulty: { readonly index: number; readonly where: string } | undefined;
 
   constructor(
     private readonly options: WindowOptions,
@@ -138,11 +143,17 @@ class Run {
     } finally {
       const seen = await watch.stop();
       problems.push(...seen.problems);
+      this.log(`${seen.looks} looks told everything, the longest time without one was ${seen.blindSeconds.toFixed(1)} s`);
       if (seen.looks < 10) problems.push(`only ${seen.looks} looks at the invariants told everything`);
+      if (seen.blindSeconds > mostBlindSeconds)
+        problems.push(`for ${seen.blindSeconds.toFixed(0)} s no look at the invariants told everything`);
     }
-    const gone = once(customers, 'close');
-    customers.kill('SIGTERM');
-    await gone;
+    if (customers.exitCode !== null) problems.push(`the customers ended with ${customers.exitCode} before the night did`);
+    else {
+      const gone = once(customers, 'close');
+      customers.kill('SIGTERM');
+      await gone;
+    }
     problems.push(...(await this.rowsAt('at the end')));
     await this.ground.stop();
     return problems;
@@ -158,6 +169,7 @@ class Run {
     if (reached === 'cutover') {
       await this.pause(openMs);
       problems.push(...(await this.stationAt('cut over', 'green', names.production)));
+      problems.push(...(await this.served('on the new release')));
       problems.push(...(await this.rowsAt('after the cutover')));
     }
     const back = way !== 'through' || reached === 'rollback';
@@ -167,6 +179,7 @@ class Run {
       // before the migrations the production database is opened again, after them the fallback is production.
       const production = reached === 'cutover' ? names.fallback : undefined;
       problems.push(...(await this.stationAt('rolled back', 'blue', production)));
+      problems.push(...(await this.served('after the rollback')));
       problems.push(...(await this.rowsAt('after the rollback')));
     }
     if (back && way === 'through') this.way = 'given up, back';
@@ -249,7 +262,7 @@ class Run {
     } catch (error) {
       throw new Broken((error as Error).message);
     } finally {
-      await this.faults('DELETE');
+      await this.endFaults();
     }
   }
 
@@ -267,8 +280,9 @@ class Run {
         if (killRunner(this.sandboxFolder)) this.what.push(`runner killed ${where}`);
         return;
       case 'faults':
-        this.what.push(`${strike.faults.map(faultText).join(' + ')} ${where}`);
-        return this.faults('POST', strike.faults);
+        await this.control('POST', '', { seed: String(this.night.seed), rules: strike.faults });
+        this.faulty = { index: this.what.push(`faults ${where}`) - 1, where };
+        return;
       case 'mishap':
         return this.mishap(strike.mishap, where);
       default: {
@@ -294,6 +308,7 @@ class Run {
   private async mishap({ what, to, seconds }: Mishap, where: string): Promise<void> {
     const struck = await this.control('POST', '/strike', { kind: what, target: await this.targetOf(to), ...(seconds ? { seconds } : {}) });
     this.log(struck);
+    if (what === 'slot') this.feedGone = true;
     this.what.push(`${mishapText({ what, to, ...(seconds ? { seconds } : {}) })} ${where}`);
   }
 
@@ -305,11 +320,17 @@ class Run {
     return to;
   }
 
-  private async faults(method: 'POST' | 'DELETE', rules: readonly Fault[] = []): Promise<void> {
-    await this.control(method, '', method === 'POST' ? { seed: String(this.night.seed), rules } : undefined);
+  /** Says how many calls the command's faults have struck: some were drawn for calls that it never made. */
+  private async endFaults(): Promise<void> {
+    if (this.faulty) {
+      const { rules } = JSON.parse(await this.control('GET', '')) as { rules: Injected[] };
+      this.what[this.faulty.index] = `${rules.map(faultText).join(' + ')} ${this.faulty.where}`;
+      this.faulty = undefined;
+    }
+    await this.control('DELETE', '');
   }
 
-  private async control(method: 'POST' | 'DELETE', path: string, body?: object): Promise<string> {
+  private async control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<string> {
     const answer = await fetch(`${this.ground?.endpoint}/_sandbox/faults${path}`, {
       method,
       ...(body ? { body: JSON.stringify(body) } : {}),
@@ -322,7 +343,15 @@ class Run {
   private async stationAt(station: Station, color: Color, production: string | undefined): Promise<string[]> {
     this.log(`the window is ${station}: looking at it`);
     const { window } = names;
-    const expected = { station, live: color, release: live[color], production, window, keptStandby: this.night.keepStandby };
+    const expected = {
+      station,
+      live: color,
+      release: live[color],
+      production,
+      window,
+      keptStandby: this.night.keepStandby,
+      feedGone: this.feedGone,
+    };
     return problemsAt(this.ground?.endpoint ?? '', system, expected);
   }
 
@@ -342,6 +371,19 @@ class Run {
     } finally {
       await eyes.close();
     }
+  }
+
+  /** Customers who write nothing lose nothing: here they can. */
+  private async served(when: string): Promise<string[]> {
+    const file = join(this.options.folder, 'acknowledgements.jsonl');
+    const acknowledged = () => readFileSync(file, 'utf8').split('"acknowledged"').length;
+    const before = acknowledged();
+    const deadline = performance.now() + 20_000;
+    while (acknowledged() === before) {
+      if (performance.now() > deadline) return [`no write of a customer was acknowledged within 20 s ${when}`];
+      await this.pause(100);
+    }
+    return [];
   }
 
   private async startCustomers(): Promise<ChildProcess> {
@@ -407,8 +449,13 @@ function withoutAnswer(args: readonly string[]): string[] {
 
 const backText = { 'no-go': 'at the gate', midway: 'in the middle', 'after opening': 'after opening' } as const;
 
-const faultText = ({ kind, operation, times, rate }: Fault): string =>
-  `${kind} ${operation}${rate === undefined ? ` ×${times ?? 1}` : ` (${rate})`}`;
+/** A rule, as the sandbox answers it. */
+interface Injected extends Fault {
+  readonly injected: number;
+}
+
+const faultText = ({ kind, operation, factor, injected }: Injected): string =>
+  `${kind} ${operation}${kind === 'long' ? ` (×${factor})` : ''} struck ${injected}`;
 
 const mishapText = ({ what, to, seconds }: Mishap): string =>
   what === 'clock' ? `clock of the ${to} off by ${seconds} s` : `${what} of ${to}${seconds === undefined ? '' : ` (${seconds} s)`}`;

@@ -1,3 +1,4 @@
+import { rulesOf, strikeOf } from '../../lib/sandbox/faults/rules';
 import { nightOf } from '../../lib/soak/night';
 import { nextCommand } from '../../lib/soak/person';
 
@@ -15,6 +16,42 @@ describe('what a seed means', () => {
       new Set(['terminal killed', 'runner killed', 'Ctrl-C', 'second operator', 'take-over', 'faults', 'mishap']),
     );
     for (const night of nights) expect(Object.values(night.tries).flat().length).toBeGreaterThan(0);
+  });
+
+  test('everything that goes wrong on a night comes up, in words that the sandbox takes', () => {
+    const strikes = Array.from({ length: 500 }, (_, seed) => Object.values(nightOf(seed).tries).flat())
+      .flat()
+      .flatMap((one) => one.strikes);
+    const faults = strikes.flatMap((strike) => (strike.kind === 'faults' ? strike.faults : []));
+    const mishaps = strikes.flatMap((strike) => (strike.kind === 'mishap' ? [strike.mishap] : []));
+    rulesOf({ rules: faults });
+    for (const { what, to, seconds } of mishaps) strikeOf({ kind: what, target: to, seconds });
+    const come = [
+      ...faults.map(({ service, operation, kind, factor }) => `${kind} ${service} ${operation}${factor === 20 ? ' ×20' : ''}`),
+      ...mishaps.map(({ what, to }) => `${what} ${to}`),
+    ];
+    for (const each of [
+      'throttle elbv2 SetRulePriorities',
+      'throttle rds PromoteReadReplica',
+      'error ecs UpdateService',
+      'lost elbv2 SetRulePriorities',
+      'slow elbv2 SetRulePriorities',
+      'long rds PromoteReadReplica ×20',
+      'flap green',
+      'deaf ecs StopTask',
+      'restart production',
+      'crash fallback',
+      'slot production',
+      'refuse s3 PutObject',
+      'clock runner',
+    ])
+      expect(come).toContain(each);
+  });
+
+  test('where a window is to be taken back its feed is left alone: nobody here gives up writes', () => {
+    const nights = Array.from({ length: 500 }, (_, seed) => nightOf(seed));
+    const feedless = nights.filter(({ tries }) => JSON.stringify(tries).includes('"slot"'));
+    expect(new Set(feedless.map(({ way }) => way))).toEqual(new Set(['through']));
   });
 });
 

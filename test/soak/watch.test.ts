@@ -65,6 +65,18 @@ test('rules of two colors in front at once', async () => {
   await sandbox.call('elbv2', 'SetRulePriorities', { RulePriorities: [{ RuleArn: rules['green /api/*'], Priority: 300 }] });
 });
 
+test('what stands in front is seen also while a database is down, and such a look is not counted', async () => {
+  const strike = { kind: 'down', target: 'fallback' };
+  await fetch(`${sandbox.endpoint}/_sandbox/faults/strike`, { method: 'POST', body: JSON.stringify(strike) });
+  await sandbox.call('elbv2', 'SetRulePriorities', { RulePriorities: [{ RuleArn: rules['green /api/*'], Priority: 1 }] });
+  const { problems, looks } = await new Watch(sandbox.endpoint, 'video').stop();
+  expect(problems).toEqual([expect.stringContaining('not exactly one color or maintenance is in front')]);
+  expect(looks).toBe(0);
+  await sandbox.call('elbv2', 'SetRulePriorities', { RulePriorities: [{ RuleArn: rules['green /api/*'], Priority: 300 }] });
+  await sandbox.call('rds', 'RebootDBInstance', { DBInstanceIdentifier: 'fallback' });
+  await eventually(async () => (await new Watch(sandbox.endpoint, 'video').stop()).looks === 1);
+});
+
 test('two of a worker that may only run once, one of each color', async () => {
   const count = (service: string, desiredCount: number) =>
     sandbox.call('ecs', 'UpdateService', { cluster: 'video', service, desiredCount });
