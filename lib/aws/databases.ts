@@ -57,13 +57,13 @@ export class Databases {
 
   /** `backupDays` is the replica's own retention: left out, RDS sets it to 1 (aws-facts, fact 3). */
   async promote(id: string, backupDays: number): Promise<void> {
-    await mutate(`rds PromoteReadReplica ${id}`, () =>
+    await mutate(`rds PromoteReadReplica ${id}`, lookAt(id), () =>
       this.clients.rds.send(new PromoteReadReplicaCommand({ DBInstanceIdentifier: id, BackupRetentionPeriod: backupDays })),
     );
   }
 
   async snapshot(instance: string, name: string, madeFor: string): Promise<void> {
-    await mutate(`rds CreateDBSnapshot ${name}`, () =>
+    await mutate(`rds CreateDBSnapshot ${name}`, lookAtSnapshot(name), () =>
       this.clients.rds.send(
         new CreateDBSnapshotCommand({
           DBInstanceIdentifier: instance,
@@ -86,7 +86,9 @@ export class Databases {
   }
 
   async deleteSnapshot(name: string): Promise<void> {
-    await mutate(`rds DeleteDBSnapshot ${name}`, () => this.clients.rds.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: name })));
+    await mutate(`rds DeleteDBSnapshot ${name}`, lookAtSnapshot(name), () =>
+      this.clients.rds.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: name })),
+    );
   }
 
   /** A new instance with a snapshot's data. The parameter group does not come with the snapshot. */
@@ -100,7 +102,7 @@ export class Databases {
       readonly madeFor: string;
     },
   ): Promise<void> {
-    await mutate(`rds RestoreDBInstanceFromDBSnapshot ${id}`, () =>
+    await mutate(`rds RestoreDBInstanceFromDBSnapshot ${id}`, lookAt(id), () =>
       this.clients.rds.send(
         new RestoreDBInstanceFromDBSnapshotCommand({
           DBInstanceIdentifier: id,
@@ -122,7 +124,7 @@ export class Databases {
 
   /** Nothing of it stays: no final snapshot, no automated backups. */
   async delete(id: string): Promise<void> {
-    await mutate(`rds DeleteDBInstance ${id}`, () =>
+    await mutate(`rds DeleteDBInstance ${id}`, lookAt(id), () =>
       this.clients.rds.send(
         new DeleteDBInstanceCommand({ DBInstanceIdentifier: id, SkipFinalSnapshot: true, DeleteAutomatedBackups: true }),
       ),
@@ -132,7 +134,7 @@ export class Databases {
   /** Switches deletion protection off; no outage. Answers false where RDS is busy with the instance and takes no change: ask again. */
   async allowDeletion(id: string): Promise<boolean> {
     try {
-      await mutate(`rds ModifyDBInstance ${id}`, () =>
+      await mutate(`rds ModifyDBInstance ${id}`, lookAt(id), () =>
         this.clients.rds.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, DeletionProtection: false, ApplyImmediately: true })),
       );
       return true;
@@ -142,6 +144,9 @@ export class Databases {
     }
   }
 }
+
+const lookAt = (id: string): string => `aws rds describe-db-instances --db-instance-identifier ${id}`;
+const lookAtSnapshot = (name: string): string => `aws rds describe-db-snapshots --db-snapshot-identifier ${name}`;
 
 function inOurWords(instance: DBInstance): Instance {
   return {

@@ -43,7 +43,7 @@ export class EmergencyParameter {
   async write(emergency: Emergency): Promise<void> {
     const name = emergencyParameter(emergency.system);
     const value = JSON.stringify(emergency);
-    await mutate(`ssm PutParameter ${name}`, () =>
+    await mutate(`ssm PutParameter ${name}`, `aws ssm get-parameter --name ${name}`, () =>
       this.clients.ssm.send(
         new PutParameterCommand({
           Name: name,
@@ -81,7 +81,7 @@ export class EmergencyParameter {
       moves
         .filter(({ priorities }) => priorities.length > 0)
         .map(({ listener, priorities }) =>
-          mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, () =>
+          mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, `aws elbv2 describe-rules --listener-arn ${listener}`, () =>
             this.clients.elbv2.send(
               new SetRulePrioritiesCommand({
                 RulePriorities: priorities.map(({ rule, priority }) => ({ RuleArn: rule, Priority: priority })),

@@ -25,7 +25,7 @@ export class S3JournalStore implements JournalStore {
   async create(window: string, number: number, event: string): Promise<boolean> {
     const key = this.key(window, number);
     const put = () =>
-      mutate(`s3 PutObject ${key}`, () =>
+      mutate(`s3 PutObject ${key}`, `aws s3 ls s3://${this.bucket}/${key}`, () =>
         this.clients.s3.send(
           new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: event, ContentType: 'application/json', IfNoneMatch: '*' }),
         ),

@@ -38,21 +38,25 @@ export function isAws(error: unknown, ...codes: string[]): boolean {
   return codes.some((code) => plain(code) === plain(error.name));
 }
 
+/** True when a call may have been applied although it failed. */
+export function isUnanswered(error: unknown): boolean {
+  // it was not sent: this run has lost the window, or has no credentials.
+  if (isThrottle(error) || error instanceof Stop || (error as Error).name === 'CredentialsProviderError') return false;
+  // without a status there was no answer.
+  const status = (error as SdkError).$metadata?.httpStatusCode;
+  return status === undefined || status >= 500;
+}
+
 /**
  * Runs one mutating call.
+ * @param look the command that shows a person what came of it
  * @throws OutcomeUnknown when it may have been applied
  * @throws the SDK's error when it was not
  */
-export async function mutate<T>(call: string, send: () => Promise<T>): Promise<T> {
+export async function mutate<T>(call: string, look: string, send: () => Promise<T>): Promise<T> {
   try {
     return await send();
   } catch (error) {
-    const status = (error as SdkError).$metadata?.httpStatusCode;
-    // it was not sent: this run has lost the window.
-    if (isThrottle(error) || error instanceof Stop) throw error;
-    // without a status there was no answer; the SDK's own credential errors never left this process.
-    if (status === undefined && (error as Error).name === 'CredentialsProviderError') throw error;
-    if (status === undefined || status >= 500) throw new OutcomeUnknown(call, error);
-    throw error;
+    throw isUnanswered(error) ? new OutcomeUnknown(call, error, look) : error;
   }
 }

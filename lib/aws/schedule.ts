@@ -16,6 +16,8 @@ export interface Schedule {
   readonly from: Date;
 }
 
+const lookAt = (group: string, name: string): string => `aws scheduler get-schedule --group-name ${group} --name ${name}`;
+
 export class Schedules {
   constructor(private readonly clients: Pick<Clients, 'scheduler' | 'lambda'>) {}
 
@@ -42,7 +44,7 @@ export class Schedules {
       Target: { Arn: arn, RoleArn: schedule.role, Input: JSON.stringify(schedule.input) },
     };
     const there = (await this.startsAt(schedule.group, schedule.name)) !== undefined;
-    await mutate(`scheduler ${there ? 'UpdateSchedule' : 'CreateSchedule'} ${schedule.name}`, () =>
+    await mutate(`scheduler ${there ? 'UpdateSchedule' : 'CreateSchedule'} ${schedule.name}`, lookAt(schedule.group, schedule.name), () =>
       there ? this.clients.scheduler.send(new UpdateScheduleCommand(input)) : this.clients.scheduler.send(new CreateScheduleCommand(input)),
     );
   }
@@ -50,7 +52,7 @@ export class Schedules {
   /** Nothing to do where there is none. */
   async remove(group: string, name: string): Promise<void> {
     try {
-      await mutate(`scheduler DeleteSchedule ${name}`, () =>
+      await mutate(`scheduler DeleteSchedule ${name}`, lookAt(group, name), () =>
         this.clients.scheduler.send(new DeleteScheduleCommand({ GroupName: group, Name: name })),
       );
     } catch (error) {

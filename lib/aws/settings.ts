@@ -82,10 +82,9 @@ export class Settings {
   }
 
   async writeState(system: string, state: SystemState): Promise<void> {
-    await mutate(`ssm PutParameter ${parameterName.state(system)}`, () =>
-      this.clients.ssm.send(
-        new PutParameterCommand({ Name: parameterName.state(system), Value: JSON.stringify(state), Type: 'String', Overwrite: true }),
-      ),
+    const name = parameterName.state(system);
+    await mutate(`ssm PutParameter ${name}`, `aws ssm get-parameter --name ${name}`, () =>
+      this.clients.ssm.send(new PutParameterCommand({ Name: name, Value: JSON.stringify(state), Type: 'String', Overwrite: true })),
     );
   }
 
@@ -110,7 +109,7 @@ export class Settings {
   }
 
   async writeSecret(arn: string, value: DatabaseSecret): Promise<void> {
-    await mutate(`secretsmanager PutSecretValue ${arn}`, () =>
+    await mutate(`secretsmanager PutSecretValue ${arn}`, `aws secretsmanager describe-secret --secret-id ${arn}`, () =>
       this.clients.secrets.send(new PutSecretValueCommand({ SecretId: arn, SecretString: JSON.stringify(value) })),
     );
   }

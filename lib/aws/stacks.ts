@@ -37,9 +37,12 @@ export class Stacks {
   }
 
   async delete(name: string): Promise<void> {
-    await mutate(`cloudformation UpdateTerminationProtection ${name}`, () =>
+    const look = `aws cloudformation describe-stacks --stack-name ${name}`;
+    await mutate(`cloudformation UpdateTerminationProtection ${name}`, look, () =>
       this.clients.cloudformation.send(new UpdateTerminationProtectionCommand({ StackName: name, EnableTerminationProtection: false })),
     );
-    await mutate(`cloudformation DeleteStack ${name}`, () => this.clients.cloudformation.send(new DeleteStackCommand({ StackName: name })));
+    await mutate(`cloudformation DeleteStack ${name}`, look, () =>
+      this.clients.cloudformation.send(new DeleteStackCommand({ StackName: name })),
+    );
   }
 }

@@ -99,14 +99,14 @@ export class Tasks {
   }
 
   async setCount(cluster: string, service: string, count: number): Promise<void> {
-    await mutate(`ecs UpdateService ${service} desiredCount=${count}`, () =>
+    await mutate(`ecs UpdateService ${service} desiredCount=${count}`, lookAt(cluster, service), () =>
       this.clients.ecs.send(new UpdateServiceCommand({ cluster, service, desiredCount: count })),
     );
   }
 
   /** New tasks from the unchanged task definition: they read their secrets anew. */
   async redeploy(cluster: string, service: string): Promise<void> {
-    await mutate(`ecs UpdateService ${service} forceNewDeployment`, () =>
+    await mutate(`ecs UpdateService ${service} forceNewDeployment`, lookAt(cluster, service), () =>
       this.clients.ecs.send(new UpdateServiceCommand({ cluster, service, forceNewDeployment: true })),
     );
   }
@@ -120,14 +120,16 @@ export class Tasks {
     network: { readonly subnets: readonly string[]; readonly securityGroups: readonly string[] };
     token: string;
   }): Promise<OneOff> {
-    const { tasks = [], failures = [] } = await mutate(`ecs RunTask ${options.taskDefinition}`, () =>
+    const startedBy = options.token.slice(0, 36);
+    const look = `aws ecs list-tasks --cluster ${options.cluster} --started-by ${startedBy}, and with --desired-status STOPPED`;
+    const { tasks = [], failures = [] } = await mutate(`ecs RunTask ${options.taskDefinition}`, look, () =>
       this.clients.ecs.send(
         new RunTaskCommand({
           cluster: options.cluster,
           taskDefinition: options.taskDefinition,
           launchType: 'FARGATE',
           clientToken: options.token,
-          startedBy: options.token.slice(0, 36),
+          startedBy,
           networkConfiguration: {
             awsvpcConfiguration: {
               subnets: [...options.network.subnets],
@@ -162,7 +164,9 @@ export class Tasks {
   }
 
   async stopOnce(cluster: string, arn: string, reason: string): Promise<void> {
-    await mutate(`ecs StopTask ${arn}`, () => this.clients.ecs.send(new StopTaskCommand({ cluster, task: arn, reason })));
+    await mutate(`ecs StopTask ${arn}`, `aws ecs describe-tasks --cluster ${cluster} --tasks ${arn}`, () =>
+      this.clients.ecs.send(new StopTaskCommand({ cluster, task: arn, reason })),
+    );
   }
 
   /** Whether scaling of a service is suspended; false where none is registered. */
@@ -176,15 +180,18 @@ export class Tasks {
   async setScaling(cluster: string, service: string, active: boolean): Promise<void> {
     for (const target of await this.scalableTargets(cluster, service)) {
       const off = !active;
-      await mutate(`application-autoscaling RegisterScalableTarget ${service}`, () =>
-        this.clients.scaling.send(
-          new RegisterScalableTargetCommand({
-            ServiceNamespace: 'ecs',
-            ResourceId: target.ResourceId,
-            ScalableDimension: 'ecs:service:DesiredCount',
-            SuspendedState: { DynamicScalingInSuspended: off, DynamicScalingOutSuspended: off, ScheduledScalingSuspended: off },
-          }),
-        ),
+      await mutate(
+        `application-autoscaling RegisterScalableTarget ${service}`,
+        `aws application-autoscaling describe-scalable-targets --service-namespace ecs --resource-ids ${target.ResourceId}`,
+        () =>
+          this.clients.scaling.send(
+            new RegisterScalableTargetCommand({
+              ServiceNamespace: 'ecs',
+              ResourceId: target.ResourceId,
+              ScalableDimension: 'ecs:service:DesiredCount',
+              SuspendedState: { DynamicScalingInSuspended: off, DynamicScalingOutSuspended: off, ScheduledScalingSuspended: off },
+            }),
+          ),
       );
     }
   }
@@ -196,6 +203,8 @@ export class Tasks {
     return targets;
   }
 }
+
+const lookAt = (cluster: string, service: string): string => `aws ecs describe-services --cluster ${cluster} --services ${service}`;
 
 function oneOff(task: Task): OneOff {
   return {

@@ -47,7 +47,7 @@ export class Traffic {
   /** One `SetRulePriorities` per listener: whether a call may name rules of two listeners is not documented. */
   async move(moves: readonly Moves[]): Promise<void> {
     for (const { listener, priorities } of moves) {
-      await mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, () =>
+      await mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, `aws elbv2 describe-rules --listener-arn ${listener}`, () =>
         this.clients.elbv2.send(
           new SetRulePrioritiesCommand({ RulePriorities: priorities.map(({ rule, priority }) => ({ RuleArn: rule, Priority: priority })) }),
         ),

@@ -62,6 +62,14 @@ export class ConnectionLost extends DatabaseError {
 /** The connection broke after a change was sent: it may have been committed or not. Look on a fresh connection before any retry. */
 export class OutcomeUnknown extends ConnectionLost {
   override name = 'OutcomeUnknown';
+  constructor(
+    message: string,
+    sqlstate: string | undefined,
+    /** The command that shows a person whether the database answers again, and what came of it. */
+    readonly look: string,
+  ) {
+    super(message, sqlstate);
+  }
 }
 
 /** Quotes an identifier for use in SQL. */
@@ -104,7 +112,7 @@ export async function connect(address: Address, login: Login, options: ConnectOp
     ...(options.replication ? { replication: 'database' } : {}),
   };
   const client = new Client(config);
-  const connection = new Connection(client, address, `${login.username} at ${address.host}:${address.port}/${address.database}`);
+  const connection = new Connection(client, address, login.username);
   await connection.open();
   return connection;
 }
@@ -113,12 +121,14 @@ class Connection implements Db {
   /** Settles when the statement or transaction before the next one is over. */
   private last: Promise<unknown> = Promise.resolve();
   private lost: Error | undefined;
+  private readonly who: string;
 
   constructor(
     private readonly client: Client,
     readonly address: Address,
-    private readonly who: string,
+    private readonly user: string,
   ) {
+    this.who = `${user} at ${address.host}:${address.port}/${address.database}`;
     // Without a listener a connection that breaks while idle would end the process.
     client.on('error', (error: Error) => {
       this.lost = error;
@@ -204,7 +214,7 @@ class Connection implements Db {
     } catch (error) {
       throw this.explain(
         error as Error & { code?: string; severity?: string; detail?: string; hint?: string; constraint?: string },
-        changes,
+        changes ? wordsOf(sql) : undefined,
       );
     }
   }
@@ -218,13 +228,13 @@ class Connection implements Db {
     try {
       return (await this.client.query('COMMIT')).command;
     } catch (error) {
-      throw this.explain(error as Error, true);
+      throw this.explain(error as Error, 'COMMIT');
     }
   }
 
   private explain(
     error: Error & { code?: string; severity?: string; detail?: string; hint?: string; constraint?: string },
-    changes: boolean,
+    change: string | undefined,
   ): DatabaseError {
     const sqlstate = isSqlstate(error.code) ? error.code : undefined;
     // Without an SQLSTATE the server never answered; FATAL and PANIC are its last words on this connection.
@@ -233,14 +243,20 @@ class Connection implements Db {
     }
     this.lost = error;
     this.client.end().catch(() => undefined);
-    return changes
+    const { host, port, database } = this.address;
+    return change !== undefined
       ? new OutcomeUnknown(
-          `lost the connection as ${this.who} after a change was sent (${error.message}): it may have been committed or not`,
+          `lost the connection as ${this.who} after ${change} was sent (${error.message}): it may have been committed or not`,
           sqlstate,
+          `psql "host=${host} port=${port} dbname=${database} user=${this.user}"`,
         )
       : new ConnectionLost(`lost the connection as ${this.who}: ${error.message}`, sqlstate);
   }
 }
+
+/** What kind of statement it is, without what comes after in quotes: that may be a secret. What a holder looks at first is left out. */
+const wordsOf = (sql: string): string =>
+  /^[A-Z]+( [A-Z]+)*/.exec(sql.replace(/^DO \$switchback\$.*?\$switchback\$;/s, '').trim())?.[0] ?? 'a change';
 
 const isSqlstate = (code: string | undefined): code is string =>
   code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code);

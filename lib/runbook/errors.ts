@@ -60,9 +60,11 @@ export class Stop extends Error {
 /** A mutation whose answer was lost or says nothing: it may have happened. Looked up before anything else is done. */
 export class OutcomeUnknown extends Error {
   constructor(
-    /** The call, as a person would look it up: `elasticloadbalancing SetRulePriorities`. */
+    /** `elasticloadbalancing SetRulePriorities on <listener>` */
     readonly call: string,
     cause: unknown,
+    /** The command that shows a person what came of it. */
+    readonly look: string,
   ) {
     super(`${call}: the answer was lost (${cause instanceof Error ? cause.message : String(cause)})`, { cause });
     this.name = 'OutcomeUnknown';

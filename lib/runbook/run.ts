@@ -4,7 +4,8 @@
  */
 import type { Aws } from '../aws';
 import { explain } from '../aws';
-import { isThrottle } from '../aws/outcome';
+import { isPassing } from '../aws/outcome';
+import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connect';
 import type { Clock } from './clock';
 import { Connections, type HoldingRun } from './connections';
 import type { Context } from './context';
@@ -18,6 +19,8 @@ import { fold, leaseSeconds, type Series, type WindowView } from './window';
 
 /** A change that was refused for load, or whose lost answer turned out to mean no, is tried this often. */
 const triesPerStep = 3;
+/** How long it is tried to see what became of a change whose answer was lost: a failover of the database is over by then. */
+const blindMs = 120_000;
 /** Left of an invocation's time when it hands over to the next. */
 const handOverMs = 20_000;
 
@@ -190,15 +193,39 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
 
   let acted = begunByThisRun;
   let tries = 0;
-  /** Acts, and says whether a change may be on its way; a refusal for load or a lost answer is tried again after looking. */
+  /** What the last try failed with, until a look has told what came of it. */
+  let failed: { readonly error: unknown; readonly seenAt: number; readonly wasPending: boolean } | undefined;
   const tryOnce = async () => {
     tries += 1;
-    acted = await act(options, step, connections, waitedMs, tries < triesPerStep);
-    if (!acted) await clock.pause(1000 * tries);
+    acted = true;
+    try {
+      await step.act?.(contextOf(options, step, connections, waitedMs));
+    } catch (error) {
+      const explained = explain(error);
+      if (explained instanceof Stop) throw explained;
+      await connections.close();
+      failed = { error, seenAt: clock.elapsed(), wasPending: false };
+    }
   };
+  const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
   let shown: string | undefined;
   for (;;) {
     const seen = await look(options, step, connections, waitedMs);
+    const outOfTime = options.deadline - clock.now() < handOverMs;
+    if (failed && seen.is === 'unseen') {
+      if (outOfTime || clock.elapsed() - failed.seenAt > Math.min(blindMs, patienceSeconds * 1000))
+        throw neverSeen(step, failed.error, seen.detail, options.verb);
+    } else if (failed && (seen.is === 'todo' || (seen.is === 'failed' && !isUnanswered(failed.error)))) {
+      const { error, wasPending } = failed;
+      failed = undefined;
+      if (seen.is === 'failed' || tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options.verb);
+      acted = false;
+      await clock.pause(1000 * tries);
+      continue;
+    } else if (failed) {
+      // the answer was lost after the change was made, or something else was in its way: then it is not so when that is over.
+      failed = { ...failed, seenAt: clock.elapsed(), wasPending: true };
+    }
     switch (seen.is) {
       case 'done':
         heed.lookAhead();
@@ -219,12 +246,6 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
           continue;
         }
         throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options.verb) });
-      case 'unknown':
-        throw new Stop('step.unknown', `whether "${step.title}" has happened cannot be told`, {
-          state: 'Nothing was tried again.',
-          next: [seen.look, 'then the same command again'],
-          exit: exit.unknown,
-        });
       case 'todo':
         if (!acted && step.act) {
           await tryOnce();
@@ -232,16 +253,16 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
         }
         break;
       case 'pending':
+      case 'unseen':
         break;
     }
-    const detail = seen.is === 'todo' || seen.is === 'pending' ? seen.detail : undefined;
-    const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
-    if (waitedMs() > patienceSeconds * 1000) {
+    const detail = 'detail' in seen ? seen.detail : undefined;
+    if (!(failed && seen.is === 'unseen') && waitedMs() > patienceSeconds * 1000) {
       throw new Stop('step.too-slow', `"${step.title}" is not done after ${patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
         next: nextAfterFailure(options.verb),
       });
     }
-    if (options.deadline - clock.now() < handOverMs) return { state: 'continue' };
+    if (outOfTime) return { state: 'continue' };
     if (
       detail !== undefined &&
       detail !== shown &&
@@ -255,57 +276,45 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
   }
 }
 
-/** Looks; a passing fault of the network or of a server that restarts is waited out, within the step's patience. */
-async function look(options: RunOptions, step: Step, connections: Connections, waitedMs: () => number): Promise<Observation> {
+/** Nothing was seen: a fault of the network, or of a server that restarts. */
+type Seen = Observation | { readonly is: 'unseen'; readonly detail: string };
+
+/** Looks; a passing fault is waited out, within the step's patience. */
+async function look(options: RunOptions, step: Step, connections: Connections, waitedMs: () => number): Promise<Seen> {
   try {
     return await step.observe(contextOf(options, step, connections, waitedMs));
   } catch (error) {
     const explained = explain(error);
     if (explained instanceof Stop) throw explained;
     await connections.close();
-    return { is: 'pending', detail: messageOf(error) };
+    return { is: 'unseen', detail: messageOf(error) };
   }
 }
 
-/**
- * Acts once. What comes of it is seen by looking, whatever the answer was.
- * Answers false when it was looked up that nothing has changed and another try makes sense.
- */
-async function act(
-  options: RunOptions,
-  step: Step,
-  connections: Connections,
-  waitedMs: () => number,
-  mayTryAgain: boolean,
-): Promise<boolean> {
-  try {
-    await step.act?.(contextOf(options, step, connections, waitedMs));
-    return true;
-  } catch (error) {
-    const explained = explain(error);
-    if (explained instanceof Stop) throw explained;
-    await connections.close();
-    const seen = await look(options, step, connections, waitedMs);
-    // an answer that was lost after the change was made, or an error that says it is so already.
-    if (seen.is === 'done' || seen.is === 'pending') return true;
-    if (mayTryAgain && seen.is === 'todo' && (error instanceof OutcomeUnknown || isThrottle(error))) return false;
-    if (error instanceof OutcomeUnknown && seen.is === 'unknown') {
-      throw new Stop('step.unknown', error.message, {
+/** Of a change whose answer was lost: it may have been made. */
+const isUnanswered = (error: unknown): error is OutcomeUnknown | SqlOutcomeUnknown =>
+  error instanceof OutcomeUnknown || error instanceof SqlOutcomeUnknown;
+
+/** May be over at the next try. */
+const mayPass = (error: unknown): boolean => isUnanswered(error) || error instanceof ConnectionLost || isPassing(error);
+
+const notApplied = (step: Step, error: unknown, verb: Verb): Stop =>
+  isUnanswered(error)
+    ? new Stop('step.not-applied', `${error.message}; looking again shows that it was not done`, {
+        next: ['the same command again', ...nextAfterFailure(verb)],
+        cause: error,
+      })
+    : new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(verb), cause: error });
+
+const neverSeen = (step: Step, error: unknown, why: string, verb: Verb): Stop =>
+  isUnanswered(error)
+    ? new Stop('step.unknown', `"${step.title}": ${error.message}; what came of it could not be looked up: ${why}`, {
         state: 'It may or may not have been done; nothing was tried again.',
-        next: [seen.look, 'then the same command again'],
+        next: [error.look, 'then the same command again: it looks before it does anything'],
         exit: exit.unknown,
         cause: error,
-      });
-    }
-    if (error instanceof OutcomeUnknown) {
-      throw new Stop('step.not-applied', `${error.message}; looking again shows that it was not done`, {
-        next: ['the same command again', ...nextAfterFailure(options.verb)],
-        cause: error,
-      });
-    }
-    throw new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(options.verb), cause: error });
-  }
-}
+      })
+    : notApplied(step, error, verb);
 
 async function askGate(options: RunOptions, step: Step, question: string, waitedMs: () => number): Promise<RunAnswer | undefined> {
   const { journal } = options;

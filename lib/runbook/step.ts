@@ -13,9 +13,7 @@ export type Observation =
   /** It has been asked for and is on its way: wait, do not ask again. */
   | { readonly is: 'pending'; readonly detail?: string; readonly share?: number }
   /** It was tried and went wrong. Tried again only when an operator runs the verb again. */
-  | { readonly is: 'failed'; readonly code: string; readonly message: string; readonly next?: readonly string[] }
-  /** It cannot be told. `look` is what a person can look at. */
-  | { readonly is: 'unknown'; readonly look: string };
+  | { readonly is: 'failed'; readonly code: string; readonly message: string; readonly next?: readonly string[] };
 
 export interface Step {
   /** Words with dots: `traffic.maintenance`. Stable: the journal and the estimates use it. */

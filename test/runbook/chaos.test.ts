@@ -49,7 +49,7 @@ async function play(
         await inBetween(night, () => night.command(verb, people[2], answer));
       }
       if (is === 'watched') await inBetween(night, () => night.command(verb, people[1], answer));
-      if (is === 'journal-lost') throw new OutcomeUnknown('s3 PutObject', new Error('socket hang up'));
+      if (is === 'journal-lost') throw new OutcomeUnknown('s3 PutObject', new Error('socket hang up'), 'look');
     }
     if (happenings.some(({ is, at }) => is === 'journal-down' && point - from > at + 20 && point - from < at + 40))
       throw new Error('503 SlowDown');
@@ -58,7 +58,8 @@ async function play(
     changes += 1;
     const found = happenings.find(({ at }) => at % 25 === changes)?.is;
     night.changedBeforeTrouble = found === 'lost-after';
-    if (found === 'lost-after' || found === 'lost-before') return new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'));
+    if (found === 'lost-after' || found === 'lost-before')
+      return new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'), 'look');
     if (found === 'throttled') return Object.assign(new Error('Rate exceeded'), { name: 'ThrottlingException' });
     return found === 'refused' ? new Error('ValidationError: no') : undefined;
   };

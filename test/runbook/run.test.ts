@@ -1,3 +1,4 @@
+import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../../lib/postgres/connect';
 import { OutcomeUnknown } from '../../lib/runbook/errors';
 import { type Step, todo } from '../../lib/runbook/step';
 import { flag, Kill, operator, Rig } from '../_helpers/runbook';
@@ -95,7 +96,7 @@ describe('a run', () => {
     const world = new Set<string>();
     const act = jest.fn(async () => void world.add('a'));
     made.store.beforeCreate = (_window, number) => {
-      if (number >= 4) throw new OutcomeUnknown('s3 PutObject journal/video/w1/000004.json', new Error('503'));
+      if (number >= 4) throw new OutcomeUnknown('s3 PutObject journal/video/w1/000004.json', new Error('503'), 'aws s3 ls');
     };
     expect(await made.advance([flag(world, 'a', { act }), flag(world, 'b')])).toMatchObject({
       state: 'stopped',
@@ -116,7 +117,7 @@ describe('a run', () => {
     const world = new Set<string>();
     const act = jest.fn(async () => {
       world.add('a');
-      throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'));
+      throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'), 'aws elbv2 describe-rules');
     });
     expect(await made.advance([flag(world, 'a', { act })])).toEqual({ state: 'finished' });
     expect(act).toHaveBeenCalledTimes(1);
@@ -142,29 +143,109 @@ describe('a run', () => {
     let calls = 0;
     const act = async () => {
       calls += 1;
-      if (calls === 1) throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'));
+      if (calls === 1) throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'), 'aws elbv2 describe-rules');
       world.add('a');
     };
     expect(await made.advance([flag(world, 'a', { act })])).toEqual({ state: 'finished' });
     expect(calls).toBe(2);
   });
 
-  test('an outcome that cannot be known stops with exit code 7 and says where to look', async () => {
+  test('an outcome that cannot be looked up stops with exit code 7, names the call and the command that shows it, and the journal says so', async () => {
     const made = await rig();
-    const act = jest.fn(async () => {
-      throw new OutcomeUnknown('rds PromoteReadReplica x', new Error('socket hang up'));
+    let asked = 0;
+    const step = flag(new Set(), 'a', {
+      patienceSeconds: 3600,
+      act: async () => {
+        asked += 1;
+        throw new OutcomeUnknown('rds PromoteReadReplica x', new Error('socket hang up'), 'aws rds describe-db-instances');
+      },
+      observe: async () => {
+        if (asked > 0) throw new Error('getaddrinfo ENOTFOUND rds');
+        return todo();
+      },
     });
-    let acted = false;
+    const stopped = {
+      code: 'step.unknown',
+      message: expect.stringMatching(/^"make a so": rds PromoteReadReplica x: the answer was lost .*ENOTFOUND rds$/),
+      next: ['aws rds describe-db-instances', expect.stringContaining('same command again')],
+      exit: 7,
+    };
+    const from = made.clock.time;
+    expect(await made.advance([step])).toMatchObject({ state: 'stopped', ...stopped });
+    expect((await made.events()).at(-1)).toMatchObject({ type: 'run.stopped', step: 'a', ...stopped });
+    expect(asked).toBe(1);
+    // an hour's patience is for what is known to be under way.
+    expect(made.clock.time - from).toBeLessThan(180_000);
+  });
+
+  test('a lost answer is also looked up when the first looks fail: what was not done is done then, and not waited for', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    let [calls, blind] = [0, 0];
+    const step = flag(world, 'a', {
+      act: async () => {
+        calls += 1;
+        if (calls > 1) return void world.add('a');
+        blind = 3;
+        throw new OutcomeUnknown('elb SetRulePriorities', new Error('socket hang up'), 'aws elbv2 describe-rules');
+      },
+      observe: async () => {
+        if (blind-- > 0) throw new Error('getaddrinfo ENOTFOUND elb');
+        return world.has('a') ? { is: 'done' } : todo();
+      },
+    });
+    expect(await made.advance([step])).toEqual({ state: 'finished' });
+    expect(calls).toBe(2);
+  });
+
+  test('what was on its way after a lost answer was not all of it: the rest is done when that is over', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    let [calls, busy] = [0, 0];
+    const step = flag(world, 'delete the stack', {
+      act: async () => {
+        calls += 1;
+        if (calls > 1) return void world.add('delete the stack');
+        busy = 2;
+        throw new OutcomeUnknown('rds ModifyDBInstance x', new Error('socket hang up'), 'aws rds describe-db-instances');
+      },
+      observe: async () =>
+        world.has('delete the stack') ? { is: 'done' } : busy-- > 0 ? { is: 'pending', detail: 'x is modifying' } : todo(),
+    });
+    expect(await made.advance([step])).toEqual({ state: 'finished' });
+    expect(calls).toBe(2);
+  });
+
+  test.each([
+    ['COMMIT', new SqlOutcomeUnknown('lost the connection after COMMIT was sent', undefined, 'psql')],
+    ['its connection', new ConnectionLost('the connection is broken; nothing was sent on it', undefined)],
+  ])('an SQL change that lost %s is looked up, and done when it was not', async (_what, error) => {
+    const made = await rig();
+    const world = new Set<string>();
+    let calls = 0;
+    const act = async () => {
+      calls += 1;
+      if (calls === 1) throw error;
+      world.add('a');
+    };
+    expect(await made.advance([flag(world, 'a', { act })])).toEqual({ state: 'finished' });
+    expect(calls).toBe(2);
+  });
+
+  test('an SQL change of which nothing can be seen any more ends with exit code 7 too', async () => {
+    const made = await rig();
+    let sent = false;
     const step = flag(new Set(), 'a', {
       act: async () => {
-        acted = true;
-        await act();
+        sent = true;
+        throw new SqlOutcomeUnknown('lost the connection after COMMIT was sent', '57P01', 'psql "host=x"');
       },
-      observe: async () => (acted ? { is: 'unknown', look: 'aws rds describe-db-instances' } : todo()),
+      observe: async () => {
+        if (sent) throw new ConnectionLost('cannot connect', undefined);
+        return todo();
+      },
     });
-    const answer = await made.advance([step]);
-    expect(answer).toMatchObject({ state: 'stopped', exit: 7, next: expect.arrayContaining(['aws rds describe-db-instances']) });
-    expect(act).toHaveBeenCalledTimes(1);
+    expect(await made.advance([step])).toMatchObject({ code: 'step.unknown', exit: 7, next: ['psql "host=x"', expect.anything()] });
   });
 
   test('a refusal stops with what AWS said and what to type', async () => {
