@@ -17,6 +17,7 @@ import type { SchedulerClient } from '@aws-sdk/client-scheduler';
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
+import { isUnanswered } from './outcome';
 
 export interface Clients {
   readonly elbv2: ElasticLoadBalancingV2Client;
@@ -35,7 +36,7 @@ export interface Clients {
   readonly sts: STSClient;
 }
 
-/** Two attempts: what comes after them is decided by the step, which looks first. */
+/** Two attempts of what only looks, and of what was refused for load. */
 const maxAttempts = 2;
 /** The SDK waits for ever by itself: a wire that swallows everything would hold the night until the runner's time is over. */
 const connectionTimeout = 5000;
@@ -178,14 +179,25 @@ interface Sendable {
 
 const reads = /^(Describe|List|Get|Head|Filter)/;
 
-/** After the SDK's own retries, so that each attempt is asked for: the machine may have slept between two of them. */
+/** Within the SDK's own retries, so that each attempt is asked for: the machine may have slept between two of them. */
 function askBefore(client: Sendable, beforeChange: () => BeforeChange | undefined): void {
   client.middlewareStack.add(
-    (next, { commandName = '' }) =>
-      async (args) => {
-        if (!reads.test(commandName)) await beforeChange()?.();
-        return next(args);
-      },
+    (next, { commandName = '' }) => {
+      if (reads.test(commandName)) return next;
+      let unanswered: unknown;
+      return async (args) => {
+        const asked = beforeChange();
+        // the SDK would send it again; a run looks first.
+        if (asked && unanswered !== undefined) throw unanswered;
+        await asked?.();
+        try {
+          return await next(args);
+        } catch (error) {
+          if (isUnanswered(error)) unanswered = error;
+          throw error;
+        }
+      };
+    },
     { step: 'finalizeRequest', priority: 'low', name: 'switchbackBeforeChange' },
   );
 }
