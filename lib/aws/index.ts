@@ -3,21 +3,21 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { SharedClock } from '../runbook/clock';
-import { exit, Stop } from '../runbook/errors';
+import { exit, messageOf, Stop } from '../runbook/errors';
 import { type BeforeChange, type Clients, makeClients } from './clients';
 import { Databases } from './databases';
 import { EmergencyParameter } from './emergency';
-import { explainFirst } from './explain';
+import { explain, explainFirst } from './explain';
 import { S3JournalStore } from './journal-store';
 import { Logs } from './logs';
-import { isAws, isThrottle } from './outcome';
+import { isAws, isThrottle, isUnanswered } from './outcome';
 import { Schedules } from './schedule';
 import { Settings } from './settings';
 import { Stacks } from './stacks';
 import { Tasks } from './tasks';
 import { Traffic } from './traffic';
 
-export { explain } from './explain';
+export { explain };
 
 /** How long a runner at work for somebody else is asked again. */
 const busyMs = 10_000;
@@ -82,7 +82,8 @@ export class Aws {
 
   /**
    * Asks the runner; resolves with what its handler answered.
-   * @throws Stop `runner.busy` when another invocation is under way, `runner.failed` with what the function said
+   * @throws Stop `runner.busy` when another invocation is under way, `runner.failed` with what the function said, `runner.unanswered`
+   *   when it may be at work and its answer was lost
    */
   async invokeRunner<T>(name: string, event: unknown): Promise<T> {
     // a look at the feed (runbook/hold.ts) takes the one runner for a few seconds; a rollback must not be refused for that.
@@ -113,6 +114,14 @@ export class Aws {
         throw new Stop('runner.missing', `there is no runner function ${name}`, {
           next: ['npx cdk deploy shared', 'the same command with --here'],
           exit: exit.usage,
+          cause: error,
+        });
+      }
+      if (isUnanswered(error) && !(explain(error) instanceof Stop)) {
+        throw new Stop('runner.unanswered', `lambda Invoke ${name}: the answer was lost (${messageOf(error)})`, {
+          state: 'The runner may be at work: what it does is in the journal.',
+          next: ['npm run status -- --watch', 'then the same command again'],
+          exit: exit.unknown,
           cause: error,
         });
       }

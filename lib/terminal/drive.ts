@@ -15,7 +15,10 @@ import type { RunAnswer } from '../runbook/run';
 import { type Reply, type Request, runVerb } from '../runbook/verbs';
 import { type Decision, decisionStep, fold, type WindowView } from '../runbook/window';
 import type { Answer, Gate } from './gate';
-import { watch } from './watch';
+import { endOf, watch } from './watch';
+
+/** A runner that was asked and has not begun by then never heard of it. */
+const beginMs = 30_000;
 
 export interface DriveOptions {
   readonly aws: Aws;
@@ -84,7 +87,8 @@ async function invoke(request: Request, options: DriveOptions, follower: Followe
     : options.aws.invokeRunner<Reply>(follower.runner, request);
   let over = false;
   const ended = call
-    .catch((error: unknown): Reply => {
+    .catch((error: unknown): Reply | Promise<Reply> => {
+      if (error instanceof Stop && error.code === 'runner.unanswered') return unanswered(error, request, options, follower);
       if (!(error instanceof Stop && error.code === 'runner.busy')) throw error;
       return { state: 'stopped', code: error.code, message: error.message, next: error.next, exit: error.exit };
     })
@@ -99,6 +103,26 @@ async function invoke(request: Request, options: DriveOptions, follower: Followe
   }
   await follower.look();
   return ended;
+}
+
+/** The runner goes on without us: its journal says how. Asked again it would try again what it has stopped at. */
+async function unanswered(lost: Stop, { run }: Request, { clock, note }: DriveOptions, follower: Follower): Promise<Reply> {
+  const from = clock.elapsed();
+  note(`${lost.message}; its journal is followed`);
+  for (;;) {
+    const { journal, view } = follower;
+    if (journal && view?.current?.run === run) {
+      const end = endOf(journal, view, clock.now());
+      if (end) return { ...end, window: view.name };
+      // an answer that it was sent with may still be on its way to the question.
+      if (view.asked && clock.elapsed() - from > beginMs) return { state: 'continue' };
+    } else {
+      follower.stopIfTakenOver();
+      if (clock.elapsed() - from > beginMs) throw lost;
+    }
+    // drawn by whoever waits for this.
+    await clock.pause(500);
+  }
 }
 
 /**

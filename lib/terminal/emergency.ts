@@ -39,7 +39,12 @@ export async function emergency(args: readonly string[]): Promise<number> {
         ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`)
         : process.stderr.write(`${lines.flatMap((line) => fitted(line, style)).join('\n')}\n`);
     const clock = new SharedClock();
-    const clients = makeClients(undefined, (date, tookMs) => clock.heard(date, tookMs), answerMs);
+    // with something to ask before a change, the SDK leaves one whose answer was lost to us: it is looked at first.
+    const clients = makeClients(
+      () => async () => undefined,
+      (date, tookMs) => clock.heard(date, tookMs),
+      answerMs,
+    );
     await switchBack(new EmergencyParameter(clients), clock, flags, say);
     return exit.done;
   } catch (error) {

@@ -53,7 +53,8 @@ export async function watch(journal: Journal, options: WatchOptions): Promise<{ 
   }
 }
 
-function endOf(journal: Journal, { current, asked }: WindowView, now: number): Reply | undefined {
+/** How the run ended; undefined while it goes on, or waits for people. */
+export function endOf(journal: Journal, { current, asked }: WindowView, now: number): Reply | undefined {
   if (!current) return undefined;
   const last = journal.events.findLast(({ type, run }) => run === current.run && (type === 'run.stopped' || type === 'run.finished'));
   if (current.ended === 'finished') return { state: 'finished' };

@@ -13,7 +13,9 @@ test('a wire that swallows everything is a lost answer, and holds nobody for eve
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' });
   const { ssm } = makeClients(undefined, undefined, 50);
   const put = new PutParameterCommand({ Name: '/a', Value: 'x', Type: 'String' });
-  await expect(mutate('ssm PutParameter /a', () => ssm.send(put))).rejects.toBeInstanceOf(OutcomeUnknown);
+  await expect(mutate('ssm PutParameter /a', 'aws ssm get-parameter --name /a', () => ssm.send(put))).rejects.toBeInstanceOf(
+    OutcomeUnknown,
+  );
   process.env = before;
   ssm.destroy();
   hole.close();

@@ -68,3 +68,11 @@ test('a database that dies under a change is waited for, looked at, and changed 
   expect(await world.command([opened(production, 'blue'), step])).toEqual(finished);
   expect(dead).toBe(true);
 });
+
+test('a call of the runner without an answer is no bug of ours: it may be at work, and its journal says so', async () => {
+  await world.rules({ service: 'lambda', operation: 'Invoke', kind: 'error' });
+  await expect(world.aws.invokeRunner('video-runner', {})).rejects.toMatchObject({
+    ...{ code: 'runner.unanswered', exit: 7, message: expect.stringContaining('lambda Invoke video-runner') },
+    next: ['npm run status -- --watch', 'then the same command again'],
+  });
+});

@@ -1,5 +1,5 @@
 import type { Aws } from '../../lib/aws';
-import { Stop } from '../../lib/runbook/errors';
+import { exit, Stop } from '../../lib/runbook/errors';
 import type { JournalEvent } from '../../lib/runbook/events';
 import { advance, type RunOptions } from '../../lib/runbook/run';
 import type { Step } from '../../lib/runbook/step';
@@ -41,8 +41,11 @@ class Theatre {
   private readonly aws = {
     settings: { manifest: async () => ({ manifest, state: { production: 'video-db', opened: true } }) },
     journal: () => this.rig.store,
-    invokeRunner: (_name: string, request: Request) => this.invoke(request),
+    invokeRunner: (_name: string, request: Request) => this.wire(() => this.invoke(request)),
   } as unknown as Aws;
+
+  /** What becomes of a call to the runner, and of its answer. */
+  wire = (call: () => Promise<Reply>): Promise<Reply> => call();
 
   async invoke(request: Request): Promise<Reply> {
     const journal = this.rig.journal();
@@ -86,6 +89,56 @@ beforeEach(async () => {
 });
 
 const busy = () => new Stop('runner.busy', 'the runner is at work for somebody else', { next: ['npm run status'], exit: 5 });
+const lost = () => new Stop('runner.unanswered', 'lambda Invoke runner: the answer was lost (socket hang up)', { exit: exit.unknown });
+
+describe('a terminal whose call of the runner gets no answer', () => {
+  let calls = 0;
+  /** The first answer is lost, and comes to nobody. */
+  const loseFirst = async (call: () => Promise<Reply>) => {
+    calls += 1;
+    const answer = call();
+    if (calls > 1) return answer;
+    answer.catch(() => undefined);
+    throw lost();
+  };
+  beforeEach(() => {
+    calls = 0;
+    theatre.wire = loseFirst;
+  });
+
+  test('follows the journal to the end of the run, and asks for nothing again', async () => {
+    theatre.plan = [flag(theatre.world, 'a'), flag(theatre.world, 'b')];
+    expect(await theatre.terminal('run-1')).toMatchObject({ state: 'finished', window: 'w1' });
+    expect([...theatre.world]).toEqual(['a', 'b']);
+    expect(calls).toBe(1);
+    expect(theatre.notes).toEqual([expect.stringContaining('lambda Invoke runner: the answer was lost')]);
+  });
+
+  test('ends as the run did: what it stopped at is not tried again', async () => {
+    theatre.plan = [
+      flag(theatre.world, 'a', { observe: async () => ({ is: 'failed', code: 'migrations.failed', message: 'exit code 1' }) }),
+    ];
+    const act = jest.fn();
+    theatre.plan = theatre.plan.map((step) => ({ ...step, act }));
+    expect(await theatre.terminal('run-1')).toMatchObject({ state: 'stopped', code: 'migrations.failed' });
+    expect(act).toHaveBeenCalledTimes(1);
+  });
+
+  test('goes on at a gate', async () => {
+    theatre.plan = [gate, flag(theatre.world, 'switch')];
+    const ask = async () => ({ answer: 'go' as const, reason: 'all landed' });
+    expect(await theatre.terminal('run-1', {}, { ask })).toMatchObject({ state: 'finished' });
+    expect([...theatre.world]).toEqual(['switch']);
+  });
+
+  test('says with exit code 7 that it may be at work, when the journal does not show that it has begun', async () => {
+    theatre.plan = [flag(theatre.world, 'a')];
+    theatre.wire = async () => {
+      throw lost();
+    };
+    await expect(theatre.terminal('run-1')).rejects.toMatchObject({ code: 'runner.unanswered', exit: 7 });
+  });
+});
 
 /** A person who never answers; resolves when the question is taken away. */
 const nobody: DriveOptions['ask'] = (_gate, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined)));
