@@ -194,8 +194,8 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
   let acted = begunByThisRun;
   let tries = 0;
   /** What the last try failed with, until a look has told what came of it. */
-  let failed: { readonly error: unknown; readonly seenAt: number; readonly wasPending: boolean } | undefined;
-  const tryOnce = async () => {
+  let failed: { readonly error: unknown; readonly before: string; readonly seenAt: number; readonly wasPending: boolean } | undefined;
+  const tryOnce = async (before: Seen) => {
     tries += 1;
     acted = true;
     try {
@@ -204,7 +204,7 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
       const explained = explain(error);
       if (explained instanceof Stop) throw explained;
       await connections.close();
-      failed = { error, seenAt: clock.elapsed(), wasPending: false };
+      failed = { error, before: JSON.stringify(before), seenAt: clock.elapsed(), wasPending: false };
     }
   };
   const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
@@ -215,10 +215,13 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
     if (failed && seen.is === 'unseen') {
       if (outOfTime || clock.elapsed() - failed.seenAt > Math.min(blindMs, patienceSeconds * 1000))
         throw neverSeen(step, failed.error, seen.detail, options.verb);
-    } else if (failed && (seen.is === 'todo' || (seen.is === 'failed' && !isUnanswered(failed.error)))) {
+    } else if (
+      failed &&
+      (seen.is === 'todo' || (seen.is === 'failed' && (!isUnanswered(failed.error) || JSON.stringify(seen) === failed.before)))
+    ) {
       const { error, wasPending } = failed;
       failed = undefined;
-      if (seen.is === 'failed' || tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options.verb);
+      if (tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options.verb);
       acted = false;
       await clock.pause(1000 * tries);
       continue;
@@ -242,13 +245,13 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
       case 'failed':
         // tried by an earlier run: this operator asks for another try.
         if (!acted && step.act) {
-          await tryOnce();
+          await tryOnce(seen);
           continue;
         }
         throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options.verb) });
       case 'todo':
         if (!acted && step.act) {
-          await tryOnce();
+          await tryOnce(seen);
           continue;
         }
         break;

@@ -10,6 +10,7 @@ import { addressOf, withHost } from './reads-from';
 
 export function migrationsRun(instance: string, color: Color, part: 'expand' | 'contract' = 'expand'): Step {
   let logToken: string | undefined;
+  let asked = 0;
   return {
     id: part === 'expand' ? 'migrations' : 'migrations.contract',
     title:
@@ -21,6 +22,8 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
     pollMs: 250,
     async observe(context) {
       const newest = await newestAttempt(context, part);
+      // ECS lists a task a moment after it has taken it: until then an attempt before it is not the last word.
+      if ((newest?.attempt ?? 0) < asked) return pending(`attempt ${asked} is not listed yet`);
       if (!newest) return todo();
       logToken = await showLog(context, color, newest.task, logToken);
       if (newest.task.status !== 'STOPPED') return pending(`task ${newest.task.id} is ${newest.task.status}`);
@@ -50,6 +53,7 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
         // the same token answers the same task: a lost answer cannot start the migrations twice.
         token: onceToken(context, part, attempt),
       });
+      asked = attempt;
     },
   };
 }

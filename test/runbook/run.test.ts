@@ -198,6 +198,20 @@ describe('a run', () => {
     expect(calls).toBe(2);
   });
 
+  test('another try of what has failed before, whose answer is lost: the old failure is not the word on it', async () => {
+    const made = await rig();
+    let calls = 0;
+    const migrate = flag(new Set(), 'migrate', {
+      act: async () => {
+        calls += 1;
+        if (calls === 1) throw new OutcomeUnknown('ecs RunTask migrate', new Error('socket hang up'), 'aws ecs list-tasks');
+      },
+      observe: async () => (calls < 2 ? { is: 'failed', code: 'migrations.failed', message: 'task 1 ended with 1' } : { is: 'done' }),
+    });
+    expect(await made.advance([migrate])).toEqual({ state: 'finished' });
+    expect(calls).toBe(2);
+  });
+
   test('what was on its way after a lost answer was not all of it: the rest is done when that is over', async () => {
     const made = await rig();
     const world = new Set<string>();
