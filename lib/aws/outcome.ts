@@ -27,7 +27,8 @@ export const isThrottle = (error: unknown): boolean => error instanceof Error &&
 export function isPassing(error: unknown): boolean {
   const { $metadata: met, name, code } = error as SdkError;
   const status = met?.httpStatusCode;
-  if (status !== undefined) return isThrottle(error) || status >= 500;
+  if (isThrottle(error)) return true;
+  if (status !== undefined) return status >= 500;
   return name === 'TimeoutError' || /^(E[A-Z_]+|UND_ERR_[A-Z_]+)$/.test(code ?? '');
 }
 
