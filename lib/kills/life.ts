@@ -68,6 +68,7 @@ export class Life {
         await sleep(ms);
         await this.pass();
       },
+      every: (ms, action) => clock.every(ms, () => void this.pass().then(action)),
     };
   }
 

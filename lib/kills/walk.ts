@@ -3,7 +3,7 @@
  * another person each time: every point is killed once, in the time of one verb and a resume for each point.
  */
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../runbook/clock';
+import { type Clock, wallClock } from '../runbook/clock';
 import { type Reply, type Request, runVerb } from '../runbook/verbs';
 import { leaseSeconds } from '../runbook/window';
 import type { Call } from './calls';
@@ -51,6 +51,9 @@ export class MovableClock implements Clock {
   }
   async pause(ms: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+  every(ms: number, action: () => void): () => void {
+    return wallClock.every(ms, action);
   }
   move(ms: number): void {
     this.ahead += ms;

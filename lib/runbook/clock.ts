@@ -10,6 +10,8 @@ export interface Clock {
   doubtful(): boolean;
   /** Resolves after `ms`. */
   pause(ms: number): Promise<void>;
+  /** Does something every `ms`, until what is answered is called. */
+  every(ms: number, action: () => void): () => void;
 }
 
 export const wallClock: Clock = {
@@ -17,6 +19,11 @@ export const wallClock: Clock = {
   elapsed: () => performance.now(),
   doubtful: () => false,
   pause: (ms) => sleep(ms),
+  every(ms, action) {
+    // no reason for a process to stay.
+    const timer = setInterval(action, ms).unref();
+    return () => clearInterval(timer);
+  },
 };
 
 /** Answers tell the time in whole seconds. */
@@ -32,7 +39,7 @@ export class SharedClock implements Clock {
   private offset = 0;
   private heardAt: { readonly wall: number; readonly elapsed: number } | undefined;
 
-  constructor(private readonly own: Pick<Clock, 'now' | 'elapsed' | 'pause'> = wallClock) {}
+  constructor(private readonly own: Pick<Clock, 'now' | 'elapsed' | 'pause' | 'every'> = wallClock) {}
 
   now(): number {
     return this.own.now() + this.offset;
@@ -50,6 +57,10 @@ export class SharedClock implements Clock {
 
   pause(ms: number): Promise<void> {
     return this.own.pause(ms);
+  }
+
+  every(ms: number, action: () => void): () => void {
+    return this.own.every(ms, action);
   }
 
   /** An answer that was made at `date` (milliseconds since the epoch) somewhere within the `tookMs` it took to come. */

@@ -5,7 +5,7 @@
 import { answerSeconds, decide, hasMoved, warningDue } from './decision';
 import { exit, Stop } from './errors';
 import type { PlannedStep } from './events';
-import { windowTakenOver } from './held';
+import { stopAskedOf, windowTakenOver } from './held';
 import { otherWriter } from './journal';
 import { type RunAnswer, type RunOptions, seriesOf, viewOf } from './run';
 import type { Observation, Step } from './step';
@@ -19,7 +19,7 @@ export interface Outside {
 }
 
 /** A step that is done this soon after somebody asked the run to stop is finished first; a longer wait is left. */
-const finishMs = 30_000;
+export const finishMs = 30_000;
 /** How often is looked while a step is waited for. */
 const newsMs = 1000;
 const trafficMs = 5000;
@@ -146,8 +146,8 @@ export class Heed {
 
   private stopIfAsked(step: Step, grace: number): void {
     const { journal, clock, run, verb } = this.options;
-    const asked = journal.events.find((event) => event.type === 'stop.asked' && event.of === run);
-    if (asked?.type !== 'stop.asked' || clock.now() - Date.parse(asked.at) < grace) return;
+    const asked = stopAskedOf(run, journal.events);
+    if (!asked || clock.now() - Date.parse(asked.at) < grace) return;
     if (asked.takeOver) throw windowTakenOver(journal.window, asked);
     const where = grace > 0 ? `while "${step.title}" was waited for` : `before "${step.title}"`;
     throw new Stop('run.stop-asked', `${asked.by.who} on ${asked.by.where} asked it to stop (${asked.why}); it stopped ${where}`, {

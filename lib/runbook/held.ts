@@ -31,6 +31,10 @@ export const windowTakenOver = (window: string, { by, at }: Pick<JournalEvent, '
 export const takenFrom = (run: string, events: readonly JournalEvent[]): JournalEvent | undefined =>
   events.findLast((event) => event.type === 'run.started' && event.takeOver?.run === run);
 
+/** Somebody's wish that a run stops after its step. */
+export const stopAskedOf = (run: string, events: readonly JournalEvent[]) =>
+  events.find((event): event is Extract<JournalEvent, { type: 'stop.asked' }> => event.type === 'stop.asked' && event.of === run);
+
 /** The beginning of a run of somebody else after this run's own: a terminal that wakes up does not go on from there. */
 export function followedBy(run: string, events: readonly JournalEvent[]): JournalEvent | undefined {
   const mine = events.findLast((event) => event.type === 'run.started' && event.run === run)?.number ?? Number.POSITIVE_INFINITY;

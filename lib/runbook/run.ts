@@ -11,8 +11,8 @@ import { Connections, type HoldingRun } from './connections';
 import type { Context } from './context';
 import { exit, messageOf, OutcomeUnknown, Stop } from './errors';
 import { type EventBody, isNote, type Operator, type Verb } from './events';
-import { Heed, type Outside } from './heed';
-import { followedBy, holderOf, windowHeld, windowTakenOver } from './held';
+import { finishMs, Heed, type Outside } from './heed';
+import { followedBy, holderOf, stopAskedOf, windowHeld, windowTakenOver } from './held';
 import type { Journal } from './journal';
 import { type Observation, planned, type Step } from './step';
 import { fold, leaseSeconds, type Series, type WindowView } from './window';
@@ -109,22 +109,18 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     });
     return { state: 'finished' };
   } catch (error) {
-    const stop = asStop(explain(error), options.verb);
+    let stop = asStop(explain(error), options.verb);
     // the loser of a race must not write into the winner's journal; a run that never began has nothing to end.
     const mine = fold(journal.events)?.current?.run === options.run;
     if (mine && !['journal.other-writer', 'journal.unwritable'].includes(stop.code)) {
-      await lastWord(() =>
-        say({
-          type: 'run.stopped',
-          verb: options.verb,
-          ...((stop.step ?? current) === undefined ? {} : { step: stop.step ?? current }),
-          code: stop.code,
-          message: stop.message,
-          ...(stop.state === undefined ? {} : { state: stop.state }),
-          next: stop.next,
-          exit: stop.exit,
-        }),
+      const { code, message, state, next, exit: exitCode } = stop;
+      const step = stop.step ?? current;
+      const said: EventBody = { type: 'run.stopped', verb: options.verb, code, message, next, exit: exitCode };
+      const taken = await lastWord(() =>
+        say({ ...said, ...(step === undefined ? {} : { step }), ...(state === undefined ? {} : { state }) }),
       );
+      // what went wrong may well be that: the new run ends what this one had under way in a database.
+      stop = taken ?? stop;
     }
     return {
       state: 'stopped',
@@ -177,6 +173,7 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
     now: () => given.clock.now(),
     elapsed: () => given.clock.elapsed(),
     doubtful: () => given.clock.doubtful(),
+    every: (ms, action) => given.clock.every(ms, action),
     async pause(ms) {
       const from = given.clock.elapsed();
       await given.clock.pause(ms);
@@ -199,7 +196,7 @@ async function take(given: RunOptions, step: Step, connections: Connections, hee
     tries += 1;
     acted = true;
     try {
-      await step.act?.(contextOf(options, step, connections, waitedMs));
+      await alive(options, async () => step.act?.(contextOf(options, step, connections, waitedMs)));
     } catch (error) {
       const explained = explain(error);
       if (explained instanceof Stop) throw explained;
@@ -285,7 +282,7 @@ type Seen = Observation | { readonly is: 'unseen'; readonly detail: string };
 /** Looks; a passing fault is waited out, within the step's patience. */
 async function look(options: RunOptions, step: Step, connections: Connections, waitedMs: () => number): Promise<Seen> {
   try {
-    return await step.observe(contextOf(options, step, connections, waitedMs));
+    return await alive(options, () => step.observe(contextOf(options, step, connections, waitedMs)));
   } catch (error) {
     const explained = explain(error);
     if (explained instanceof Stop) throw explained;
@@ -411,6 +408,30 @@ async function keepLease({ journal, clock, run, by }: RunOptions): Promise<void>
   await journal.append(run, by, { type: 'run.alive' });
 }
 
+/** While a step is long at one thing, a statement or a task that comes up slowly, its run says that it is alive. */
+async function alive<T>(options: RunOptions, work: () => Promise<T>): Promise<T> {
+  const { journal, clock, run } = options;
+  const say = async () => {
+    await journal.glance();
+    const asked = stopAskedOf(run, journal.events);
+    // a step that never ends must not keep the window from whoever asked for it.
+    if (!asked || clock.now() - Date.parse(asked.at) < finishMs) await keepLease(options);
+  };
+  // a journal that no longer takes its word stops the run, as at any other event.
+  let lost: unknown;
+  const failed = (error: unknown) => {
+    lost ??= error;
+  };
+  const stop = clock.every((leaseSeconds / 6) * 1000, () => void say().catch(failed));
+  try {
+    const answer = await work();
+    if (lost) throw lost;
+    return answer;
+  } finally {
+    stop();
+  }
+}
+
 /** This run as the databases know it: later runs of the journal have higher numbers. */
 function holdingRun({ journal, run, verb, by }: RunOptions): HoldingRun {
   const started = journal.events.findLast((event) => event.type === 'run.started' && event.run === run);
@@ -445,13 +466,15 @@ export function seriesOf(journal: Journal): Series {
   return current;
 }
 
-/** Why a run stopped is told to its operator also when the journal no longer takes it, or belongs to somebody else by now. */
-async function lastWord(say: () => Promise<unknown>): Promise<void> {
+/** Why a run stopped is told to its operator also when the journal no longer takes it; answers whose it is by now. */
+async function lastWord(say: () => Promise<unknown>): Promise<Stop | undefined> {
   try {
     await say();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
+    return error.code === 'window.taken-over' ? error : undefined;
   }
+  return undefined;
 }
 
 const secondsSince = (iso: string, now: number): number => Math.max(0, Math.round(now - Date.parse(iso)) / 1000);

@@ -77,6 +77,17 @@ export class TestClock implements Clock {
   }
   async pause(ms: number): Promise<void> {
     this.time += ms;
+    for (const each of this.recurring) {
+      if (each.due > this.time) continue;
+      each.due = this.time + each.ms;
+      each.action();
+    }
+  }
+  private readonly recurring = new Set<{ due: number; readonly ms: number; readonly action: () => void }>();
+  every(ms: number, action: () => void): () => void {
+    const each = { due: this.time + ms, ms, action };
+    this.recurring.add(each);
+    return () => void this.recurring.delete(each);
   }
 }
 

@@ -9,6 +9,12 @@ const rig = async () => {
   return made;
 };
 
+/** So many seconds in which the step does nothing that the run knows of. */
+async function pass({ clock }: Rig, seconds: number): Promise<void> {
+  await clock.pause(seconds * 1000);
+  await new Promise((turn) => setImmediate(turn));
+}
+
 describe('a run', () => {
   test('takes its steps in order and says so in the journal', async () => {
     const made = await rig();
@@ -292,6 +298,39 @@ describe('a run', () => {
     expect(meanwhile).toEqual([
       expect.objectContaining({ state: 'stopped', code: 'window.held', exit: 5, message: expect.stringContaining('ada on ada@laptop') }),
     ]);
+  });
+
+  test('a run keeps the window through a step that is long at one thing', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    let told: unknown;
+    const long = flag(world, 'a', {
+      act: async () => {
+        // a statement of ten minutes: the step itself says nothing.
+        for (let seconds = 0; seconds < 600; seconds += 10) await pass(made, 10);
+        told = await made.advance([flag(world, 'a')], { run: 'run-2', by: { who: 'eve', where: 'eve@desk' } });
+        world.add('a');
+      },
+    });
+    expect(await made.advance([long])).toEqual({ state: 'finished' });
+    expect(told).toMatchObject({ code: 'window.held', exit: 5 });
+    expect((await made.events()).filter(({ type }) => type === 'run.alive').length).toBeGreaterThan(15);
+  });
+
+  test('a step that never ends does not keep the window from a take-over: half a minute after it was asked for the lease runs out', async () => {
+    const made = await rig();
+    const eve = { who: 'eve', where: 'eve@desk' };
+    let told: unknown;
+    const hung = flag(new Set(), 'a', {
+      act: async () => {
+        await pass(made, 30);
+        await made.journal().note('run-2', eve, { type: 'stop.asked', of: 'run-1', why: 'eve takes over', takeOver: true });
+        for (let seconds = 0; seconds < 100; seconds += 10) await pass(made, 10);
+        told = await made.advance([flag(new Set(['b']), 'b')], { run: 'run-2', by: eve, takeOver: true });
+      },
+    });
+    expect(await made.advance([hung])).toMatchObject({ code: 'window.taken-over', exit: 5 });
+    expect(told).toEqual({ state: 'finished' });
   });
 
   test('a writer whose lease was taken over stops at its next event and writes nothing more', async () => {
