@@ -3,6 +3,7 @@ import type { Application, Color, DatabaseSecret } from '../manifest/schema';
 import { type Context, colorPart } from '../runbook/context';
 import { Stop } from '../runbook/errors';
 import { done, type Observation, pending, type Step, todo } from '../runbook/step';
+import { together } from './together';
 
 /** The applications of a color use `instance`; `which` tells open applications from the rest. */
 export function readsFrom(
@@ -46,14 +47,14 @@ export function readsFrom(
     async act(context) {
       const address = await addressOf(context, instance);
       const { cluster, database } = context.manifest.shared;
-      await Promise.all(
+      await together(
         groups(context, color, which).map(async ({ secret, applications }) => {
           const value = await context.aws.settings.secret(secret);
           if (value.host !== address.host || value.port !== address.port)
             await context.aws.settings.writeSecret(secret, withHost(value, address, database.name));
           const { changedAt, states } = await tasksOf(context, secret, applications);
           const behind = states.filter((state) => state.deployment.createdAt < changedAt);
-          await Promise.all(behind.map((state) => context.aws.tasks.redeploy(cluster, state.name)));
+          await together(behind.map((state) => context.aws.tasks.redeploy(cluster, state.name)));
         }),
       );
     },

@@ -3,6 +3,7 @@ import type { Color, Worker } from '../manifest/schema';
 import { type Context, colorPart } from '../runbook/context';
 import { Stop } from '../runbook/errors';
 import { done, pending, type Step, todo } from '../runbook/step';
+import { together } from './together';
 
 /** No task of a worker is left that has not STOPPED: `runningCount` alone leaves out those still shutting down. */
 export function workersStopped(color: Color, options: { id?: string; holdsUntil?: string } = {}): Step {
@@ -31,7 +32,7 @@ export function workersStopped(color: Color, options: { id?: string; holdsUntil?
     async act(context) {
       const { cluster } = context.manifest.shared;
       // all at once: customers wait for the slowest, not for the sum.
-      await Promise.all(
+      await together(
         colorPart(context.manifest, color).workers.map(async (worker) => {
           // scaling first: it would raise the count again behind our back.
           if (worker.scaling) await context.aws.tasks.setScaling(cluster, worker.service, false);

@@ -1,7 +1,7 @@
 /** Workers that a run had begun to start when it died. */
 import type { Manifest } from '../../lib/manifest/schema';
 import type { Context } from '../../lib/runbook/context';
-import { workersStarted } from '../../lib/steps/workers';
+import { workersStarted, workersStopped } from '../../lib/steps/workers';
 import { manifest as plain, TestClock } from '../_helpers/runbook';
 
 const scaled = { name: 'queue', service: 'green-queue', once: false, count: 2, scaling: { min: 2, max: 8 } };
@@ -48,4 +48,28 @@ test('one that was stopped behind our back is to be started', async () => {
   await step.act?.(context);
   expect(calls).toEqual(['green-queue 2', 'scaling of green-queue true']);
   expect(await step.observe(context)).toEqual({ is: 'done' });
+});
+
+test('when one cannot be stopped, nothing is on its way to the others any more by the time the run hears of it', async () => {
+  const calls: string[] = [];
+  let free: (() => void) | undefined;
+  const tasks = {
+    setScaling: async (_: string, service: string) => {
+      if (service === 'green-broken') throw new Error('AccessDenied');
+      await new Promise<void>((resolve) => {
+        free = resolve;
+      });
+    },
+    setCount: async (_: string, service: string) => void calls.push(service),
+  };
+  const workers = [{ ...scaled, name: 'broken', service: 'green-broken' }, scaled];
+  const context = { manifest: { ...plain, green: { ...plain.green!, workers } }, aws: { tasks } } as unknown as Context;
+  const heard = workersStopped('green')
+    .act?.(context)
+    .catch(() => calls.push('the run hears of it'));
+  await new Promise((turn) => setImmediate(turn));
+  free?.();
+  await heard;
+  await new Promise((turn) => setImmediate(turn));
+  expect(calls).toEqual(['green-queue', 'the run hears of it']);
 });
