@@ -123,7 +123,14 @@ export class Site {
   async problemsAt(expected: Omit<Expected, 'window' | 'release'>): Promise<string[]> {
     const release = expected.live === 'blue' ? '1.0.0' : '2.0.0';
     const seen = await problemsAt(this.ground.endpoint, 'video', { ...expected, release, window: 'w1' });
-    return [...seen, ...(await this.auditProblems(expected.station))];
+    await this.writes(20);
+    // nothing they ask for is wrong by itself: a number given out twice would be.
+    const rejected = this.customers?.summary().writes.rejected ?? 0;
+    return [
+      ...seen,
+      ...(rejected > 0 ? [`${expected.station}: ${rejected} writes of customers were rejected`] : []),
+      ...(await this.auditProblems(expected.station)),
+    ];
   }
 
   /** What was broken while it ran. */

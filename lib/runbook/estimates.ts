@@ -4,6 +4,8 @@ import type { WindowView } from './window';
 
 /** The newest are kept: a database that has grown says more than one of two years ago. */
 const kept = 20;
+/** What a look takes where none has been measured. */
+const lookSeconds = 1;
 /** Lasts as long as the stacks say, so no earlier window knows better. */
 const configured = new Set(['watch']);
 
@@ -47,9 +49,10 @@ export function withEstimates<S extends { readonly id: string; readonly estimate
   return steps.map((step) => {
     const known = durations[step.id];
     // one that found it so already did not do the work; only where nobody can act, or need not, looking is the work.
-    const worked = (step.act !== undefined || (known?.acted.length ?? 0) > 0) && !isSo(step.id);
+    const looks = isSo(step.id);
+    const worked = (step.act !== undefined || (known?.acted.length ?? 0) > 0) && !looks;
     const values = (worked ? known?.acted : known?.seen) ?? [];
-    if (values.length === 0) return step;
+    if (values.length === 0) return looks ? { ...step, estimateSeconds: Math.min(step.estimateSeconds, lookSeconds) } : step;
     return {
       ...step,
       estimateSeconds: tenths(percentile(values, 0.5)),

@@ -376,14 +376,16 @@ class Run {
   /** Customers who write nothing lose nothing: here they can. */
   private async served(when: string): Promise<string[]> {
     const file = join(this.options.folder, 'acknowledgements.jsonl');
-    const acknowledged = () => readFileSync(file, 'utf8').split('"acknowledged"').length;
-    const before = acknowledged();
+    const answered = (how: string) => readFileSync(file, 'utf8').split(`"${how}"`).length - 1;
+    const before = answered('acknowledged');
     const deadline = performance.now() + 20_000;
-    while (acknowledged() === before) {
+    while (answered('acknowledged') === before) {
       if (performance.now() > deadline) return [`no write of a customer was acknowledged within 20 s ${when}`];
       await this.pause(100);
     }
-    return [];
+    // nothing they ask for is wrong by itself: a number given out twice would be.
+    const rejected = answered('rejected');
+    return rejected > 0 ? [`${rejected} writes of customers were rejected, ${when}`] : [];
   }
 
   private async startCustomers(): Promise<ChildProcess> {

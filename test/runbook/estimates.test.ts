@@ -81,6 +81,14 @@ test('what the stage has done is looked at in the night, and estimated as a look
     estimated([step('fork.copy'), step('fork.slot')], view, verb).map(({ estimateSeconds }) => estimateSeconds);
   expect(seconds('cutover')).toEqual([0.4, 3]);
   expect(seconds('stage')).toEqual([7200, 3]);
+  // a promotion of the first window: measured nowhere, and done.
+  const promoted = {
+    ...view,
+    durations: {},
+    series: { stage: { steps: new Map([['fallback.promote', { id: 'fallback.promote', ...done }]]) } },
+  };
+  const first = estimated([{ ...step('fallback.promote'), estimateSeconds: 240 }], promoted as unknown as typeof view, 'cutover');
+  expect(first.map(({ estimateSeconds }) => estimateSeconds)).toEqual([1]);
 });
 
 test('a gate takes as long as people did, whichever terminal answered; an answer given before the start is no measurement', () => {
