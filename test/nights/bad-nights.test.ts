@@ -3,7 +3,7 @@
  * is known, and one command leaves the old release able to serve. The tests are one story and run in its order.
  */
 import { rmSync, writeFileSync } from 'node:fs';
-import { makeWorld, type World } from './bad-input/world';
+import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
 beforeAll(async () => {

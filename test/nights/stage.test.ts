@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { makeAws } from '../../lib/aws';
 import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
-import { command, type Run, root, script } from './bad-input/script';
+import { command, type Run, root, script } from '../windows/bad-input/script';
 
 let sandbox: TestSandbox;
 let scratch: string;
