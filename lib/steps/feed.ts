@@ -20,6 +20,7 @@ import {
 import type { Context } from '../runbook/context';
 import { Stop } from '../runbook/errors';
 import { done, pending, type Step, todo } from '../runbook/step';
+import { refuseGivenUp } from './fork-way';
 import { addressOf } from './reads-from';
 
 /** From here on production keeps everything it commits for the fallback. */
@@ -70,7 +71,16 @@ export function feedStarted(production: string, fallback: string): Step {
           code: 'feed.silent-tables',
           message: `published but unknown to the subscription, so changes would be lost without a word: ${silent.join(', ')}`,
         };
-      const { milliseconds } = await markerRoundTrip(from, to);
+      const sent = await markerRoundTrip(from, to, { timeoutMs: 3000 }).catch((error: unknown) => {
+        if (error instanceof DatabaseError) throw error;
+        return undefined;
+      });
+      if (!sent) {
+        // what production has given up never comes, however long it is waited for.
+        await refuseGivenUp(context, production, fallback);
+        return pending('the marker has not arrived yet');
+      }
+      const { milliseconds } = sent;
       return done(`a marker arrived after ${Math.round(milliseconds)} ms`, { markerMs: milliseconds });
     },
     async act(context) {

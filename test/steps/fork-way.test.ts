@@ -194,13 +194,17 @@ test('a fallback that production keeps nothing for any more is filled anew by a 
   await expectEqual();
 });
 
-test.each([false, true])(
-  'given up after that was looked at (in the night: %s), the next stage fills it anew; that is what is advised',
-  async (night) => {
+test.each([
+  [false, 'fork.round-trip'],
+  [true, 'fork.round-trip'],
+  [true, 'fork.feed'],
+])(
+  'given up after that was looked at (in the night: %s, before %s), the next stage fills it anew; that is what is advised',
+  async (night, before) => {
     if (night) expect(await stage()).toEqual({ state: 'finished' });
     store.beforeCreate = async (_window, _number, event) => {
       const { type, step } = JSON.parse(event) as { type: string; step?: string };
-      if (type !== 'step.started' || step !== 'fork.round-trip') return;
+      if (type !== 'step.started' || step !== before) return;
       store.beforeCreate = undefined;
       await dropSlot(production, name);
     };
