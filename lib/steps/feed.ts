@@ -1,5 +1,5 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
-import { DatabaseError } from '../postgres/connect';
+import { DatabaseError, type Db } from '../postgres/connect';
 import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
 import { type ForkOptions, forkAhead, forkState, preparePublisher } from '../postgres/fork';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
@@ -52,6 +52,13 @@ export function slotMade(production: string, fallback: string): Step {
   };
 }
 
+/** Undefined where it has not arrived within three seconds: what keeps it is looked up then. */
+const markerArrival = (from: Db, to: Db) =>
+  markerRoundTrip(from, to, { timeoutMs: 3000 }).catch((error: unknown) => {
+    if (error instanceof DatabaseError) throw error;
+    return undefined;
+  });
+
 /** The promoted fallback subscribes at exactly the position where it left production, and proves it with a marker. */
 export function feedStarted(production: string, fallback: string): Step {
   return {
@@ -71,10 +78,7 @@ export function feedStarted(production: string, fallback: string): Step {
           code: 'feed.silent-tables',
           message: `published but unknown to the subscription, so changes would be lost without a word: ${silent.join(', ')}`,
         };
-      const sent = await markerRoundTrip(from, to, { timeoutMs: 3000 }).catch((error: unknown) => {
-        if (error instanceof DatabaseError) throw error;
-        return undefined;
-      });
+      const sent = await markerArrival(from, to);
       if (!sent) {
         // what production has given up never comes, however long it is waited for.
         await refuseGivenUp(context, production, fallback);
@@ -121,10 +125,7 @@ export function feedLevel(production: string, fallback: string, id = 'feed.level
               : `Customers have written nothing since the fence: a rollback loses nothing. The next try needs a window with a new fallback`
           }`,
         };
-      const sent = await markerRoundTrip(await context.database(production), to, { timeoutMs: 3000 }).catch((error: unknown) => {
-        if (error instanceof DatabaseError) throw error;
-        return undefined;
-      });
+      const sent = await markerArrival(await context.database(production), to);
       if (!sent) {
         const { reasons } = await feedHealth(await context.database(production), to, feedName(context.window.name));
         return pending(['it has not arrived yet', ...reasons].join('; '));

@@ -65,9 +65,12 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
     ];
   }
   // there is no other way out than on: what was written while it was open, the comparison finds.
-  const closed = [drained(production), fenced(production, { holdsUntil: 'end', again: true })];
-  // a feed brings rows, and not what has been given out of a sequence. Behind the fence, where that is final.
-  const numbered = fed ? [sequencesAhead(production, fallback)] : [];
+  const closed = [
+    drained(production),
+    fenced(production, { holdsUntil: 'end', again: true }),
+    // a feed brings rows, and not what has been given out of a sequence. Behind the fence, where that is final.
+    ...(fed ? [sequencesAhead(production, fallback)] : []),
+  ];
   const moved = readsFrom(from, 'all', fallback, {
     id: 'live.fallback',
     title: `Point ${from} at ${fallback}`,
@@ -83,7 +86,6 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       moved,
       ...down,
       ...closed,
-      ...numbered,
       feedLevel(production, fallback, 'feed.drained'),
       feedStopped(fallback),
       unbridged(fallback),
@@ -97,5 +99,5 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
   const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
-  return [...down, ...closed, ...numbered, lossAccepted(production), ...left, moved, ...toFallback, schedule];
+  return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
 }
