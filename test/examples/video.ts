@@ -142,13 +142,13 @@ export class Program {
   }
 }
 
-/** Asks until the answer is neither undefined nor false; a test fails with `what` after ten seconds. */
-export async function until<T>(what: string, ask: () => T | Promise<T>): Promise<Exclude<T, undefined | false>> {
-  const deadline = Date.now() + 10_000;
+/** Asks until the answer is neither undefined nor false; a test fails with `what` after ten seconds, or as many as are given. */
+export async function until<T>(what: string, ask: () => T | Promise<T>, seconds = 10): Promise<Exclude<T, undefined | false>> {
+  const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer as Exclude<T, undefined | false>;
-    if (Date.now() > deadline) throw new Error(`waited 10 s for ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
