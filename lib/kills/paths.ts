@@ -47,7 +47,7 @@ export class Night {
   }
 
   /** The window has come to rest: everything that must hold there is looked up. */
-  async rests(station: Station, live: Color, production: 'production' | 'fallback', keptStandby = false): Promise<void> {
+  async rests(station: Station, live: Color | undefined, production: 'production' | 'fallback', keptStandby = false): Promise<void> {
     const instance = production === 'production' ? 'video-database' : 'video-fallback-w1';
     this.problems.push(...(await this.site.problemsAt({ station, live, production: instance, keptStandby })));
   }
@@ -282,12 +282,15 @@ export const paths: readonly Path[] = [
   ),
   {
     name: 'first-opening',
-    what: 'the first opening of a system',
+    what: 'the first opening of a system: one that is taken back, and the next',
     from: 'nothing',
     async walk(night) {
       const none = { green: 'none', window: 'none' };
       await night.site.cdk(['bootstrap', '--no-notices'], none);
       await night.site.cdk(['deploy', 'shared', 'blue'], none);
+      await night.killed({ verb: 'cutover' }, at('traffic.open', /SetRulePriorities/, 'after'));
+      await night.killed({ verb: 'rollback' });
+      await night.rests('closed', undefined, 'production', true);
       await night.killed({ verb: 'cutover' });
       await night.site.openDoors();
       await night.site.writes(20);

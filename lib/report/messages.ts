@@ -78,7 +78,7 @@ export function abortText(verb: Verb, { opened, first }: { opened: boolean; firs
     case 'stage':
       return `${stop}; nothing is down, nothing to take back`;
     case 'cutover':
-      if (first) return `${stop}; npm run cutover goes on from there`;
+      if (first) return `${stop}; npm run rollback closes the system again`;
       return opened ? `${stop}; a rollback now loses writes (--accept-loss)` : `${stop}; npm run rollback takes everything back`;
     case 'rollback':
       return `${stop}; npm run rollback goes on from there`;
@@ -145,8 +145,14 @@ const finished: Record<Verb, { text: (window: string) => string; next: (window: 
     next: (window) => ['npm run status', ...(window === 'w0' ? [] : ['npm run rollback'])],
   },
   rollback: {
-    text: (window) => `${window} is rolled back; nothing was deleted`,
-    next: () => ['npm run status', 'npm run teardown -- --now'],
+    text: (window) =>
+      window === 'w0'
+        ? 'the system is closed again, as before its first opening; nothing was deleted'
+        : `${window} is rolled back; nothing was deleted`,
+    next: (window) =>
+      window === 'w0'
+        ? ['npx cdk deploy <the color, with a mended release>', 'npm run cutover']
+        : ['npm run status', 'npm run teardown -- --now'],
   },
   teardown: { text: (window) => `${window} is closed`, next: () => ['npm run status'] },
 };

@@ -130,9 +130,12 @@ export function nextCommands(status: StatusScreen): Next[] {
   const { window } = status;
   if (window) return inWindow(status, window);
   if (!status.opened) {
-    return status.releases.blue || status.releases.green
-      ? [{ command: 'npm run cutover', why: 'open the system to customers for the first time' }]
-      : [{ command: 'npx cdk deploy blue', why: 'provision the first color' }];
+    const first = status.releases.blue ? 'blue' : status.releases.green ? 'green' : undefined;
+    if (!first) return [{ command: 'npx cdk deploy blue', why: 'provision the first color' }];
+    return [
+      ...(status.lastWindow ? [{ command: `npx cdk deploy ${first}`, why: `with a mended release for ${first} in bin/app.ts` }] : []),
+      { command: 'npm run cutover', why: 'open the system to customers for the first time' },
+    ];
   }
   if (!status.live) return [{ command: 'npm run plan -- --verb rollback', why: 'see what is where' }];
   const standby = otherColor(status.live);
@@ -155,7 +158,7 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
     status.feed?.state === 'dead' && window.begun('cutover', 'database.open')
       ? { command: 'npm run rollback -- --accept-loss', why: 'take everything back but what was written since the feed died' }
       : { command: 'npm run rollback', why: 'take everything back' };
-  const rollback: Next[] = first ? [] : [back];
+  const rollback: Next[] = first ? [{ command: 'npm run rollback', why: 'close the system again, to mend the release' }] : [back];
   const again = (verb: Verb): Next => ({ command: `npm run ${verb}`, why: 'go on where it is' });
   if (!current) return [{ command: 'npm run stage', why: `check everything ${name} needs` }];
   const { verb } = current;

@@ -215,8 +215,8 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
   const last = names.at(-1);
   let durations: Durations | undefined;
   const journal = (name: string) => new Journal(store, name, hands.clock, randomUUID);
-  if (last !== undefined) {
-    const found = journal(last);
+  const found = last === undefined ? undefined : journal(last);
+  if (found) {
     await found.refresh();
     const view = fold(found.events);
     if (view && isLeftUnsaid(request, view)) return { journal: found, view };
@@ -234,7 +234,8 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
     });
   }
   const window = await nextWindow(request.system, manifest, state, names, hands.aws);
-  const made = journal(window.name);
+  // the next try of a first opening goes on in its journal.
+  const made = found?.window === window.name ? found : journal(window.name);
   await made.append(request.run, request.by, {
     type: 'window.opened',
     window,

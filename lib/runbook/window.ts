@@ -104,7 +104,14 @@ export interface WindowView {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export function fold(events: readonly JournalEvent[]): WindowView | undefined {
+export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
+  // a first opening that was closed again is opened anew in the same journal.
+  const events = journal.slice(
+    Math.max(
+      0,
+      journal.findLastIndex(({ type }) => type === 'window.opened'),
+    ),
+  );
   const [first] = events;
   if (first?.type !== 'window.opened') return undefined;
   const series: Partial<Record<Verb, Mutable<Series> & { steps: Map<string, StepRecord> }>> = {};

@@ -201,7 +201,8 @@ export type Station = 'staged' | 'cut over' | 'rolled back' | 'closed';
 
 export interface Expected {
   readonly station: Station;
-  readonly live: Color;
+  /** Nobody, where undefined: a system whose first opening was taken back. */
+  readonly live: Color | undefined;
   /** The release customers are to see. */
   readonly release: string;
   /** The instance that is to be production; undefined where both ways are right. */
@@ -243,8 +244,11 @@ async function inspect(eyes: Eyes, expected: Expected): Promise<string[]> {
 /** Customers are on the right color, and its own answers say so. */
 async function trafficProblems(eyes: Eyes, facts: Facts, { live, release }: Expected): Promise<string[]> {
   const problems: string[] = [];
+  // the paths that stay open do so from the first deploy on.
   for (const [path, front] of Object.entries(whoAnswers(await eyes.rules(facts.listener), facts)))
-    if (front !== live) problems.push(`${path} is answered by ${front}, not ${live}`);
+    if (front !== (live ?? 'maintenance') && (live || path !== openPath))
+      problems.push(`${path} is answered by ${front}, not ${live ?? 'maintenance'}`);
+  if (!live) return problems;
   const port = await eyes.listenerPort(facts.listener);
   for (const { proofPath } of facts[live]?.applications ?? []) {
     const answer = await fetch(`http://localhost:${port}${proofPath}`, { signal: AbortSignal.timeout(5000) });
@@ -256,19 +260,19 @@ async function trafficProblems(eyes: Eyes, facts: Facts, { live, release }: Expe
   return problems;
 }
 
-/** Exactly the live color may write to production, nobody to any other database. */
+/** Exactly the live color may write to production, if there is one; nobody to any other database. */
 async function fenceProblems(eyes: Eyes, facts: Facts, expected: Expected): Promise<string[]> {
   const problems: string[] = [];
-  const color = facts[expected.live];
+  const color = expected.live && facts[expected.live];
   if (expected.production !== undefined && facts.production !== expected.production)
     problems.push(`production is ${facts.production}, not ${expected.production}`);
   for (const instance of await databases(eyes)) {
     const allowed = await writersOn(eyes, facts, instance);
-    const right = instance.id === facts.production ? [color?.user ?? ''] : [];
+    const right = instance.id === facts.production && color ? [color.user] : [];
     if (allowed.join() !== right.join())
       problems.push(`may write to ${instance.id}: ${allowed.join(', ') || 'nobody'}, not ${right.join(', ') || 'nobody'}`);
-    if (instance.id !== facts.production) continue;
-    const { port } = await eyes.secret(color?.secret ?? '');
+    if (instance.id !== facts.production || !color) continue;
+    const { port } = await eyes.secret(color.secret);
     if (port !== instance.address?.port) problems.push(`${expected.live}'s secret does not name ${instance.id}`);
   }
   return problems;

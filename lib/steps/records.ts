@@ -60,7 +60,8 @@ export const stacksReleased = (production: string): Step =>
     ({ window }) => noEmergency(window.system),
   );
 
-export function windowClosed(outcome: string, production: string): Step {
+/** `opened`: whether the system serves customers from now on. @default true */
+export function windowClosed(outcome: string, production: string, { opened = true } = {}): Step {
   return {
     id: 'window.close',
     title: 'Close the window and remove its schedule',
@@ -68,13 +69,13 @@ export function windowClosed(outcome: string, production: string): Step {
     patienceSeconds: 60,
     async observe(context) {
       const state = await context.aws.settings.state(context.window.system);
-      return state && state.window === undefined && context.view.closed !== undefined ? done() : todo();
+      return state && state.window === undefined && state.opened === opened && context.view.closed !== undefined ? done() : todo();
     },
     async act(context) {
       const { shared } = context.manifest;
       await context.aws.schedules.remove(shared.schedule.group, scheduleName(context.window));
       await context.aws.schedules.remove(shared.schedule.group, watchName(context.window));
-      await context.aws.settings.writeState(context.window.system, { production, opened: true });
+      await context.aws.settings.writeState(context.window.system, { production, opened });
       await context.closeWindow(outcome);
     },
   };

@@ -10,7 +10,7 @@ import { maintenanceInFront, maintenanceParked } from './maintenance';
 import { releaseProven } from './proof';
 import { equalityProven, lossTold, Moment, momentKept } from './prove';
 import { readsFrom } from './reads-from';
-import { fallbackIsProduction } from './records';
+import { fallbackIsProduction, windowClosed } from './records';
 import { promoted } from './replica';
 import { teardownScheduled } from './schedule';
 import { workersStarted, workersStopped } from './workers';
@@ -21,16 +21,11 @@ export interface RollbackOptions {
   readonly acceptLoss?: boolean;
 }
 
-/** @throws Stop `rollback.nowhere` for the first opening of a system, `rollback.too-late` once a teardown deletes what it would go back to */
+/** @throws Stop `rollback.too-late` once a teardown deletes what it would go back to */
 export function planRollback(world: World, { acceptLoss = false }: RollbackOptions = {}): Step[] {
   const { window, manifest } = world;
   const { from, to, production, fallback } = window;
-  if (!from || !fallback) {
-    throw new Stop('rollback.nowhere', `${window.name} is the first opening of ${window.system}: there is nothing to go back to`, {
-      next: ['npm run cutover'],
-      exit: exit.usage,
-    });
-  }
+  if (!from || !fallback) return planClosedAgain(world);
   const deleting = ['fallback.delete', 'standby.delete'].find((step) => world.view.begun('teardown', step));
   if (deleting && !world.view.series.rollback) {
     throw new Stop(
@@ -100,4 +95,18 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
   const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
   return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
+}
+
+/**
+ * A first opening that did not work: nobody is live, as before it, and its stacks may be mended. What the migrations did and
+ * what anybody wrote stays where it is, for the next try.
+ */
+function planClosedAgain({ window: { to, production } }: World): Step[] {
+  return [
+    maintenanceInFront(),
+    workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' }),
+    drained(production),
+    fenced(production, { holdsUntil: 'end', again: true }),
+    windowClosed('not opened; its next try is w0 again', production, { opened: false }),
+  ];
 }

@@ -19,7 +19,7 @@ export function planUndo({ window, manifest, view }: World): Step[] {
   const { from, production, fallback } = window;
   if (!from || !fallback)
     throw new Stop('undo.first-opening', `${window.name} is the first opening of ${window.system}: its stage has changed nothing to undo`, {
-      next: ['npm run cutover'],
+      next: ['npm run cutover', 'npm run rollback'],
       exit: exit.refused,
     });
   // the night's first own step; what comes before it in a cutover is the stage's.

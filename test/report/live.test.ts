@@ -180,12 +180,12 @@ test('a rollback ends with what it is judged by: its proof, and what the old for
   ]);
 });
 
-test('the first opening of a system offers no rollback: there is nothing to go back to', () => {
+test('the first opening of a system is taken back by closing it again', () => {
   const night = new Night().start(0, 'cutover').add(0, { type: 'step.started', step: 'stage.ready' });
   expect(draw(night, 1).at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run rollback takes everything back');
   const { from: _from, ...first } = night.view.window;
   const lines = liveScreen({ view: { ...night.view, window: { ...first, from: undefined } }, events: night.events }, began + 1000, plain);
-  expect(lines.at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run cutover goes on from there');
+  expect(lines.at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run rollback closes the system again');
 });
 
 test('a run says how its times are known, and marks what is only an estimate', () => {

@@ -41,6 +41,15 @@ Next
     'Next',
     '  npm run status',
   ]);
+  expect(replyLines('rollback', { state: 'finished', window: 'w0' }, plain)).toEqual(
+    screen(`
+✔ the system is closed again, as before its first opening; nothing was deleted
+
+Next
+  npx cdk deploy <the color, with a mended release>
+  npm run cutover
+`),
+  );
   expect(replyLines('stage', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is staged; nothing has changed for customers');
   expect(replyLines('rollback', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is rolled back; nothing was deleted');
   expect(replyLines('teardown', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is closed');

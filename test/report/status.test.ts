@@ -183,11 +183,14 @@ test('what to type next follows the window', () => {
     .start(0, 'teardown')
     .add(1, { type: 'run.stopped', verb: 'teardown', code: 'x', message: 'x', next: [], exit: 1 });
   expect(at(torn)).toEqual(['npm run teardown']);
-  // the first opening of a system has nothing to go back to.
+  // a first opening that does not work is closed again, so that its release can be mended.
   const w0 = new Night({ ...w3, name: 'w0', from: undefined, fallback: undefined })
     .start(0)
     .add(1, { type: 'run.stopped', verb: 'cutover', code: 'x', message: 'x', next: [], exit: 1 });
-  expect(at(w0)).toEqual(['npm run cutover']);
+  expect(at(w0)).toEqual(['npm run rollback', 'npm run cutover']);
+  const unopened = { ...quiet, opened: false, live: undefined, lastWindow: undefined };
+  expect(commands(unopened)).toEqual(['npm run cutover']);
+  expect(commands({ ...unopened, lastWindow: 'w0' })).toEqual(['npx cdk deploy blue', 'npm run cutover']);
   // two colors with one release: the next release comes first.
   const same = { ...quiet, releases: { blue: quiet.releases.blue, green: quiet.releases.blue } };
   expect(commands(same)[0]).toBe('npx cdk deploy green');

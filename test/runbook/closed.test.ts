@@ -1,13 +1,17 @@
 /** A run that died after closing its window, before its last word (found by a walk through every kill point). */
+
+import { randomUUID } from 'node:crypto';
 import type { Aws } from '../../lib/aws';
-import type { EventBody } from '../../lib/runbook/events';
+import type { EventBody, Verb } from '../../lib/runbook/events';
+import { Journal } from '../../lib/runbook/journal';
 import { type Request, runVerb } from '../../lib/runbook/verbs';
+import { fold } from '../../lib/runbook/window';
 import { manifest, operator, Rig, window } from '../_helpers/runbook';
 
 const state = { production: 'video-db', opened: true };
 const opened: EventBody = { type: 'window.opened', window, manifest, state };
 const closed: EventBody = { type: 'window.closed', outcome: 'done' };
-const started = (verb: 'cutover' | 'stage' | 'teardown'): EventBody => ({ type: 'run.started', verb, plan: [], runner: 'test' });
+const started = (verb: Verb): EventBody => ({ type: 'run.started', verb, plan: [], runner: 'test' });
 const undoing: EventBody = { type: 'step.started', step: 'undo.trial' };
 
 async function after(...events: EventBody[]) {
@@ -42,6 +46,47 @@ test.each([
   expect((await rig.events()).at(-1)).toMatchObject({ type: 'run.finished', verb: request.verb, by: { who: 'eve' } });
   // from here on the next one is meant.
   expect(await type(request)).toMatchObject({ state: 'stopped', code: expect.stringMatching(/^window\.(no|none)/) });
+});
+
+test('a first opening that was closed again is opened anew in its journal, by one of two who try, and nothing of it counts as done', async () => {
+  const first = { ...window, name: 'w0', from: undefined, fallback: undefined };
+  const rig = new Rig();
+  const unopened = { production: 'video-db', opened: false };
+  const journal = () => new Journal(rig.store, 'w0', rig.clock, randomUUID);
+  const before: EventBody[] = [
+    { type: 'window.opened', window: first, manifest, state: unopened },
+    started('cutover'),
+    { type: 'step.started', step: 'migrations' },
+    { type: 'step.done', step: 'migrations', seconds: 1, acted: true, facts: { attempt: 1 } },
+    started('rollback'),
+    closed,
+    { type: 'run.finished', verb: 'rollback', seconds: 1 },
+  ];
+  const writer = journal();
+  for (const event of before) await writer.append('dead', operator, event);
+  rig.clock.time += 61_000;
+  const aws = {
+    settings: { manifest: async () => ({ manifest, state: unopened }), state: async () => unopened },
+    traffic: { order: async () => new Map() },
+    journal: () => rig.store,
+  } as unknown as Aws;
+  const stage = (run: string) =>
+    runVerb(
+      { system: 'video', verb: 'stage', run, by: { who: run, where: `${run}@desk` } },
+      { aws, clock: rig.clock, runner: 'test', deadline: 0 },
+    );
+  const replies = await Promise.all([stage('ada'), stage('eve')]);
+  expect(replies.map((reply) => (reply.state === 'stopped' ? reply.code : reply.state)).sort()).toEqual([
+    'continue',
+    'journal.other-writer',
+  ]);
+  const read = journal();
+  await read.refresh();
+  expect(read.events.filter(({ type }) => type === 'window.opened').map(({ number }) => number)).toEqual([1, before.length + 1]);
+  const view = fold(read.events);
+  expect(view).toMatchObject({ name: 'w0', closed: undefined });
+  expect(view?.openedAt).toBe(read.events[before.length]?.at);
+  expect([view?.begun('cutover', 'migrations'), view?.facts('migrations'), view?.series.rollback]).toEqual([false, undefined, undefined]);
 });
 
 test('another verb is about the next window', async () => {

@@ -42,7 +42,7 @@ async function refuseChange({ type, properties, old, stackId }: Guard): Promise<
     return `${part} is live and stays as it is; what was to be deployed is ${subject}. Deploy it to ${part === 'blue' ? 'green' : 'blue'} and take it live with npm run cutover`;
   }
   if (type === 'Update' && state?.window !== undefined) {
-    return inUse(state.window, part);
+    return inUse(state.window, part, state.opened);
   }
   return undefined;
 }
@@ -57,12 +57,14 @@ async function refuseDeletion({ type, properties }: Guard): Promise<string | und
   if (protects === 'shared' && state?.opened) return `${system} is open to customers. ${how}`;
   // teardown and undo release the stacks before they delete any.
   if (state?.opened && state.window !== undefined && (protects === 'color' || part === `fallback-${state.window}`))
-    return inUse(state.window, part);
+    return inUse(state.window, part, true);
   return undefined;
 }
 
-const inUse = (window: string, part: string): string =>
-  `window ${window} is open and uses ${part}. See npm run status; try again when the window is closed (npm run teardown, or npm run stage -- --undo before the night)`;
+const inUse = (window: string, part: string, opened: boolean): string => {
+  const how = opened ? 'npm run teardown, or npm run stage -- --undo before the night' : 'npm run rollback takes a first opening back';
+  return `window ${window} is open and uses ${part}. See npm run status; try again when the window is closed (${how})`;
+};
 
 /** The color whose rules are in front, once the system has ever been open to customers. */
 async function liveColor({ Listener: listener = '', FirstPriority: first = 0 }: Guard['properties'], state: SystemState | undefined) {

@@ -81,6 +81,12 @@ test('what an open window uses does not change', async () => {
   expect(await update('blue')).toEqual(refused('blue is live'));
 });
 
+test('what a first opening uses does not change either, and how to get it mended is said', async () => {
+  await state({ opened: false, window: 'w0' });
+  await rulesAt(1400, 1600, 1700);
+  expect(await update('blue')).toEqual(refused('npm run rollback takes a first opening back'));
+});
+
 test('a system that was never open may change at will, and a new color may be made', async () => {
   await rulesAt(1400, 1600, 1700);
   for (const part of ['shared', 'blue', 'green']) expect(await update(part)).toEqual(accepted);

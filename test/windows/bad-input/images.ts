@@ -8,6 +8,7 @@ const example = join(root, 'examples/video/images/video');
 /**
  * Makes a folder of images:
  * - `1.0.0`: the example's, but its clock ignores SIGTERM
+ * - `1.0.1`: the example's, but its front page answers 500
  * - `2.0.0`: the example's, but its applications are unhealthy while the file `sick` is in the folder
  * - `2.0.1`: the example's, but its front page answers 500
  * - `2.0.2`: the example's, but it is never healthy
@@ -23,6 +24,7 @@ export function makeImages(folder: string): { readonly sick: string } {
 require(${JSON.stringify(join(example, '1.0.0/worker.js'))});
 `,
   });
+  image(folder, '1.0.1', '1.0.0', { 'server.js': before('1.0.0', "request.url === '/'") });
   image(folder, '2.0.0', '2.0.0', {
     'server.js': before('2.0.0', `request.url === '/health' && require('node:fs').existsSync(${JSON.stringify(sick)})`),
   });
