@@ -234,6 +234,7 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
     });
   }
   const window = await nextWindow(request.system, manifest, state, names, hands.aws);
+  await refuseWhileDeploying(window, manifest, hands.aws);
   // the next try of a first opening goes on in its journal.
   const made = found?.window === window.name ? found : journal(window.name);
   await made.append(request.run, request.by, {
@@ -308,6 +309,25 @@ export async function nextWindow(
     });
   }
   return { name: unused, system, from: live, to, production, fallback: fallback.instance };
+}
+
+/**
+ * The guard asks whether a window is open when a deploy begins: one that began before would change under the window what it has
+ * read by now.
+ * @throws Stop `window.deploying`
+ */
+async function refuseWhileDeploying({ from, to, fallback }: Window, manifest: Manifest, aws: Aws): Promise<void> {
+  const copy = Object.values(manifest.fallbacks).find(({ instance }) => instance === fallback);
+  const stacks = [manifest[to], from && manifest[from], copy].flatMap((part) => part?.stack ?? []);
+  const found = await Promise.all(stacks.map(async (stack) => ({ stack, status: (await aws.stacks.status(stack))?.status ?? '' })));
+  // cleaning up removes what the new form of the stack does not have any more.
+  const busy = found.find(({ status }) => /(?<!_CLEANUP)_IN_PROGRESS$/.test(status));
+  if (!busy) return;
+  throw new Stop('window.deploying', `${busy.stack} is being deployed (${busy.status}), and the window would be about what it was before`, {
+    state: 'No window was opened and nothing was changed.',
+    next: [`aws cloudformation describe-stacks --stack-name ${busy.stack}`, 'the same command again, when that is over'],
+    exit: exit.refused,
+  });
 }
 
 /** A window that has been rolled back can only be torn down: its fallback has become production. */

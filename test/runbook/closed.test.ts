@@ -68,6 +68,7 @@ test('a first opening that was closed again is opened anew in its journal, by on
   const aws = {
     settings: { manifest: async () => ({ manifest, state: unopened }), state: async () => unopened },
     traffic: { order: async () => new Map() },
+    stacks: { status: async () => undefined },
     journal: () => rig.store,
   } as unknown as Aws;
   const stage = (run: string) =>
