@@ -1,16 +1,17 @@
 /** What `status --check` has found: each thing in a row, and what to type where it is not as it should be. */
 import type { CheckReport } from '../runbook/check';
-import { dateTime, type Style, wrap } from './style';
+import { dateTime, localTimes, type Style, wrap } from './style';
 
 export function checkScreen({ system, window, at, checks, rollbackPossibleUntil }: CheckReport, style: Style): string[] {
   const { paint, columns } = style;
   const lines = [paint('bold', `${system}${window ? ` ${window}` : ''}, looked at ${dateTime(at, style)}`), ''];
   for (const { name, ok, what, next } of checks) {
-    const texts = what.flatMap((sentence) => wrap(sentence, columns - 13));
+    const texts = what.flatMap((sentence) => wrap(localTimes(sentence, style), columns - 13));
     const mark = ok ? paint('green', '✔') : paint('red', '✖');
     for (const [i, text] of texts.entries())
       lines.push(`${i === 0 ? `${mark} ${name.padEnd(10)}` : ' '.repeat(12)} ${ok ? text : paint('red', text)}`);
-    for (const command of next) lines.push(...wrap(`→ ${command}`, columns - 13).map((line) => `${' '.repeat(13)}${paint('bold', line)}`));
+    for (const command of next)
+      lines.push(...wrap(`→ ${localTimes(command, style)}`, columns - 13).map((line) => `${' '.repeat(13)}${paint('bold', line)}`));
   }
   if (rollbackPossibleUntil) {
     const { at: until, ends } = rollbackPossibleUntil;

@@ -14,7 +14,7 @@ import { eventText, failureLines, replyLines } from './messages';
 import { PlainLog } from './plain';
 import { planScreen } from './plan';
 import { nextCommands, statusScreen } from './status';
-import { type Style, styleFor, wrap } from './style';
+import { localTimes, type Style, styleFor, wrap } from './style';
 import type { PlanScreen, Screen, StatusScreen } from './types';
 
 export type { PlanScreen, Screen, StatusScreen } from './types';
@@ -88,7 +88,11 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env, que
     },
     reply: (verb, reply) => (json ? object(jsonReply(verb, reply)) : err(['', ...replyLines(verb, reply, messages())])),
     failure: (error) => (json ? object(jsonFailure(error)) : err(failureLines(error, messages()))),
-    note: (text) => (following ? following.note(text) : err(wrap(text, messages().columns))),
+    note(text) {
+      const said = localTimes(text, messages());
+      if (following) following.note(said);
+      else err(wrap(said, messages().columns));
+    },
   };
 }
 

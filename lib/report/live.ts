@@ -3,7 +3,7 @@ import type { JournalEvent, PlannedStep } from '../runbook/events';
 import { decisionStep, type Series, type WindowView } from '../runbook/window';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
-import { clockTime, cut, duration, type Style, seconds, spread, wrap } from './style';
+import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap } from './style';
 
 /** A run as far as its journal has been read. */
 export interface RunPicture {
@@ -212,7 +212,7 @@ function footer(
   const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
   // after the decision time's question that of the landing tests is still open.
   if (view.asked) {
-    return ['', cut(sum, columns), ...wrap(view.asked.question, columns).map((line) => paint('yellow', line))];
+    return ['', cut(sum, columns), ...wrap(localTimes(view.asked.question, style), columns).map((line) => paint('yellow', line))];
   }
   const next = plan[marks.indexOf('open')];
   return [

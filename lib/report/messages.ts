@@ -2,7 +2,7 @@
 import { Stop } from '../runbook/errors';
 import type { JournalEvent, PlannedStep, Verb } from '../runbook/events';
 import type { Reply } from '../runbook/verbs';
-import { duration, type Style, wrap } from './style';
+import { dateTime, duration, localTimes, type Style, wrap } from './style';
 
 /** The title a step has on the plan; its id where the plan does not have it. */
 export const titleOf = (plan: readonly PlannedStep[], step: string): string => plan.find(({ id }) => id === step)?.title ?? step;
@@ -13,7 +13,9 @@ export const estimateOf = (plan: readonly PlannedStep[], step: string): number |
 export const totalOf = (steps: readonly PlannedStep[]): number => steps.reduce((sum, step) => sum + step.estimateSeconds, 0);
 
 /** What an event says in one line; undefined for those that only keep the lease. */
-export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { paint }: Style): string | undefined {
+export function eventText(event: JournalEvent, plan: readonly PlannedStep[], style: Style): string | undefined {
+  const { paint } = style;
+  const local = (text: string) => localTimes(text, style);
   const title = 'step' in event && event.step !== undefined ? titleOf(plan, event.step) : '';
   switch (event.type) {
     case 'window.opened':
@@ -32,28 +34,28 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], { p
     case 'step.done': {
       const estimate = estimateOf(plan, event.step);
       const took = `${duration(event.seconds)}${estimate === undefined ? '' : ` of ${duration(estimate)}`}`;
-      return `${paint('green', '✔')} ${title} (${took})${event.detail ? `: ${event.detail}` : ''}`;
+      return `${paint('green', '✔')} ${title} (${took})${event.detail ? `: ${local(event.detail)}` : ''}`;
     }
     case 'gate.asked':
-      return `${paint('yellow', '?')} ${event.question}`;
+      return `${paint('yellow', '?')} ${local(event.question)}`;
     case 'gate.answered':
       return `${event.answer === 'go' ? paint('green', 'go') : paint('red', 'no-go')} by ${event.by.who}: ${event.reason}`;
     case 'stop.asked':
       return `${paint('yellow', '■')} ${event.by.who} on ${event.by.where} asks the run to stop after this step: ${event.why}`;
     case 'up-by.set':
-      return `must be up by ${event.upBy}, says ${event.by.who}; without an answer at the decision time: ${event.atDecision}`;
+      return `must be up by ${dateTime(event.upBy, style)}, says ${event.by.who}; without an answer at the decision time: ${event.atDecision}`;
     case 'decision.time': {
-      const text = `decide by ${event.decideBy}: a rollback from here takes ${duration(event.rollbackSeconds)}`;
+      const text = `decide by ${dateTime(event.decideBy, style, true)}: a rollback from here takes ${duration(event.rollbackSeconds)}`;
       return event.warning === undefined ? text : paint('yellow', `${event.warning} min to the decision time; ${text}`);
     }
     case 'decision.unanswered':
-      return paint('yellow', event.why);
+      return paint('yellow', local(event.why));
     case 'run.stopped':
       return `${paint('red', '✖')} ${event.verb} stopped${title ? ` at "${title}"` : ''} (${event.code})`;
     case 'run.finished':
       return `${paint('green', '✔')} ${event.verb} finished in ${duration(event.seconds)}`;
     case 'hold.seen': {
-      const text = [`the feed is ${event.state}`, ...event.reasons, ...event.drift, ...(event.nearEnd ?? [])].join('; ');
+      const text = local([`the feed is ${event.state}`, ...event.reasons, ...event.drift, ...(event.nearEnd ?? [])].join('; '));
       return event.state === 'dead' || event.state === 'stuck' ? paint('red', text) : text;
     }
     case 'window.closed':
@@ -98,7 +100,7 @@ export function replyLines(verb: Verb, reply: Reply, style: Style): string[] {
     }
     case 'gate':
       return [
-        `${paint('yellow', '?')} ${window} waits for an answer: ${reply.question}`,
+        `${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`,
         ...nextLines([`npm run ${verb} -- --answer go --reason "<why>"`, `npm run ${verb} -- --answer no-go --reason "<why>"`], style),
       ];
     case 'continue':
@@ -122,11 +124,11 @@ export function failureLines(error: unknown, style: Style): string[] {
 }
 
 function stopLines(code: string, message: string, state: string | undefined, next: readonly string[], style: Style): string[] {
-  const [first = '', ...more] = wrap(`${code}: ${message}`, style.columns - 2);
+  const [first = '', ...more] = wrap(localTimes(`${code}: ${message}`, style), style.columns - 2);
   return [
     `${style.paint('red', '✖')} ${first}`,
     ...more.map((line) => `  ${line}`),
-    ...(state ? wrap(state, style.columns - 2).map((line) => `  ${line}`) : []),
+    ...(state ? wrap(localTimes(state, style), style.columns - 2).map((line) => `  ${line}`) : []),
     ...nextLines(next, style),
   ];
 }

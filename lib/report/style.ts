@@ -45,14 +45,20 @@ export function clockTime(at: string | number, { timeZone }: Style): string {
 }
 
 /** `2026-03-02 02:41 GMT+1`: a time that may be read on another day or in another place names its day and zone. */
-export function dateTime(at: string | number, { timeZone }: Style): string {
+export function dateTime(at: string | number, { timeZone }: Style, withSeconds = false): string {
   const parts = new Intl.DateTimeFormat('en-GB', {
     timeZone,
     ...{ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', hour12: false, timeZoneName: 'short' },
+    ...(withSeconds ? { second: '2-digit' } : {}),
   }).formatToParts(new Date(at));
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((each) => each.type === type)?.value ?? '';
-  return `${part('year')}-${part('month')}-${part('day')} ${part('hour')}:${part('minute')} ${part('timeZoneName')}`;
+  const time = [part('hour'), part('minute'), ...(withSeconds ? [part('second')] : [])].join(':');
+  return `${part('year')}-${part('month')}-${part('day')} ${time} ${part('timeZoneName')}`;
 }
+
+/** A runner writes its sentences with times of UTC, for whoever reads them wherever: a screen shows those of the person before it. */
+export const localTimes = (text: string, style: Style): string =>
+  text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:(\d\d)(?:\.\d+)?Z/g, (at, second: string) => dateTime(at, style, second !== '00'));
 
 /** Cut to a width, with a mark that it was. */
 export const cut = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`);

@@ -55,6 +55,26 @@ Next
   expect(replyLines('teardown', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is closed');
 });
 
+test('times of a runner, which lives in UTC, are shown in the zone of whoever reads them; what is to be typed stays as it is', () => {
+  const berlin = { ...plain, timeZone: 'Europe/Berlin' };
+  const question =
+    'The decision time: a rollback from here takes about 9 min and must be done by 2026-07-01T03:30:00.000Z. Go on (go) or roll back (no-go)?';
+  expect(replyLines('cutover', { state: 'gate', step: 'decision.time', question, window: 'w3' }, berlin)[0]).toContain(
+    'must be done by 2026-07-01 05:30 CEST. Go on',
+  );
+  const stopped = {
+    ...{ state: 'stopped' as const, code: 'step.no-longer-holds', exit: 1, world: 'Seen at 2026-01-01T23:59:58.123Z.' },
+    ...{ message: 'it was confirmed at 2026-01-01T00:00:07Z', next: ['npm run cutover -- --up-by 2026-01-01T03:30:00Z'] },
+  };
+  expect(replyLines('cutover', stopped, berlin)).toEqual([
+    '✖ step.no-longer-holds: it was confirmed at 2026-01-01 01:00:07 CET',
+    '  Seen at 2026-01-02 00:59:58 CET.',
+    '',
+    'Next',
+    '  npm run cutover -- --up-by 2026-01-01T03:30:00Z',
+  ]);
+});
+
 test('a gate that nobody was there to answer says how to', () => {
   expect(
     replyLines('cutover', { state: 'gate', step: 'gate.go', question: 'Landing tests: by the business. Go?', window: 'w3' }, plain),

@@ -85,9 +85,9 @@ test('notes of other people and the decision time are lines of their own', () =>
     .add(3, { type: 'stop.asked', of: 'run-1', why: 'Ctrl-C' });
   expect(new PlainLog(plain).events(night.view, night.events).slice(1)).toEqual(
     screen(`
-02:00:00  must be up by 2026-03-01T04:00:00.000Z, says Ana; without an answer at the decision time: rollback
+02:00:00  must be up by 2026-03-01 04:00 UTC, says Ana; without an answer at the decision time: rollback
 02:00:01  cutover by Ana on ana@laptop; 1 steps in terminal, about 5 s (1 of them measured in earlier windows); taken over from Bob on bob@phone
-02:00:02  10 min to the decision time; decide by 2026-03-01T03:30:00.000Z: a rollback from here takes 30:00 min
+02:00:02  10 min to the decision time; decide by 2026-03-01 03:30:00 UTC: a rollback from here takes 30:00 min
 02:00:03  ■ Ana on ana@laptop asks the run to stop after this step: Ctrl-C
 `),
   );
