@@ -13,7 +13,7 @@ import { feedName, readSubscription, silentTables, unknownTables } from '../post
 import { type Context, colorPart } from '../runbook/context';
 import { done, type Step, todo } from '../runbook/step';
 import { compareShare, compareWords, rowEstimates } from './compare-words';
-import { feedSource } from './feed';
+import { feedSource } from './fork-options';
 
 /** The form of the data before the change, as the fallback has it: what everything after is compared with. */
 export function formNoted(fallback: string): Step {

@@ -1,27 +1,16 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
 import { DatabaseError, type Db } from '../postgres/connect';
 import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
-import { type ForkOptions, forkAhead, forkState, preparePublisher } from '../postgres/fork';
+import { forkAhead, forkState, preparePublisher } from '../postgres/fork';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
 import { markerRoundTrip, markerThere } from '../postgres/marker';
 import { publicationExists } from '../postgres/publication';
 import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/sequences';
-import {
-  dropSlot,
-  ensureFeedUser,
-  type FeedSource,
-  feedName,
-  readSlot,
-  readSubscription,
-  removeFeed,
-  silentTables,
-  stopFeed,
-} from '../postgres/subscription';
+import { dropSlot, feedName, readSlot, readSubscription, removeFeed, silentTables, stopFeed } from '../postgres/subscription';
 import type { Context } from '../runbook/context';
-import { Stop } from '../runbook/errors';
 import { done, pending, type Step, todo } from '../runbook/step';
+import { forkOptions, notHere } from './fork-options';
 import { refuseGivenUp } from './fork-way';
-import { addressOf } from './reads-from';
 
 /** From here on production keeps everything it commits for the fallback. */
 export function slotMade(production: string, fallback: string): Step {
@@ -96,11 +85,6 @@ export function feedStarted(production: string, fallback: string): Step {
     },
   };
 }
-
-/** Promoting is a step of its own. */
-export const notHere = (fallback: string) => async (): Promise<void> => {
-  throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, { next: ['npm run status'] });
-};
 
 /** With production fenced the marker is the last thing it commits: once it has arrived, so has everything. */
 export function feedLevel(production: string, fallback: string, id = 'feed.level'): Step {
@@ -221,34 +205,4 @@ async function writable(context: Context, fallback: string) {
   if (!(await context.aws.databases.describe(fallback))?.address) return undefined;
   const db = await context.database(fallback);
   return (await inRecovery(db)) ? undefined : db;
-}
-
-export async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
-  const { database } = context.manifest.shared;
-  const source = await feedSource(context, production);
-  await ensureFeedUser(await context.database(production), {
-    user: source.login.username,
-    password: source.login.password,
-    roles: database.roles,
-    database: database.name,
-  });
-  const { username, password } = await context.aws.settings.secret(database.masterSecret);
-  return {
-    production: await context.database(production),
-    fallback: () => context.database(fallback),
-    name: feedName(context.window.name),
-    source,
-    roles: database.roles,
-    login: { username, password },
-    onProgress: (what) => context.progress(what),
-  };
-}
-
-/** How the fallback reaches production. @throws Stop `feed.no-secret` when the system was deployed without a feed */
-export async function feedSource(context: Context, production: string): Promise<FeedSource> {
-  const { database } = context.manifest.shared;
-  if (database.feedSecret === undefined)
-    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed`, { next: ['npx cdk deploy shared'] });
-  const { username, password } = await context.aws.settings.secret(database.feedSecret);
-  return { address: { ...(await addressOf(context, production)), database: database.name }, login: { username, password } };
 }

@@ -10,7 +10,7 @@ import type { Context } from '../runbook/context';
 import { Stop } from '../runbook/errors';
 import { done, type Observation, pending, type Step, todo } from '../runbook/step';
 import type { WindowView } from '../runbook/window';
-import { forkOptions, notHere } from './feed';
+import { forkOptions, notHere } from './fork-options';
 
 /** Of production's size, copied in a second; only a first guess, with indexes to be made on the way. */
 const bytesPerSecond = 20e6;

@@ -1,0 +1,41 @@
+/** What every way to a fed fallback is made with: who reads from production, as whom, and under which name. */
+import type { ForkOptions } from '../postgres/fork';
+import { ensureFeedUser, type FeedSource, feedName } from '../postgres/subscription';
+import type { Context } from '../runbook/context';
+import { Stop } from '../runbook/errors';
+import { addressOf } from './reads-from';
+
+export async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
+  const { database } = context.manifest.shared;
+  const source = await feedSource(context, production);
+  await ensureFeedUser(await context.database(production), {
+    user: source.login.username,
+    password: source.login.password,
+    roles: database.roles,
+    database: database.name,
+  });
+  const { username, password } = await context.aws.settings.secret(database.masterSecret);
+  return {
+    production: await context.database(production),
+    fallback: () => context.database(fallback),
+    name: feedName(context.window.name),
+    source,
+    roles: database.roles,
+    login: { username, password },
+    onProgress: (what) => context.progress(what),
+  };
+}
+
+/** How the fallback reaches production. @throws Stop `feed.no-secret` when the system was deployed without a feed */
+export async function feedSource(context: Context, production: string): Promise<FeedSource> {
+  const { database } = context.manifest.shared;
+  if (database.feedSecret === undefined)
+    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed`, { next: ['npx cdk deploy shared'] });
+  const { username, password } = await context.aws.settings.secret(database.feedSecret);
+  return { address: { ...(await addressOf(context, production)), database: database.name }, login: { username, password } };
+}
+
+/** Promoting is a step of its own. */
+export const notHere = (fallback: string) => async (): Promise<void> => {
+  throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, { next: ['npm run status'] });
+};
