@@ -114,6 +114,6 @@ function decisionLines({ decision, steps, now }: PlanScreen, style: Style): stri
 const headline: Record<PlanScreen['verb'], (window: PlanScreen['window']) => string> = {
   stage: ({ from, to }) => (from ? `stage ${to} beside ${from}` : `stage ${to}`),
   cutover: ({ from, to }) => (from ? `cutover from ${from} to ${to}` : `first opening, on ${to}`),
-  rollback: ({ from, to }) => `rollback from ${to} to ${from}`,
+  rollback: ({ from, to }) => (from ? `rollback from ${to} to ${from}` : `the first opening on ${to} taken back: nobody is live`),
   teardown: () => 'teardown of what a rollback would need',
 };

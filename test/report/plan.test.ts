@@ -54,6 +54,9 @@ test('to somebody who has typed the verb, how to start it is not said', () => {
 test('the first opening of a system, and a plan with nothing left', () => {
   const w0 = { ...w3, name: 'w0', from: undefined, to: 'blue' as const, fallback: undefined };
   const done = [{ id: 'a', title: 'Put blue in front', estimateSeconds: 2, done: true }];
+  expect(planScreen({ now: began, verb: 'rollback', window: w0, steps: done }, plain)[0]).toBe(
+    'video w0: the first opening on blue taken back: nobody is live',
+  );
   expect(planScreen({ now: began, verb: 'cutover', window: w0, steps: done }, plain)).toEqual(
     screen(`
 video w0: first opening, on blue
