@@ -1,4 +1,7 @@
-/** A first opening that does not work: whatever is wrong with the release, there is a way back, and a next try. */
+/**
+ * Deploys that must not happen, by the real CDK command line on the example: each is refused or fails with its reason,
+ * rolls back, and customers notice nothing. And the one that must: the mended release after a first opening with a bad one.
+ */
 import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
@@ -29,4 +32,30 @@ test('a first opening with a bad release is taken back, and the mended release o
   expect(await world.must(world.verb('cutover', ['--yes']))).toContain('the system is open');
   await world.proveServedBy('1.0.0');
   expect(await world.must(world.verb('status'))).toContain('none open; the last was w0');
+});
+
+test('a deploy to the live color is refused with the reason', async () => {
+  const { code, text } = await world.cdk(['deploy', 'blue'], { blue: '2.0.0', green: 'none', window: 'none' });
+  expect(text).toContain('Switchback refuses this change: blue is live and stays as it is; what was to be deployed is');
+  expect(text).toContain('Deploy it to green and take it live with npm run cutover');
+  expect(code).toBe(1);
+  expect(await world.stackStatus('video-blue')).toBe('UPDATE_ROLLBACK_COMPLETE');
+  await world.proveServedBy('1.0.0');
+});
+
+test('a release that does not exist', async () => {
+  const { code, text } = await world.cdk(['deploy', 'green'], { green: '9.9.9', window: 'none' });
+  expect(text).toContain('video:9.9.9');
+  expect(code).toBe(1);
+  expect(await world.stackStatus('video-green')).toBe('ROLLBACK_COMPLETE');
+  expect((await world.look()).live).toBe('blue');
+  await world.proveServedBy('1.0.0');
+});
+
+test('a release that never becomes healthy', async () => {
+  const { code, text } = await world.cdk(['deploy', 'green'], { green: '2.0.2', window: 'none' });
+  expect(text).toMatch(/health/i);
+  expect(code).toBe(1);
+  expect(await world.stackStatus('video-green')).toBe('ROLLBACK_COMPLETE');
+  await world.proveServedBy('1.0.0');
 });
