@@ -92,7 +92,9 @@ test('a terminal that runs the steps itself is killed: who comes next is told at
   expect((await ada.ended).signal).toBe('SIGKILL');
 
   const carol = await terminal('cutover', ['--yes', '--by', 'Carol']).ended;
-  expect(carol.text).toMatch(/window\.held: w1 is in the hands of Ada \(arn:\S+\) on \S+@\S+: cutover since 20\S+ \S+ \S+, because: CHG-4711/);
+  expect(carol.text).toMatch(
+    /window\.held: w1 is in the hands of Ada \(arn:\S+\) on \S+@\S+: cutover since 20\S+ \S+ \S+, because: CHG-4711/,
+  );
   expect(carol.text).toMatch(/Its lease ends at 20\S+ \S+ \S+ unless it writes again\./);
   expect(carol.text).toContain('npm run status -- --watch');
   expect(carol.text).toContain('npm run cutover -- --take-over');
