@@ -127,7 +127,7 @@ export class Site {
     if (!this.customers) return seen;
     await this.writes(20);
     // nothing they ask for is wrong by itself: a number given out twice would be.
-    const rejected = this.customers?.summary().writes.rejected ?? 0;
+    const { rejected } = this.customers.summary().writes;
     return [
       ...seen,
       ...(rejected > 0 ? [`${expected.station}: ${rejected} writes of customers were rejected`] : []),
@@ -149,7 +149,6 @@ export class Site {
   }
 
   private async auditProblems(when: string): Promise<string[]> {
-    if (!this.customers) return [];
     // what is acknowledged from here on may be missing from the auditor's snapshot, which comes next.
     const known = join(this.folder, 'known.jsonl');
     copyFileSync(this.acknowledgements, known);

@@ -55,7 +55,7 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], sty
     case 'run.finished':
       return `${paint('green', '✔')} ${event.verb} finished in ${duration(event.seconds)}`;
     case 'hold.seen': {
-      const text = local([`the feed is ${event.state}`, ...event.reasons, ...event.drift, ...(event.nearEnd ?? [])].join('; '));
+      const text = [`the feed is ${event.state}`, ...event.reasons, ...event.drift, ...(event.nearEnd ?? [])].join('; ');
       return event.state === 'dead' || event.state === 'stuck' ? paint('red', text) : text;
     }
     case 'window.closed':

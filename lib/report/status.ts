@@ -2,7 +2,7 @@
 import { type Color, otherColor } from '../manifest/schema';
 import type { Verb } from '../runbook/events';
 import { decisionStep, type Series, type WindowView } from '../runbook/window';
-import { cut, dateTime, duration, localTimes, type Style, seconds, wrap } from './style';
+import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
 
 export interface Next {
@@ -93,12 +93,9 @@ function feedLines(feed: NonNullable<StatusScreen['feed']>, style: Style): [stri
         ? 'green'
         : 'yellow';
   const lines: [string, string][] = [
-    [
-      'feed',
-      paint(color, [`${feed.state}, seen ${dateTime(feed.at, style)}`, ...feed.reasons.map((why) => localTimes(why, style))].join(': ')),
-    ],
-    ...feed.drift.map((what): [string, string] => ['', paint('yellow', `changed under the feed: ${localTimes(what, style)}`)]),
-    ...(feed.nearEnd ?? []).map((what): [string, string] => ['', paint('yellow', localTimes(what, style))]),
+    ['feed', paint(color, [`${feed.state}, seen ${dateTime(feed.at, style)}`, ...feed.reasons].join(': '))],
+    ...feed.drift.map((what): [string, string] => ['', paint('yellow', `changed under the feed: ${what}`)]),
+    ...(feed.nearEnd ?? []).map((what): [string, string] => ['', paint('yellow', what)]),
   ];
   if (dead) {
     const { heartbeatSeconds } = feed;

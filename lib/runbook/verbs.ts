@@ -316,9 +316,8 @@ export async function nextWindow(
  * read by now.
  * @throws Stop `window.deploying`
  */
-async function refuseWhileDeploying({ from, to, fallback }: Window, manifest: Manifest, aws: Aws): Promise<void> {
-  const copy = Object.values(manifest.fallbacks).find(({ instance }) => instance === fallback);
-  const stacks = [manifest[to], from && manifest[from], copy].flatMap((part) => part?.stack ?? []);
+async function refuseWhileDeploying({ name, from, to }: Window, manifest: Manifest, aws: Aws): Promise<void> {
+  const stacks = [manifest[to], from && manifest[from], manifest.fallbacks[name]].flatMap((part) => part?.stack ?? []);
   const found = await Promise.all(stacks.map(async (stack) => ({ stack, status: (await aws.stacks.status(stack))?.status ?? '' })));
   // cleaning up removes what the new form of the stack does not have any more.
   const busy = found.find(({ status }) => /(?<!_CLEANUP)_IN_PROGRESS$/.test(status));

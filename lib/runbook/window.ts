@@ -106,13 +106,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   // a first opening that was closed again is opened anew in the same journal.
-  const events = journal.slice(
-    Math.max(
-      0,
-      journal.findLastIndex(({ type }) => type === 'window.opened'),
-    ),
-  );
-  const [first] = events;
+  const opened = journal.findLastIndex(({ type }) => type === 'window.opened');
+  const first = journal[opened];
   if (first?.type !== 'window.opened') return undefined;
   const series: Partial<Record<Verb, Mutable<Series> & { steps: Map<string, StepRecord> }>> = {};
   const answers = new Map<string, { answer: 'go' | 'no-go'; reason: string; by: Operator }>();
@@ -125,7 +120,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   let upBy: Mutable<UpBy> | undefined;
   let closed: string | undefined;
 
-  for (const event of events) {
+  for (const event of journal.slice(opened)) {
     // every event of its writer moves the lease on; a question to people lets go of it.
     if (current && event.run === current.run && !isNote(event))
       current.leaseUntil = event.type === 'gate.asked' ? event.at : new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString();

@@ -244,10 +244,12 @@ async function inspect(eyes: Eyes, expected: Expected): Promise<string[]> {
 /** Customers are on the right color, and its own answers say so. */
 async function trafficProblems(eyes: Eyes, facts: Facts, { live, release }: Expected): Promise<string[]> {
   const problems: string[] = [];
-  // the paths that stay open do so from the first deploy on.
-  for (const [path, front] of Object.entries(whoAnswers(await eyes.rules(facts.listener), facts)))
-    if (front !== (live ?? 'maintenance') && (live || path !== openPath))
-      problems.push(`${path} is answered by ${front}, not ${live ?? 'maintenance'}`);
+  const wanted = live ?? 'maintenance';
+  for (const [path, front] of Object.entries(whoAnswers(await eyes.rules(facts.listener), facts))) {
+    // the paths that stay open do so from the first deploy on.
+    if (!live && path === openPath) continue;
+    if (front !== wanted) problems.push(`${path} is answered by ${front}, not ${wanted}`);
+  }
   if (!live) return problems;
   const port = await eyes.listenerPort(facts.listener);
   for (const { proofPath } of facts[live]?.applications ?? []) {

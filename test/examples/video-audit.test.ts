@@ -32,10 +32,13 @@ beforeAll(async () => {
   const applications = await Promise.all(names.map((name) => host.application('1.0.0', name, 'video')));
   await Promise.all(['queue', 'clock', 'billing'].map((name) => host.worker('1.0.0', name, 'video')));
   front = await frontOf(applications);
-  const customers = startCustomers({ url: `http://127.0.0.1:${(front.address() as AddressInfo).port}`, rate: 80, file: acknowledgements });
   // How fast the answers are is no matter here: on a machine with other work the first ones take seconds.
+  const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+  const customers = startCustomers({ url, rate: 80, file: acknowledgements, timeoutMs: 25_000 });
   await until('120 acknowledged writes', () => customers.summary().writes.acknowledged >= 120, 25);
-  await customers.stop();
+  const { watch } = (await customers.stop()).kinds;
+  expect(watch.ok).toBe(watch.requests);
+  expect(watch.requests).toBeGreaterThan(0);
   await host.endPrograms();
 });
 afterAll(async () => {

@@ -93,9 +93,9 @@ test('a terminal that runs the steps itself is killed: who comes next is told at
 
   const carol = await terminal('cutover', ['--yes', '--by', 'Carol']).ended;
   expect(carol.text).toMatch(
-    /window\.held: w1 is in the hands of Ada \(arn:\S+\) on \S+@\S+: cutover since 20\S+ \S+ \S+, because: CHG-4711/,
+    /window\.held: w1 is in the hands of Ada \(arn:\S+\) on \S+@\S+: cutover since 20[\d-]+ [\d:]+ \S+, because: CHG-4711/,
   );
-  expect(carol.text).toMatch(/Its lease ends at 20\S+ \S+ \S+ unless it writes again\./);
+  expect(carol.text).toMatch(/Its lease ends at 20[\d-]+ [\d:]+ \S+ unless it writes again\./);
   expect(carol.text).toContain('npm run status -- --watch');
   expect(carol.text).toContain('npm run cutover -- --take-over');
   expect(carol.code).toBe(5);
@@ -143,7 +143,7 @@ test('the same verb goes on; a living holder is asked to stop, ends with exit co
     await until(async () => (await journal()).some((event) => event.type === 'stop.asked' && event.takeOver));
     process.kill(replays, 'SIGCONT');
     const { code, text } = await dora.ended;
-    expect(text).toMatch(/window\.taken-over: w1 was taken over by Eve \(arn:\S+\) on \S+@\S+ at 20\S+ \S+ \S+/);
+    expect(text).toMatch(/window\.taken-over: w1 was taken over by Eve \(arn:\S+\) on \S+@\S+ at 20[\d-]+ [\d:]+ \S+/);
     expect(code).toBe(5);
   } finally {
     process.kill(replays, 'SIGCONT');

@@ -158,7 +158,7 @@ test('a hold in which everything is as it should be, with the time until which a
     "✔ workers    green's 1 run",
     "             blue's 1 are stopped",
     '✔ schedule   the feed is looked at every 5 minutes',
-    `             the teardown begins by itself at 2026-11-22 02:00 UTC`,
+    '             the teardown begins by itself at 2026-11-22 02:00 UTC',
     '',
     'rollback possible until 2026-11-22 02:00 UTC: then the hold ends',
     '',

@@ -2,6 +2,7 @@
 import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { manifestVersion } from '../../lib/manifest/schema';
+import { dateTime } from '../../lib/report/style';
 import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
 import { type Run, script } from './bad-input/script';
 
@@ -27,7 +28,13 @@ describe('the words of a command', () => {
     ['a flag without its value', 'stage', ['--system'], "option '--system <name>' argument missing", ''],
     ['a patience that is no time', 'stage', ['--patience', 'soon'], "argument 'soon' is invalid", 'a number of seconds above 0'],
     ['an hour that is none', 'plan', ['--up-by', '25:99'], '--up-by 25:99 is neither HH:MM nor an ISO time', '--up-by 04:30'],
-    ['an hour that is over', 'plan', ['--up-by', '2020-01-01T00:00:00Z'], 'up-by.past: --up-by ', '--up-by 04:30'],
+    [
+      'an hour that is over',
+      'plan',
+      ['--up-by', '2020-01-01T00:00:00Z'],
+      `up-by.past: --up-by ${dateTime('2020-01-01T00:00:00Z', { paint: (_, text) => text, columns: 80, rows: 24 })} is over`,
+      '--up-by 04:30',
+    ],
     ['a word too many', 'status', ['video'], 'too many arguments', ''],
     ['a speed that is none', 'sandbox', ['--speed', 'fast'], "argument 'fast' is invalid", 'a number greater than 0'],
     ['a port that is none', 'sandbox', ['--port', '70000'], "argument '70000' is invalid", '0 to 65535'],

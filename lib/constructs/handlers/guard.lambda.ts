@@ -57,7 +57,7 @@ async function refuseDeletion({ type, properties }: Guard): Promise<string | und
   if (protects === 'shared' && state?.opened) return `${system} is open to customers. ${how}`;
   // teardown and undo release the stacks before they delete any.
   if (state?.opened && state.window !== undefined && (protects === 'color' || part === `fallback-${state.window}`))
-    return inUse(state.window, part, true);
+    return inUse(state.window, part, state.opened);
   return undefined;
 }
 
