@@ -17,7 +17,7 @@ test('a first opening taken back and made again, killed at every call and taken 
   expect(result.acknowledged).toBeGreaterThan(0);
   const { cutover = 0, rollback = 0 } = result.kills;
   process.stdout.write(`kill points tested against real servers: ${cutover + rollback}\n`);
-  // 92 and 0 when this was written: fewer means that points are no longer seen.
+  // 95 and 50 when this was written: fewer means that points are no longer seen.
   expect(cutover).toBeGreaterThanOrEqual(80);
-  expect(rollback).toBeGreaterThanOrEqual(20);
+  expect(rollback).toBeGreaterThanOrEqual(40);
 });
