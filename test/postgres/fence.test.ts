@@ -34,6 +34,12 @@ async function proof(...more: Parameters<typeof proveFenced> extends [unknown, u
   return { ...found, reasons: rest, proven: rest.length === 0 };
 }
 
+/** Until the server shows one transaction that writes or is about to. */
+async function oneOpenWrite(): Promise<void> {
+  const poll = pollEvery(5, 5_000, 'an open write');
+  while ((await openWrites(db)).length === 0) await poll();
+}
+
 const reasons = async (): Promise<readonly string[]> => (await proof()).reasons;
 
 test('an open database is not fenced, and the reason names who may write', async () => {
@@ -71,19 +77,47 @@ test('the fence binds the next statement inside an open transaction, whose earli
 
 test('a statement that was allowed before the fence and has written nothing yet is seen by its lock', async () => {
   const app = await server.as(blue);
-  const slow = app.query("INSERT INTO orders (note) SELECT 'slow' FROM pg_sleep(0.7)");
-  const poll = pollEvery(5, 5_000, 'the slow statement');
-  while ((await openWrites(db)).length === 0) await poll();
+  await db.query('SELECT pg_advisory_lock(4711)');
+  const slow = app.query("INSERT INTO orders (note) SELECT 'slow' FROM pg_advisory_lock(4711)");
+  await oneOpenWrite();
   const [row] = await db.query<{ n: number }>(
     'SELECT count(*)::int AS n FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()',
   );
   expect(row!.n).toBe(0);
   await fence(db, roles);
   expect((await reasons())[0]).toContain('a transaction is open that wrote or is about to');
-  const ended = await endWriters(db, roles, { graceMs: 5_000 });
-  expect(ended).toEqual({ finished: 1, terminated: [] });
+  const again = pollEvery(10, 5_000, 'the end of the slow statement');
+  const poll = async () => {
+    await db.query('SELECT pg_advisory_unlock(4711)');
+    await again();
+  };
+  expect(await endWriters(db, roles, { graceMs: 5_000, poll })).toEqual({ finished: 1, terminated: [] });
   await slow;
   expect((await proof()).proven).toBe(true);
+});
+
+// Customers do not stop at a fence: at any moment some statement of theirs is on its way to being refused, and a single look falls into it.
+test('a statement that began after the fence, and is not refused yet, is waited for and does not stand against the proof', async () => {
+  await allowMigrations(db, roles);
+  await (await server.as(migrator)).query(
+    // What is IMMUTABLE is computed while a statement is planned: after its tables were locked, before its rights are checked.
+    "CREATE FUNCTION planned() RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_advisory_lock(4712); RETURN 'doomed'; END $$",
+  );
+  await fence(db, roles);
+  await db.query('SELECT pg_advisory_lock(4712)');
+  const app = await server.as(blue);
+  const doomed = failure(app.query('INSERT INTO orders (note) VALUES (planned())'));
+  await oneOpenWrite();
+  const looks: number[] = [];
+  const found = await proof({
+    poll: async () => {
+      looks.push((await openWrites(db)).length);
+      if (looks.length === 3) await db.query('SELECT pg_advisory_unlock(4712)');
+    },
+  });
+  expect(found.reasons).toEqual([]);
+  expect(looks.slice(0, 3)).toEqual([1, 1, 1]);
+  expect((await doomed).sqlstate).toBe('42501');
 });
 
 test('a transaction that does not end within the grace is terminated and undone', async () => {
