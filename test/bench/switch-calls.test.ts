@@ -15,4 +15,4 @@ test('moving traffic takes as many calls for 33 applications as for 2: one chang
       calls: ['DescribeRules', 'DescribeRules', 'SetRulePriorities', 'DescribeRules'],
     })),
   );
-}, 30_000);
+});

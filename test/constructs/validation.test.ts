@@ -36,4 +36,4 @@ test('the example synthesizes, its functions are bundled, and CloudFormation has
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
-}, 120_000);
+});

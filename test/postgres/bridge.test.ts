@@ -87,7 +87,7 @@ beforeAll(async () => {
   await unbridge(fallback, roles, script);
   await unbridge(fallback, roles, script);
   notPutBack = await restoreRules(fallback, roles, script);
-}, 60_000);
+});
 afterAll(stopServers);
 
 test('every case is tried before customers write, and nothing of it stays on either side', () => {

@@ -242,7 +242,7 @@ test('a superuser in the middle of a write cannot be ended, and that is said', a
     expect(error.message).toContain('end them by hand');
   });
   await admin.close();
-}, 15_000);
+});
 
 test('a SECURITY DEFINER function that may write is a way around, until somebody has looked at it', async () => {
   await allowMigrations(db, roles);

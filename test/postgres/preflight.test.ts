@@ -108,7 +108,7 @@ test('every problem of the data and its users is found, with SQL that shows it a
   expect(codes(accepted)).not.toContain('refuse security-definer');
   await db.query("ROLLBACK PREPARED 'stuck'");
   await admin.close();
-}, 20_000);
+});
 
 test('tables whose changes would fail on production once they are published: each of them is found, and no other', async () => {
   const one = await startServer({ settings: good });

@@ -96,7 +96,7 @@ beforeAll(async () => {
   await resumeFeed(production, fallback, name, source, script.publication);
   await copyTables(production, fallback, name, script.copied);
   await markerRoundTrip(production, fallback);
-}, 60_000);
+});
 afterAll(stopServers);
 
 const take = (options: { live?: boolean; accepted?: string[] } = {}): Promise<RoundTrip> =>

@@ -113,7 +113,6 @@ test('a living feed is noted once an hour, a change at once, one that is behind 
 });
 
 // a look at a feed that does not answer takes seconds; the machine that runs the tests is busy.
-jest.setTimeout(90_000);
 
 describe('asked by its schedule, with two servers', () => {
   const feed = { username: 'switchback_feed', password: 'feed-secret' };

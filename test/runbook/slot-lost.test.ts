@@ -69,7 +69,7 @@ beforeAll(async () => {
     { type: 'run.finished', verb: 'cutover', seconds: 60 },
   ];
   for (const body of said) await writer.append('run-1', operator, body);
-}, 60_000);
+});
 afterAll(stopServers);
 
 test('as long as the feed lives, a rollback is not refused', async () => {

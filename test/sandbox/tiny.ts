@@ -99,7 +99,7 @@ export async function tinySandbox(
 }
 
 /** Asks until the answer is there; tests wait for conditions, never for a time. */
-export async function eventually<T>(ask: () => T | undefined | false | Promise<T | undefined | false>, seconds = 10): Promise<T> {
+export async function eventually<T>(ask: () => T | undefined | false | Promise<T | undefined | false>, seconds = 20): Promise<T> {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();

@@ -23,7 +23,7 @@ beforeAll(async () => {
   for (const part of ['shared', 'state', 'blue', 'green'] as const)
     await sandbox.call('ssm', 'PutParameter', { Name: `/switchback/video/${part}`, Type: 'String', Value: JSON.stringify(manifest(part)) });
   await secrets();
-}, 60_000);
+});
 afterAll(async () => {
   await sandbox.stop();
   rmSync(images, { recursive: true, force: true });

@@ -18,7 +18,7 @@ process.env['SWITCHBACK_POSTGRES_FSYNC'] = 'off';
 let world: SmallWorld;
 beforeAll(async () => {
   world = await smallWorld();
-}, 60_000);
+});
 afterEach(async () => {
   await fetch(`${world.sandbox.endpoint}/_sandbox/faults`, { method: 'DELETE' });
 });
@@ -99,7 +99,7 @@ test('a feed that stands still is waited for, and said to; with it everything ar
   );
   const compared = await compareTables(await world.as(production, master), await world.as(fallback, master));
   expect(compared).toMatchObject({ equal: true });
-}, 60_000);
+});
 
 describe('workers', () => {
   test('one that ignores SIGTERM is not taken for stopped before ECS has killed it', async () => {

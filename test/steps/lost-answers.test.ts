@@ -11,7 +11,7 @@ process.env['SWITCHBACK_POSTGRES_FSYNC'] = 'off';
 let world: SmallWorld;
 beforeAll(async () => {
   world = await smallWorld();
-}, 60_000);
+});
 afterEach(async () => {
   await fetch(`${world.sandbox.endpoint}/_sandbox/faults`, { method: 'DELETE' });
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   [all, cloudFormation, sources] = [await startBench(), await CloudFormation.of(handler), await CloudFormation.of(source)];
   master = await secret('master', { username: 'switchback', password: 'master-password' });
   await instance('shop-database');
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all([cloudFormation.stop(), sources.stop()]);
   await all.sandbox.stop();
@@ -90,7 +90,7 @@ test('a color’s users can log in and read where their secrets say, and cannot 
   expect((await cloudFormation.delete(PhysicalResourceId, users)).Status).toBe('SUCCESS');
   const { host, port } = await contentOf(reader);
   await (await connect({ host, port, database: 'shop' }, { username: 'shop_green', password: 'green-password' })).close();
-}, 60_000);
+});
 
 test('a database that is not there is named, without a password in the reason', async () => {
   await production('shop-fallback-w9');
