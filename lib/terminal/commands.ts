@@ -84,8 +84,8 @@ function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): 
       .option('--here', 'run the steps in this process instead of the runner function')
       .option('--take-over', 'take the window over from a run that has not ended, once its lease has')
       .option('--patience <seconds>', 'stop at a step that takes longer (default: each step has its own patience)', positive)
-      .option('--by <name>', 'who you are, for the journal (default: your AWS principal)')
-      .option('--reason <text>', 'why, for the journal and for whoever comes second; with --answer: why that answer');
+      .option('--by <name>', 'who you are, for the journal (default: your AWS principal)', said)
+      .option('--reason <text>', 'why, for the journal and for whoever comes second; with --answer: why that answer', said);
 
   running('stage', 'days or hours before: check everything the night needs; nothing is down')
     .option('--undo', 'take it back: the trial, the feed and the fallback go, and the window is closed')
@@ -270,6 +270,12 @@ function awsFor(output: Output): Aws {
   const aws = makeAws();
   aws.say = (text) => output.note(text);
   return aws;
+}
+
+/** `--reason ""`, from a script whose variable was empty, would leave a journal that answers nothing. */
+function said(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('it is empty.');
+  return text.trim();
 }
 
 function positive(text: string): number {

@@ -73,7 +73,11 @@ async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Fl
       },
     );
   }
-  if (!flags.yes) await asked(found);
+  if (!flags.yes) {
+    await asked(found);
+    // somebody may have thought for minutes: the window can be over by now, and the color to go back to being deleted.
+    unchanged(found, await persist(clock, say, async () => parameter.read(found.system)));
+  }
   const wanted = emergencyMoves(found);
   let moved = 0;
   // a lost answer, or a rule that changed between looking and moving: what is so now is looked at, and the rest is moved.
@@ -169,6 +173,15 @@ async function asked({ system, window, from }: Emergency): Promise<void> {
   process.stderr.write('Only the rules move. After a fence, customers read with the old release and\ncannot write.\n');
   if (!(await confirm(`Put ${from} in front of ${system} (${window})? Type ${system} to go on: `, system)))
     throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
+}
+
+function unchanged({ system, window, from }: Emergency, now: Emergency | undefined): void {
+  if (now?.window === window && now?.from === from) return;
+  throw new Stop(
+    'emergency.no-window',
+    now?.window ? `${window} of ${system} is over; ${now.window} is open now` : `${window} of ${system} was closed while you were asked`,
+    { state: 'Nothing was moved.', next: ['npm run status'], exit: exit.usage },
+  );
 }
 
 function flagsOf(args: readonly string[]): Flags {

@@ -1,10 +1,12 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type CountingProxy, countingProxy } from '../../lib/bench/counting-proxy';
 import { type RulesWorld, rulesWorld } from '../../lib/bench/rules-world';
 import { emergencyParameter } from '../../lib/manifest/emergency';
 import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
+import { eventually } from '../sandbox/tiny';
 
 const root = join(__dirname, '../..');
 let sandbox: TestSandbox;
@@ -26,6 +28,9 @@ beforeEach(async () => {
 
 const parameter = async () =>
   JSON.parse((await sandbox.call('ssm', 'GetParameter', { Name: emergencyParameter('video') })).Parameter.Value) as typeof world.emergency;
+
+const write = (value: object) =>
+  sandbox.call('ssm', 'PutParameter', { Name: emergencyParameter('video'), Value: JSON.stringify(value), Overwrite: true });
 
 /** The command as people type it. */
 async function rollback(...flags: string[]) {
@@ -71,6 +76,26 @@ test('it asks before it moves anything, and refuses where nobody can be asked', 
   const { code, events, calls } = await rollback('--system', 'video');
   expect({ code, event: events[0]?.['code'] }).toEqual({ code: 2, event: 'confirm.no-terminal' });
   expect(calls).toEqual(['GetParameter']);
+  expect(await world.isBack()).toBe(false);
+});
+
+// The color to go back to is being deleted by then.
+test('a window that is closed while somebody thinks about the question is not gone back to', async () => {
+  const window = await parameter();
+  const atTerminal = `data:text/javascript,process.stdin.isTTY=process.stderr.isTTY=true`;
+  const args = ['--import', 'tsx', '--import', atTerminal, join(root, 'scripts/rollback.ts'), '--traffic-only', '--system', 'video'];
+  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint } });
+  let screen = '';
+  child.stderr.on('data', (data) => {
+    screen += data;
+  });
+  await eventually(() => screen.includes('Type video to go on'));
+  await write({ ...window, window: undefined });
+  child.stdin.write('video\n');
+  const [code] = await once(child, 'exit');
+  await write(window);
+  expect({ code, screen }).toMatchObject({ code: 2, screen: expect.stringContaining('w1 of video was closed while you were asked') });
+  expect(screen).toContain('Nothing was moved.');
   expect(await world.isBack()).toBe(false);
 });
 

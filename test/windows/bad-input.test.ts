@@ -27,6 +27,7 @@ describe('the words of a command', () => {
     ['a choice that does not exist', 'plan', ['--verb', 'deploy'], "argument 'deploy' is invalid", 'stage, cutover, rollback, teardown'],
     ['a flag without its value', 'stage', ['--system'], "option '--system <name>' argument missing", ''],
     ['a patience that is no time', 'stage', ['--patience', 'soon'], "argument 'soon' is invalid", 'a number of seconds above 0'],
+    ['a reason that says nothing', 'rollback', ['--reason', ''], "option '--reason <text>' argument '' is invalid", 'it is empty'],
     ['an hour that is none', 'plan', ['--up-by', '25:99'], '--up-by 25:99 is neither HH:MM nor an ISO time', '--up-by 04:30'],
     [
       'an hour that is over',
