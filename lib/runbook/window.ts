@@ -104,6 +104,10 @@ export interface WindowView {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Every event of its writer moves the lease on; a question to people lets go of it. */
+const leaseAfter = ({ type, at }: JournalEvent): string =>
+  type === 'gate.asked' ? at : new Date(Date.parse(at) + leaseSeconds * 1000).toISOString();
+
 export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   // a first opening that was closed again is opened anew in the same journal.
   const opened = journal.findLastIndex(({ type }) => type === 'window.opened');
@@ -119,11 +123,10 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   const asked = new Map<string, string>();
   let upBy: Mutable<UpBy> | undefined;
   let closed: string | undefined;
+  let lastOfWriter: JournalEvent | undefined;
 
   for (const event of journal.slice(opened)) {
-    // every event of its writer moves the lease on; a question to people lets go of it.
-    if (current && event.run === current.run && !isNote(event))
-      current.leaseUntil = event.type === 'gate.asked' ? event.at : new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString();
+    if (event.run === current?.run && !isNote(event)) lastOfWriter = event;
     switch (event.type) {
       case 'run.started': {
         // the same verb goes on with its series; after another verb has run it starts anew.
@@ -142,10 +145,11 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
           steps: goesOn?.steps ?? new Map(),
           acceptLoss: event.acceptLoss ?? goesOn?.acceptLoss ?? false,
           acceptedLosses: event.acceptedLosses ?? goesOn?.acceptedLosses ?? [],
-          leaseUntil: new Date(Date.parse(event.at) + leaseSeconds * 1000).toISOString(),
+          leaseUntil: event.at,
           ended: undefined,
         };
         series[event.verb] = current;
+        lastOfWriter = event;
         break;
       }
       case 'step.started':
@@ -210,6 +214,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
         break;
     }
   }
+  if (current && lastOfWriter) current.leaseUntil = leaseAfter(lastOfWriter);
   return {
     name: first.window.name,
     window: first.window,
