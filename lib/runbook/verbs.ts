@@ -20,7 +20,7 @@ import { Journal } from './journal';
 import { refuseLoss } from './loss';
 import { advance, type GateAnswer, type RunAnswer, refuseWhileHeld, seriesOf, viewOf } from './run';
 import { planned, type Step } from './step';
-import { decisionStep, fold, hourSet, type WindowView } from './window';
+import { decisionStep, fold, hourSet, refuseHour, type WindowView } from './window';
 
 /** What a terminal or a schedule asks the runner for. */
 export interface Request {
@@ -234,6 +234,7 @@ async function findOrOpen(request: Request, hands: Hands): Promise<{ journal: Jo
     });
   }
   const window = await nextWindow(request.system, manifest, state, names, hands.aws);
+  if (request.upBy) refuseHour(window);
   await refuseWhileDeploying(window, manifest, hands.aws);
   // the next try of a first opening goes on in its journal.
   const made = found?.window === window.name ? found : journal(window.name);

@@ -1,6 +1,7 @@
 /** What a window's journal says: a fold over its events, used by the runner, the plans and every screen. */
 
 import type { Manifest, SystemState } from '../manifest/schema';
+import { exit, Stop } from './errors';
 import {
   type AtDecision,
   type Durations,
@@ -67,11 +68,30 @@ export interface Decision {
   readonly measuredSteps: number;
 }
 
-/** Another hour leaves the window's policy as it was, unless another is given with it. */
-export const hourSet = (
-  view: Pick<WindowView, 'upBy'>,
+/**
+ * Another hour leaves the window's policy as it was, unless another is given with it.
+ * @throws Stop `up-by.first-opening`
+ */
+export function hourSet(
+  view: Pick<WindowView, 'upBy' | 'window'>,
   { upBy, atDecision = view.upBy?.atDecision ?? 'hold' }: { readonly upBy: string; readonly atDecision?: AtDecision },
-): EventBody => ({ type: 'up-by.set', upBy, atDecision });
+): EventBody {
+  refuseHour(view.window);
+  return { type: 'up-by.set', upBy, atDecision };
+}
+
+/** Nobody waits for a first opening, and the time of its way back is not counted: an hour would be taken and do nothing. */
+export function refuseHour({ name, system, from }: Window): void {
+  if (from) return;
+  throw new Stop(
+    'up-by.first-opening',
+    `--up-by says nothing here: ${name} opens ${system} for the first time, and nobody is waiting for it`,
+    {
+      next: ['npm run cutover'],
+      exit: exit.usage,
+    },
+  );
+}
 
 export interface WindowView {
   readonly name: string;

@@ -23,7 +23,7 @@ import {
   rollbackFrom,
   runVerb,
 } from '../runbook/verbs';
-import { fold, type WindowView } from '../runbook/window';
+import { fold, refuseHour, type WindowView } from '../runbook/window';
 import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
 import { openWindow } from './open-window';
@@ -55,6 +55,7 @@ export async function showPlan(
       throw new Stop('window.none', `no window of ${system} is open`, { next: ['npm run status'], exit: exit.usage });
     view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
   }
+  if (options.upBy !== undefined) refuseHour(view.window);
   const world = await observeWorld(aws, view);
   const steps = estimated(planOf({ verb }, world), view, verb);
   const done = view.current?.verb === verb ? view.current.steps : new Map();

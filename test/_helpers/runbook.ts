@@ -224,3 +224,19 @@ export class Rig<C extends Clock = TestClock> {
     return (await this.store.read('w1', 1)).map((text) => JSON.parse(text));
   }
 }
+
+/** A system that nobody has been let into yet, whose stacks are in this state. */
+export function unopenedSystem(rig: Rig, stackStatus: (stack: string) => Promise<string | undefined> = async () => undefined): Aws {
+  const state = { production: 'video-db', opened: false };
+  return {
+    settings: { manifest: async () => ({ manifest, state }), state: async () => state },
+    traffic: { order: async () => new Map() },
+    stacks: {
+      status: async (stack: string) => {
+        const status = await stackStatus(stack);
+        return status === undefined ? undefined : { status, reason: undefined };
+      },
+    },
+    journal: () => rig.store,
+  } as unknown as Aws;
+}

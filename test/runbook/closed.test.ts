@@ -6,7 +6,7 @@ import type { EventBody, Verb } from '../../lib/runbook/events';
 import { Journal } from '../../lib/runbook/journal';
 import { type Request, runVerb } from '../../lib/runbook/verbs';
 import { fold } from '../../lib/runbook/window';
-import { manifest, operator, Rig, window } from '../_helpers/runbook';
+import { manifest, operator, Rig, unopenedSystem, window } from '../_helpers/runbook';
 
 const state = { production: 'video-db', opened: true };
 const opened: EventBody = { type: 'window.opened', window, manifest, state };
@@ -65,12 +65,7 @@ test('a first opening that was closed again is opened anew in its journal, by on
   const writer = journal();
   for (const event of before) await writer.append('dead', operator, event);
   rig.clock.time += 61_000;
-  const aws = {
-    settings: { manifest: async () => ({ manifest, state: unopened }), state: async () => unopened },
-    traffic: { order: async () => new Map() },
-    stacks: { status: async () => undefined },
-    journal: () => rig.store,
-  } as unknown as Aws;
+  const aws = unopenedSystem(rig);
   const stage = (run: string) =>
     runVerb(
       { system: 'video', verb: 'stage', run, by: { who: run, where: `${run}@desk` } },
