@@ -79,7 +79,7 @@ test('production gives up the feed: the status says so in red words by itself, a
   );
   for (let n = 0; n < 5; n += 1) await world.proveServedBy('2.0.0');
   // the schedule looks every five minutes of AWS.
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const text = await world.must(world.verb('status'));
     if (text.includes('feed dead')) {
