@@ -1,5 +1,6 @@
 /** Streaming replicas: make one of a running server, point it at its source, promote it. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { giveToServer } from './account';
 import { backup } from './backup';
@@ -14,7 +15,7 @@ export interface ReplicationLogin {
 /** Copies `source` into the data folder of `replica`, ready to start as its streaming standby. */
 export async function makeStandby(source: PostgresServer, replica: PostgresServer, slot: string): Promise<void> {
   replica.makeFolder();
-  rmSync(replica.data, { recursive: true, force: true });
+  await rm(replica.data, { recursive: true, force: true });
   // left behind by an attempt that was killed; a slot in use belongs to somebody else and is refused by the server.
   await dropSlot(source, slot);
   await backup(source, replica.data, slot);

@@ -1,6 +1,7 @@
 /** The servers behind the instances: one PostgreSQL server each, found by the instance's resource id. */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyStopped } from '../../postgres/backup';
 import { type Binaries, findBinaries } from '../../postgres/binaries';
@@ -44,6 +45,8 @@ export class Engine {
   async startAll(): Promise<void> {
     for (const owner of await removeOrphans()) this.sandbox.log(`rds: removed the database files of ${owner}, which is gone`);
     const ready = this.records.instances.values().filter((instance) => instance.ready);
+    // what a killed sandbox was removing.
+    if (ready.length > 0) await rm(this.removed, { recursive: true, force: true });
     const start = async (instance: Instance): Promise<void> => {
       try {
         await this.start(instance);
@@ -160,7 +163,7 @@ export class Engine {
     const server = this.server(instance);
     await endLeftOver(server.data);
     server.makeFolder();
-    rmSync(server.data, { recursive: true, force: true });
+    await rm(server.data, { recursive: true, force: true });
     await copyStopped(this.snapshotFolder(snapshot), server.data);
     await this.start(instance);
   }
@@ -175,7 +178,7 @@ export class Engine {
     await server.stop('immediate');
     await endLeftOver(server.data);
     this.servers.delete(instance.resourceId);
-    rmSync(server.folder, { recursive: true, force: true });
+    await rm(server.folder, { recursive: true, force: true });
   }
 
   server(instance: Instance): PostgresServer {
@@ -207,8 +210,18 @@ export class Engine {
     return join(this.root, 'snapshots', snapshot.files);
   }
 
-  removeSnapshot(snapshot: Snapshot): void {
-    rmSync(this.snapshotFolder(snapshot), { recursive: true, force: true });
+  /** Its name is free at once. A thousand files take a while, and the load balancer must not stand still for them. */
+  async removeSnapshot(snapshot: Snapshot): Promise<void> {
+    const folder = this.snapshotFolder(snapshot);
+    if (!existsSync(folder)) return;
+    mkdirSync(this.removed, { recursive: true });
+    const gone = join(this.removed, randomUUID());
+    renameSync(folder, gone);
+    await rm(gone, { recursive: true, force: true });
+  }
+
+  private get removed(): string {
+    return join(this.root, 'removed');
   }
 
   /** The programs that run this version; undefined when there are none of its major. */

@@ -1,5 +1,6 @@
 /** Snapshots as files: real copies of a running server. */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { giveToServer } from '../../postgres/account';
 import { backup } from '../../postgres/backup';
@@ -49,14 +50,14 @@ export async function takeBackup(engine: Engine, instance: Instance, snapshot: S
   // complete under its name or not at all: a killed sandbox takes it again.
   const unfinished = `${folder}.unfinished`;
   await copyRunning(engine, instance, unfinished);
-  rmSync(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
   renameSync(unfinished, folder);
 }
 
 /** RDS copies the volume, whatever the server on it does; our copy is made with the server's help, and made anew when it restarts. */
 async function copyRunning(engine: Engine, instance: Instance, folder: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
-    rmSync(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
     try {
       return await backup(engine.server(instance), folder);
     } catch (error) {
@@ -66,22 +67,22 @@ async function copyRunning(engine: Engine, instance: Instance, folder: string): 
 }
 
 /** The snapshot is available; of automated ones, RDS keeps as many days as the retention says. */
-export function finishBackup(records: Records, engine: Engine, instance: Instance, snapshot: Snapshot): void {
+export async function finishBackup(records: Records, engine: Engine, instance: Instance, snapshot: Snapshot): Promise<void> {
   snapshot.status = 'available';
   records.snapshots.set(snapshot.id, snapshot);
   if (snapshot.type !== 'automated') return;
   const automated = automatedOf(records, instance).sort((a, b) => b.created.getTime() - a.created.getTime());
-  for (const old of automated.slice(Math.max(1, instance.retention))) removeSnapshot(records, engine, old);
+  for (const old of automated.slice(Math.max(1, instance.retention))) await removeSnapshot(records, engine, old);
 }
 
 /** RDS removes automated snapshots with their instance, and when backups are switched off. */
-export function removeAutomated(records: Records, engine: Engine, instance: Instance): void {
-  for (const snapshot of automatedOf(records, instance)) removeSnapshot(records, engine, snapshot);
+export async function removeAutomated(records: Records, engine: Engine, instance: Instance): Promise<void> {
+  for (const snapshot of automatedOf(records, instance)) await removeSnapshot(records, engine, snapshot);
 }
 
-export function removeSnapshot(records: Records, engine: Engine, snapshot: Snapshot): void {
-  engine.removeSnapshot(snapshot);
+export function removeSnapshot(records: Records, engine: Engine, snapshot: Snapshot): Promise<void> {
   records.snapshots.delete(snapshot.id);
+  return engine.removeSnapshot(snapshot);
 }
 
 const automatedOf = (records: Records, instance: Instance): Snapshot[] =>

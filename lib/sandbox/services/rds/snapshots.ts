@@ -58,7 +58,7 @@ export const snapshotHandlers = (context: Context) => ({
     };
   },
 
-  DeleteDBSnapshot: (input: DeleteDBSnapshotMessage): DeleteDBSnapshotResult => {
+  DeleteDBSnapshot: async (input: DeleteDBSnapshotMessage): Promise<DeleteDBSnapshotResult> => {
     const snapshot = snapshotOf(context, input.DBSnapshotIdentifier);
     if (snapshot.type === 'automated') {
       throw new AwsError('InvalidDBSnapshotState', `Only manual snapshots may be deleted: ${snapshot.id} is automated.`);
@@ -66,8 +66,8 @@ export const snapshotHandlers = (context: Context) => ({
     if (snapshot.status !== 'available')
       throw new AwsError('InvalidDBSnapshotState', `Snapshot ${snapshot.id} is ${snapshot.status}, not available.`);
     const shown = { ...shownSnapshot(context.sandbox, context.records, snapshot), Status: 'deleted' };
-    removeSnapshot(context.records, context.engine, snapshot);
     context.records.tags.delete(context.sandbox.arn('rds', `snapshot:${snapshot.id}`));
+    await removeSnapshot(context.records, context.engine, snapshot);
     return { DBSnapshot: shown };
   },
 

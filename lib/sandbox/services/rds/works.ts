@@ -177,7 +177,7 @@ export class Works {
     Object.assign(instance, work.changes);
     for (const name of Object.keys(work.changes)) delete instance.pending[name as keyof typeof work.changes];
     delete instance.pending.password;
-    if (work.changes.retention === 0) removeAutomated(this.records, this.engine, instance);
+    if (work.changes.retention === 0) await removeAutomated(this.records, this.engine, instance);
   }
 
   private async backup(instance: Instance, work: Work & { kind: 'backup' }): Promise<void> {
@@ -190,7 +190,7 @@ export class Works {
       await this.engine.start(instance);
       await takeBackup(this.engine, instance, snapshot);
     });
-    finishBackup(this.records, this.engine, instance, snapshot);
+    await finishBackup(this.records, this.engine, instance, snapshot);
   }
 
   private async remove(instance: Instance, work: Work): Promise<void> {
@@ -203,7 +203,7 @@ export class Works {
     }
     await this.engine.remove(instance);
     await this.engine.forgetSlot(this.records.instances.get(instance.source ?? ''), instance.slot);
-    removeAutomated(this.records, this.engine, instance);
+    await removeAutomated(this.records, this.engine, instance);
     this.records.tags.delete(this.sandbox.arn('rds', `db:${instance.id}`));
     this.records.instances.delete(instance.id);
     this.sandbox.log(`rds: ${instance.id} is deleted`);
