@@ -7,7 +7,6 @@ import type { ApplicationAutoScalingClient } from '@aws-sdk/client-application-a
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
-import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { ECSClient } from '@aws-sdk/client-ecs';
 import type { ElasticLoadBalancingV2Client } from '@aws-sdk/client-elastic-load-balancing-v2';
 import type { LambdaClient } from '@aws-sdk/client-lambda';
@@ -32,7 +31,6 @@ export interface Clients {
   readonly cloudformation: CloudFormationClient;
   readonly cloudwatch: CloudWatchClient;
   readonly logs: CloudWatchLogsClient;
-  readonly ec2: EC2Client;
   readonly sts: STSClient;
 }
 
@@ -158,9 +156,6 @@ export function makeClients(
             require('@aws-sdk/client-cloudwatch-logs'),
           ).CloudWatchLogsClient)(options),
       );
-    },
-    get ec2() {
-      return once('ec2', () => new (load<typeof import('@aws-sdk/client-ec2')>(() => require('@aws-sdk/client-ec2')).EC2Client)(options));
     },
     get sts() {
       return once('sts', () => new (load<typeof import('@aws-sdk/client-sts')>(() => require('@aws-sdk/client-sts')).STSClient)(options));

@@ -4,7 +4,7 @@ import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { ArnFormat, Duration, Fn, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { parameterName } from '../manifest/schema';
-import { HandlerFunction, handlerEntry } from './functions';
+import { HandlerFunction } from './functions';
 import type { Network } from './network';
 import type { Right } from './rights';
 
@@ -40,8 +40,7 @@ export class Handlers extends Construct {
 
     const rules = new HandlerFunction(this, 'Rules', {
       description: `Switchback ${system}: listener rules`,
-      entry: handlerEntry('rules'),
-      clients: ['elastic-load-balancing-v2'],
+      handler: 'rules',
       rights: [
         {
           actions: [
@@ -68,8 +67,7 @@ export class Handlers extends Construct {
     });
     const workers = new HandlerFunction(this, 'Workers', {
       description: `Switchback ${system}: worker services`,
-      entry: handlerEntry('workers'),
-      clients: ['ecs', 'application-auto-scaling'],
+      handler: 'workers',
       // a delete waits for tasks to stop.
       timeout: Duration.minutes(10),
       rights: [
@@ -102,8 +100,7 @@ export class Handlers extends Construct {
     });
     const database = new HandlerFunction(this, 'Database', {
       description: `Switchback ${system}: database roles and users`,
-      entry: handlerEntry('database'),
-      clients: ['ssm', 'secrets-manager', 'rds'],
+      handler: 'database',
       network: { vpc: props.network.vpc, subnets: props.network.inside, securityGroup: props.network.functions },
       rights: [
         readState,
@@ -119,14 +116,12 @@ export class Handlers extends Construct {
     props.migratorSecret.grantWrite(database.role);
     const source = new HandlerFunction(this, 'Source', {
       description: `Switchback ${system}: the instance a fallback replicates`,
-      entry: handlerEntry('source'),
-      clients: ['ssm', 'secrets-manager', 'rds'],
+      handler: 'source',
       rights: [readState],
     });
     this.guardFunction = new HandlerFunction(this, 'Guard', {
       description: `Switchback ${system}: refuses changes to what is live or in use`,
-      entry: handlerEntry('guard'),
-      clients: ['elastic-load-balancing-v2', 'ssm', 'secrets-manager', 'cloudformation'],
+      handler: 'guard',
       rights: [
         readState,
         { actions: ['elasticloadbalancing:DescribeRules'], resources: ['*'], because: looking },

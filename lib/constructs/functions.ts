@@ -1,19 +1,16 @@
-import { join } from 'node:path';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { bundledCode, type ClientPackage } from './bundle';
+import { bundledCode } from './bundle';
 import { give, type Right } from './rights';
 
 export interface HandlerFunctionProps {
   readonly description: string;
-  /** Path of the handler's file without extension. */
-  readonly entry: string;
-  /** The SDK clients it uses; the others stay out of the bundle. */
-  readonly clients: readonly ClientPackage[];
+  /** Which export of `functions.lambda` it runs. */
+  readonly handler: keyof typeof import('./functions.lambda');
   readonly rights: readonly Right[];
   readonly timeout?: Duration;
   readonly memorySize?: number;
@@ -38,8 +35,8 @@ export class HandlerFunction extends Construct {
       description: props.description,
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
-      handler: 'index.handler',
-      code: bundledCode(props.entry, props.clients),
+      handler: `index.${props.handler}`,
+      code: bundledCode(),
       timeout: props.timeout ?? Duration.minutes(5),
       memorySize: props.memorySize ?? 512,
       environment: {
@@ -71,9 +68,3 @@ const networkRight: Right = {
   resources: ['*'],
   because: 'network interfaces of a function in a VPC: these actions know no resources',
 };
-
-/** A custom resource's handler in `handlers/`. */
-export const handlerEntry = (name: string): string => join(__dirname, 'handlers', `${name}.lambda`);
-
-/** The runner: executes the steps of runbooks. */
-export const runnerEntry = join(__dirname, '..', 'runbook', 'runner.lambda');

@@ -10,7 +10,7 @@ import { Construct } from 'constructs';
 import { emergencyParameter } from '../manifest/emergency';
 import { parameterName } from '../manifest/schema';
 import { looking, ruleArns } from './custom-resources';
-import { HandlerFunction, runnerEntry } from './functions';
+import { HandlerFunction } from './functions';
 import type { Network } from './network';
 import { give, type Right } from './rights';
 import type { Trial } from './trial';
@@ -47,22 +47,7 @@ export class Runner extends Construct {
     });
     const runner = new HandlerFunction(this, 'Function', {
       description: `Switchback ${props.system}: executes the steps of a window`,
-      entry: runnerEntry,
-      clients: [
-        'application-auto-scaling',
-        'cloudformation',
-        'cloudwatch',
-        'cloudwatch-logs',
-        'ecs',
-        'elastic-load-balancing-v2',
-        'lambda',
-        'rds',
-        's3',
-        'scheduler',
-        'secrets-manager',
-        'ssm',
-        'sts',
-      ],
+      handler: 'runner',
       network: { vpc: props.network.vpc, subnets: props.network.inside, securityGroup: props.network.functions },
       // one writer.
       reservedConcurrentExecutions: 1,
