@@ -8,6 +8,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { RehearsalFailed, rehearse } from '../lib/rehearsal/rehearse';
 import { rehearsalTable } from '../lib/rehearsal/table';
 import { exit } from '../lib/runbook/errors';
+import { bundleCommand } from './bundle';
 
 const positive = (text: string): number => {
   const value = Number(text);
@@ -20,10 +21,10 @@ const program = new Command('rehearse')
     'v1 live with customers, w1 up to the gate and back, w2 opened and taken back, w3 through to the teardown, on a sandbox of its own',
   )
   .option('--json', 'one object on standard output at the end')
-  .option('--speed <n>', 'AWS seconds per second', positive, 60)
+  .option('--speed <n>', 'AWS seconds per second', positive, 120)
   .option('--rate <n>', "customers' requests per second", positive, 30)
-  .option('--hold <seconds>', 'of the hold after the last cutover', positive, 20)
-  .option('--open <seconds>', 'that customers use the new release before everything is taken back', positive, 30)
+  .option('--hold <seconds>', 'of the hold after the last cutover', positive, 10)
+  .option('--open <seconds>', 'that customers use the new release before everything is taken back', positive, 12)
   .option('--verbose', 'every line of every process')
   .option('--keep', 'leave the folder with the sandbox behind')
   .exitOverride();
@@ -53,6 +54,7 @@ async function main(flags: Flags): Promise<number> {
       rate: flags.rate,
       holdSeconds: flags.hold,
       openSeconds: flags.open,
+      bundle: bundleCommand,
       keep: flags.keep ?? false,
       onPhase: (phase) => say(`${seconds()}  ${phase}`),
       onLine: (source, line) => {

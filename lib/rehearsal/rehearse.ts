@@ -26,6 +26,8 @@ export interface RehearsalOptions {
   readonly holdSeconds: number;
   /** Seconds that customers use the new release before everything is taken back. */
   readonly openSeconds: number;
+  /** Makes the command as it is shipped, one file. */
+  readonly bundle: (outfile: string) => void;
   /** Leaves the folder with its logs behind. */
   readonly keep: boolean;
   readonly onPhase: (phase: string) => void;
@@ -102,10 +104,15 @@ class Stage {
     private readonly folder: string,
   ) {}
 
+  private get command(): string {
+    return join(this.folder, 'switchback.js');
+  }
+
   /** The rehearsal, top to bottom. */
   async play(from: number): Promise<RehearsalResult> {
     const { onPhase } = this.options;
     onPhase('a sandbox of its own');
+    this.options.bundle(this.command);
     await this.startSandbox();
 
     onPhase('v1 goes live: cdk bootstrap, cdk deploy shared blue, the first opening');
@@ -178,7 +185,7 @@ class Stage {
     const from = Date.now();
     const ran = await this.processes.run(
       verb,
-      [...tsx, `scripts/${verb}.ts`, '--json', '--system', system, '--by', 'rehearsal', ...args],
+      ['node', this.command, verb, '--json', '--system', system, '--by', 'rehearsal', ...args],
       this.ground.env,
     );
     const titles = new Map<string, string>();
@@ -258,7 +265,7 @@ class Stage {
   }
 
   private async liveColor(): Promise<string> {
-    const ran = await this.processes.run('status', [...tsx, 'scripts/status.ts', '--json', '--system', system], this.ground.env);
+    const ran = await this.processes.run('status', ['node', this.command, 'status', '--json', '--system', system], this.ground.env);
     this.must(ran, 'status', 0);
     return String((JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '{}') as { live?: string }).live);
   }
