@@ -42,7 +42,7 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
 }
 
 /**
- * Customers go on trying to write at a fence, so a single look mostly falls into a statement that is about to be refused, and cannot tell it
+ * Customers go on trying to write at a fence, so a single look may fall into a statement that is about to be refused, and cannot tell it
  * from one that was allowed. Nobody new counts, so looking again tells: what was refused is gone in a moment.
  */
 async function lastInTheMiddle(db: Db, since: string, poll: Poll): Promise<string[]> {

@@ -32,6 +32,8 @@ const parameter = async () =>
 const write = (value: object) =>
   sandbox.call('ssm', 'PutParameter', { Name: emergencyParameter('video'), Value: JSON.stringify(value), Overwrite: true });
 
+const faults = (...rules: object[]) => fetch(`${sandbox.endpoint}/_sandbox/faults`, { method: 'POST', body: JSON.stringify({ rules }) });
+
 /** The command as people type it. */
 async function rollback(...flags: string[]) {
   const args = ['--import', 'tsx', join(root, 'scripts/rollback.ts'), '--traffic-only', '--json', '--by', 'ada', ...flags];
@@ -79,24 +81,38 @@ test('it asks before it moves anything, and refuses where nobody can be asked', 
   expect(await world.isBack()).toBe(false);
 });
 
-// The color to go back to is being deleted by then.
-test('a window that is closed while somebody thinks about the question is not gone back to', async () => {
-  const window = await parameter();
-  const atTerminal = `data:text/javascript,process.stdin.isTTY=process.stderr.isTTY=true`;
-  const args = ['--import', 'tsx', '--import', atTerminal, join(root, 'scripts/rollback.ts'), '--traffic-only', '--system', 'video'];
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint } });
-  let screen = '';
-  child.stderr.on('data', (data) => {
-    screen += data;
+describe('while somebody thinks about the question', () => {
+  /** What they see once `meanwhile` has happened and they have typed the answer. */
+  async function answeredAfter(meanwhile: () => Promise<unknown>): Promise<{ code: number; screen: string }> {
+    const atTerminal = 'data:text/javascript,process.stdin.isTTY=process.stderr.isTTY=true';
+    const args = ['--import', 'tsx', '--import', atTerminal, join(root, 'scripts/rollback.ts'), '--traffic-only', '--system', 'video'];
+    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint } });
+    let screen = '';
+    child.stderr.on('data', (data) => {
+      screen += data;
+    });
+    await eventually(() => screen.includes('Type video to go on'));
+    await meanwhile();
+    child.stdin.write('video\n');
+    const [code] = await once(child, 'exit');
+    return { code, screen };
+  }
+
+  // The color to go back to is being deleted by then.
+  test('a window that is closed is not gone back to', async () => {
+    const window = await parameter();
+    const { code, screen } = await answeredAfter(() => write({ ...window, window: undefined }));
+    await write(window);
+    expect(screen).toContain('w1 of video was closed while you were asked');
+    expect(screen).toContain('Nothing was moved.');
+    expect({ code, back: await world.isBack() }).toEqual({ code: 2, back: false });
   });
-  await eventually(() => screen.includes('Type video to go on'));
-  await write({ ...window, window: undefined });
-  child.stdin.write('video\n');
-  const [code] = await once(child, 'exit');
-  await write(window);
-  expect({ code, screen }).toMatchObject({ code: 2, screen: expect.stringContaining('w1 of video was closed while you were asked') });
-  expect(screen).toContain('Nothing was moved.');
-  expect(await world.isBack()).toBe(false);
+
+  test('what can no longer be looked up is as it was, and the rules move', async () => {
+    const { code } = await answeredAfter(() => faults({ service: 'ssm', operation: 'GetParameter', kind: 'error', rate: 1 }));
+    await faults();
+    expect({ code, back: await world.isBack() }).toEqual({ code: 0, back: true });
+  });
 });
 
 test('without an open window there is nothing to go back to', async () => {
@@ -105,7 +121,6 @@ test('without an open window there is nothing to go back to', async () => {
 });
 
 describe('when AWS does not do as it is asked', () => {
-  const faults = (...rules: object[]) => fetch(`${sandbox.endpoint}/_sandbox/faults`, { method: 'POST', body: JSON.stringify({ rules }) });
   const moving = { service: 'elbv2', operation: 'SetRulePriorities' };
   afterEach(() => faults());
 
