@@ -3,7 +3,7 @@
  * in the write role. Taking it away binds the next statement even inside an open transaction; reading goes on.
  */
 import { DatabaseError, type Db, ident } from './connect';
-import { type Poll, pollEvery } from './lsn';
+import { type Poll, pollEvery, untilNone } from './lsn';
 import { forbidMigrations, type Roles, revokeMembership } from './roles';
 import { majorVersion, ownSchema } from './server';
 import { lingering, type OpenWrite, openWrites, serverTime, writersAllowed } from './writers';
@@ -81,17 +81,11 @@ export async function endWriters(db: Db, roles: Roles, { graceMs, poll }: EndOpt
   const wait = poll ?? pollEvery(10, graceMs, 'the end of open transactions');
   const seen = new Set<number>();
   const since = await serverTime(db);
-  let left = await openWrites(db, since);
-  for (;;) {
-    for (const { pid } of left) seen.add(pid);
-    if (left.length === 0) break;
-    try {
-      await wait();
-    } catch {
-      break;
-    }
-    left = await openWrites(db, since);
-  }
+  const left = await untilNone(async () => {
+    const open = await openWrites(db, since);
+    for (const { pid } of open) seen.add(pid);
+    return open;
+  }, wait);
   // Before PostgreSQL 16, a session can still be the write role by SET ROLE; pools open new ones by themselves.
   const stale = await lingering(db);
   const pids = [...new Set([...left.map((write) => write.pid), ...stale])];
@@ -115,14 +109,9 @@ async function terminate(db: Db, pids: readonly number[]): Promise<number[]> {
     });
   }
   const ending = pids.filter((pid) => !denied.includes(pid));
-  const poll = pollEvery(10, 5_000, 'the end of terminated sessions');
-  for (;;) {
-    const rows = await db.query<{ pid: number }>('SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1::int[])', [ending]);
-    if (rows.length === 0) return denied;
-    try {
-      await poll();
-    } catch {
-      return [...denied, ...rows.map((row) => row.pid)];
-    }
-  }
+  const alive = await untilNone(
+    () => db.query<{ pid: number }>('SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1::int[])', [ending]),
+    pollEvery(10, 5_000, 'the end of terminated sessions'),
+  );
+  return [...denied, ...alive.map((row) => row.pid)];
 }

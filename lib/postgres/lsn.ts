@@ -67,3 +67,16 @@ export function pollEvery(everyMs: number, timeoutMs: number, what: string): Pol
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   };
 }
+
+/** Looks until nothing is left, or `poll` gives up; answers what the last look found. */
+export async function untilNone<T>(look: () => Promise<readonly T[]>, poll: Poll): Promise<readonly T[]> {
+  for (;;) {
+    const left = await look();
+    if (left.length === 0) return left;
+    try {
+      await poll();
+    } catch {
+      return left;
+    }
+  }
+}

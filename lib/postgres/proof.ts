@@ -3,7 +3,7 @@
  * can begin, a moment without anyone in the middle proves that no further write can come.
  */
 import type { Db } from './connect';
-import { flushWal, inRecovery, type Poll, pollEvery } from './lsn';
+import { flushWal, inRecovery, type Poll, pollEvery, untilNone } from './lsn';
 import { migrationsAllowed, type Roles } from './roles';
 import { ownSession, rdsRoles } from './server';
 import { definerFunctions, lingering, openWrites, possibleWriters, serverTime } from './writers';
@@ -33,28 +33,14 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   // From here on nobody can begin, if the look above found nobody: what is in the middle began before.
   const since = await serverTime(db);
   const outside = [...could, ...(await waysAround(db, acknowledgedFunctions)), ...(await sessionsAboveRights(db))];
+  // Customers go on trying to write at a fence, so a single look may fall into a statement that is about to be refused, and cannot tell it
+  // from one that was allowed. Nobody new counts, so looking again tells: what was refused is gone in a moment.
   const middle =
     outside.length === 0
-      ? await lastInTheMiddle(db, since, poll ?? pollEvery(10, 1_000, 'the end of open transactions'))
+      ? await untilNone(() => whoIsInTheMiddle(db, since), poll ?? pollEvery(10, 1_000, 'the end of open transactions'))
       : await whoIsInTheMiddle(db, could.length === 0 ? since : undefined);
   const reasons = [...outside, ...middle];
   return { proven: reasons.length === 0, reasons, lsn: await flushWal(db) };
-}
-
-/**
- * Customers go on trying to write at a fence, so a single look may fall into a statement that is about to be refused, and cannot tell it
- * from one that was allowed. Nobody new counts, so looking again tells: what was refused is gone in a moment.
- */
-async function lastInTheMiddle(db: Db, since: string, poll: Poll): Promise<string[]> {
-  for (;;) {
-    const middle = await whoIsInTheMiddle(db, since);
-    if (middle.length === 0) return [];
-    try {
-      await poll();
-    } catch {
-      return middle;
-    }
-  }
 }
 
 /** Without pg_read_all_stats other users' transactions are hidden: an empty list would prove nothing. */

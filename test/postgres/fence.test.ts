@@ -96,7 +96,7 @@ test('a statement that was allowed before the fence and has written nothing yet 
   expect((await proof()).proven).toBe(true);
 });
 
-// Customers do not stop at a fence: at any moment some statement of theirs is on its way to being refused, and a single look falls into it.
+// Customers do not stop at a fence: at any moment some statement of theirs is on its way to being refused, and a single look may fall into it.
 test('a statement that began after the fence, and is not refused yet, is waited for and does not stand against the proof', async () => {
   await allowMigrations(db, roles);
   await (await server.as(migrator)).query(

@@ -1,6 +1,5 @@
 /** What keeps a window from being opened; nothing is written then. */
-import type { Request } from '../../lib/runbook/verbs';
-import { runVerb } from '../../lib/runbook/verbs';
+import { type Request, runVerb } from '../../lib/runbook/verbs';
 import { manifest, Rig, unopenedSystem } from '../_helpers/runbook';
 
 async function open(more: Partial<Request> = {}, status?: string) {

@@ -25,6 +25,7 @@ beforeEach(async () => {
   await world.greenInFront();
   proxy.take();
 });
+afterEach(() => faults());
 
 const parameter = async () =>
   JSON.parse((await sandbox.call('ssm', 'GetParameter', { Name: emergencyParameter('video') })).Parameter.Value) as typeof world.emergency;
@@ -110,7 +111,6 @@ describe('while somebody thinks about the question', () => {
 
   test('what can no longer be looked up is as it was, and the rules move', async () => {
     const { code } = await answeredAfter(() => faults({ service: 'ssm', operation: 'GetParameter', kind: 'error', rate: 1 }));
-    await faults();
     expect({ code, back: await world.isBack() }).toEqual({ code: 0, back: true });
   });
 });
@@ -122,7 +122,6 @@ test('without an open window there is nothing to go back to', async () => {
 
 describe('when AWS does not do as it is asked', () => {
   const moving = { service: 'elbv2', operation: 'SetRulePriorities' };
-  afterEach(() => faults());
 
   test('a lost answer is looked at: what has moved is not moved again', async () => {
     // both attempts of the SDK.
