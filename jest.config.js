@@ -5,9 +5,9 @@ module.exports = {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
   },
   setupFiles: ['<rootDir>/test/_helpers/environment.ts'],
-  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/cdk.out', '<rootDir>/.switchback'],
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['<rootDir>/test/windows/', '<rootDir>/test/nights/', '/node_modules/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/packages/sandbox/dist', '<rootDir>/cdk.out', '<rootDir>/.switchback'],
+  testMatch: ['<rootDir>/test/**/*.test.ts', '<rootDir>/packages/*/test/**/*.test.ts'],
+  testPathIgnorePatterns: ['/test/windows/', '/test/nights/', '/node_modules/'],
   clearMocks: true,
   // for what hangs; a busy machine is no failure.
   testTimeout: 120_000,

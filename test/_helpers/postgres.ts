@@ -7,11 +7,11 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { giveToServer, serverAccount, serverMayEnter } from '../../lib/sandbox/postgres/account';
-import { copyStopped } from '../../lib/sandbox/postgres/backup';
-import { type Binaries, findBinaries } from '../../lib/sandbox/postgres/binaries';
-import { PostgresServer, type Settings } from '../../lib/sandbox/postgres/server';
-import { makeStandby, promote, standbySettings } from '../../lib/sandbox/postgres/standby';
+import { giveToServer, serverAccount, serverMayEnter } from '../../packages/sandbox/lib/postgres/account';
+import { copyStopped } from '../../packages/sandbox/lib/postgres/backup';
+import { type Binaries, findBinaries } from '../../packages/sandbox/lib/postgres/binaries';
+import { PostgresServer, type Settings } from '../../packages/sandbox/lib/postgres/server';
+import { makeStandby, promote, standbySettings } from '../../packages/sandbox/lib/postgres/standby';
 
 export interface TestServerOptions {
   /** Another major than the package's needs `SWITCHBACK_POSTGRES_<major>`: the folder with its programs. @default - `SWITCHBACK_POSTGRES_MAJOR`, or that of the package */

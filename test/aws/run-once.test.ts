@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { Tasks } from '../../lib/aws/tasks';
-import { clientConfig, sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
+import { clientConfig, sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 
 const images = mkdtempSync(join(tmpdir(), 'switchback-once-'));
 let sandbox: TestSandbox;

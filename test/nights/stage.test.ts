@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { makeAws } from '../../lib/aws';
-import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
+import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { command, type Run, root, script } from '../windows/bad-input/script';
 
 let sandbox: TestSandbox;

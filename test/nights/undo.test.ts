@@ -15,8 +15,8 @@ import type { Manifest } from '../../lib/manifest/schema';
 import { wallClock } from '../../lib/runbook/clock';
 import type { JournalEvent } from '../../lib/runbook/events';
 import { type Reply, runVerb } from '../../lib/runbook/verbs';
+import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { Kill } from '../_helpers/runbook';
-import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
 import { clean, command, type Run, root, script } from '../windows/bad-input/script';
 
 const seed = Number(process.env['SWITCHBACK_SEED'] ?? Math.floor(Math.random() * 1e6));
@@ -154,7 +154,7 @@ async function answer(): Promise<number> {
 
 /** `npm run stage` in a process of its own, killed a moment after the journal says that the step has begun. */
 async function stageKilledIn(step: string, afterMs: number): Promise<void> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/stage.ts', '--system', 'video', '--here'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/verb.ts', 'stage', '--system', 'video', '--here'], {
     cwd: root,
     env: clean(env),
     stdio: 'ignore',

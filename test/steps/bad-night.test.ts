@@ -8,8 +8,8 @@ import { feedLevel, feedStarted, feedStopped, slotMade } from '../../lib/steps/f
 import { drained, fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
+import { eventually } from '../../packages/sandbox/test/tiny';
 import { blue, master } from '../postgres/servers';
-import { eventually } from '../sandbox/tiny';
 import { at, fallback, production, type SmallWorld, smallWorld } from './small-world';
 
 // what these tests show does not depend on it, and the machine's disk is the slowest part of them.

@@ -9,11 +9,11 @@ import type { JournalEvent } from '../../lib/runbook/events';
 import { Journal } from '../../lib/runbook/journal';
 import { advance, type RunAnswer, type RunOptions } from '../../lib/runbook/run';
 import type { Step } from '../../lib/runbook/step';
-import type { WireCall } from '../../lib/sandbox/server';
+import type { WireCall } from '../../packages/sandbox/lib/server';
+import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
+import { eventually } from '../../packages/sandbox/test/tiny';
 import { manifest as plain, window } from '../_helpers/runbook';
-import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
 import { blue, database, master, prepareUsers, roles } from '../postgres/servers';
-import { eventually } from '../sandbox/tiny';
 
 export const [production, fallback] = ['video-db', 'video-fallback-w1'];
 export const workers = [

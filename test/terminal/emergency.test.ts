@@ -2,11 +2,11 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type CountingProxy, countingProxy } from '../../lib/bench/counting-proxy';
-import { type RulesWorld, rulesWorld } from '../../lib/bench/rules-world';
 import { emergencyParameter } from '../../lib/manifest/emergency';
-import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
-import { eventually } from '../sandbox/tiny';
+import { type CountingProxy, countingProxy } from '../../packages/rehearsal/lib/bench/counting-proxy';
+import { type RulesWorld, rulesWorld } from '../../packages/rehearsal/lib/bench/rules-world';
+import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
+import { eventually } from '../../packages/sandbox/test/tiny';
 
 const root = join(__dirname, '../..');
 let sandbox: TestSandbox;
@@ -37,7 +37,7 @@ const faults = (...rules: object[]) => fetch(`${sandbox.endpoint}/_sandbox/fault
 
 /** The command as people type it. */
 async function rollback(...flags: string[]) {
-  const args = ['--import', 'tsx', join(root, 'scripts/rollback.ts'), '--traffic-only', '--json', '--by', 'ada', ...flags];
+  const args = ['--import', 'tsx', join(root, 'scripts/verb.ts'), 'rollback', '--traffic-only', '--json', '--by', 'ada', ...flags];
   const env = { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint };
   const ran = await promisify(execFile)(process.execPath, args, { cwd: root, env }).then(
     ({ stdout }) => ({ code: 0, stdout }),
@@ -86,7 +86,17 @@ describe('while somebody thinks about the question', () => {
   /** What they see once `meanwhile` has happened and they have typed the answer. */
   async function answeredAfter(meanwhile: () => Promise<unknown>): Promise<{ code: number; screen: string }> {
     const atTerminal = 'data:text/javascript,process.stdin.isTTY=process.stderr.isTTY=true';
-    const args = ['--import', 'tsx', '--import', atTerminal, join(root, 'scripts/rollback.ts'), '--traffic-only', '--system', 'video'];
+    const args = [
+      '--import',
+      'tsx',
+      '--import',
+      atTerminal,
+      join(root, 'scripts/verb.ts'),
+      'rollback',
+      '--traffic-only',
+      '--system',
+      'video',
+    ];
     const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint } });
     let screen = '';
     child.stderr.on('data', (data) => {

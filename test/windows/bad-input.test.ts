@@ -3,7 +3,7 @@ import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { manifestVersion } from '../../lib/manifest/schema';
 import { dateTime } from '../../lib/report/style';
-import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
+import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { type Run, script } from './bad-input/script';
 
 let sandbox: TestSandbox;

@@ -1,7 +1,7 @@
 /** Stacks in front of the real services: what AWS's handler does to a replica that was promoted behind its back. */
-import { sandboxForTest, type TestSandbox } from '../_helpers/sandbox';
-import type { Any } from '../sandbox/cloudformation-support';
-import { eventually } from '../sandbox/tiny';
+import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
+import type { Any } from '../../packages/sandbox/test/cloudformation-support';
+import { eventually } from '../../packages/sandbox/test/tiny';
 
 let sandbox: TestSandbox;
 beforeAll(async () => {

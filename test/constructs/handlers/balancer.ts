@@ -1,5 +1,5 @@
 /** A sandbox with load balancers, and this process's environment pointing at it, as a function's would. One for each test file: SDK clients remember where they first went. */
-import { sandboxForTest, type TestSandbox } from '../../_helpers/sandbox';
+import { sandboxForTest, type TestSandbox } from '../../../packages/sandbox/test/_helpers/sandbox';
 
 export interface Bench {
   readonly sandbox: TestSandbox;

@@ -7,7 +7,7 @@ import { Client } from 'pg';
 import { makeAws } from '../../../lib/aws';
 import type { Manifest, SystemState } from '../../../lib/manifest/schema';
 import { whereNow } from '../../../lib/manifest/traffic';
-import { sandboxForTest, type TestSandbox } from '../../_helpers/sandbox';
+import { sandboxForTest, type TestSandbox } from '../../../packages/sandbox/test/_helpers/sandbox';
 import { makeImages } from './images';
 import { command, type Run, script } from './script';
 

@@ -1,0 +1,96 @@
+import { rulesOf, strikeOf } from '../../../sandbox/lib/faults/rules';
+import { nextCommand } from '../../lib/soak/operator';
+import { nightOf } from '../../lib/soak/scenario';
+
+describe('what a seed means', () => {
+  test('the same night, every time', () => {
+    expect(nightOf(42)).toEqual(nightOf(42));
+    expect(nightOf(42)).not.toEqual(nightOf(43));
+  });
+
+  test('over many seeds every way and every kind of blow comes up, and no night is left alone', () => {
+    const nights = Array.from({ length: 200 }, (_, seed) => nightOf(seed));
+    const tries = nights.flatMap((night) => Object.values(night.tries).flat());
+    expect(new Set(nights.map(({ way }) => way))).toEqual(new Set(['through', 'no-go', 'midway', 'after opening']));
+    expect(new Set(tries.flatMap(({ strikes }) => strikes.map(({ kind }) => kind)))).toEqual(
+      new Set(['terminal killed', 'runner killed', 'Ctrl-C', 'second operator', 'take-over', 'faults', 'mishap']),
+    );
+    for (const night of nights) expect(Object.values(night.tries).flat().length).toBeGreaterThan(0);
+  });
+
+  test('everything that goes wrong on a night comes up, in words that the sandbox takes', () => {
+    const strikes = Array.from({ length: 500 }, (_, seed) => Object.values(nightOf(seed).tries).flat())
+      .flat()
+      .flatMap((one) => one.strikes);
+    const faults = strikes.flatMap((strike) => (strike.kind === 'faults' ? strike.faults : []));
+    const mishaps = strikes.flatMap((strike) => (strike.kind === 'mishap' ? [strike.mishap] : []));
+    rulesOf({ rules: faults });
+    for (const { what, to, seconds } of mishaps) strikeOf({ kind: what, target: to, seconds });
+    const come = [
+      ...faults.map(({ service, operation, kind, factor }) => `${kind} ${service} ${operation}${factor === 20 ? ' ×20' : ''}`),
+      ...mishaps.map(({ what, to }) => `${what} ${to}`),
+    ];
+    for (const each of [
+      'throttle elbv2 SetRulePriorities',
+      'throttle rds PromoteReadReplica',
+      'error ecs UpdateService',
+      'lost elbv2 SetRulePriorities',
+      'slow elbv2 SetRulePriorities',
+      'long rds PromoteReadReplica ×20',
+      'flap green',
+      'deaf ecs StopTask',
+      'restart production',
+      'crash fallback',
+      'slot production',
+      'refuse s3 PutObject',
+      'clock runner',
+    ])
+      expect(come).toContain(each);
+  });
+
+  test('where a window is to be taken back its feed is left alone: nobody here gives up writes', () => {
+    const nights = Array.from({ length: 500 }, (_, seed) => nightOf(seed));
+    const feedless = nights.filter(({ tries }) => JSON.stringify(tries).includes('"slot"'));
+    expect(new Set(feedless.map(({ way }) => way))).toEqual(new Set(['through']));
+  });
+});
+
+describe('a person does what the last lines say', () => {
+  const typed = { verb: 'cutover', args: ['--answer', 'go'] } as const;
+
+  test('the verb they want comes first, whatever order the advice has', () => {
+    expect(nextCommand('cutover', typed, ['npm run rollback', 'or, when the reason is gone: npm run cutover'])).toEqual({
+      verb: 'cutover',
+      args: [],
+    });
+    expect(nextCommand('rollback', typed, ['npm run cutover', 'npm run rollback'])).toEqual({ verb: 'rollback', args: [] });
+  });
+
+  test('"the same command again" is what was typed', () => {
+    expect(nextCommand('cutover', typed, ['aws ecs describe-tasks --tasks x', 'then the same command again'])).toEqual(typed);
+    expect(
+      nextCommand('cutover', typed, ['run the same command again', 'run it with --here from a place that reaches the database']),
+    ).toEqual(typed);
+  });
+
+  test('flags belong to the command; what follows it in the sentence does not', () => {
+    expect(nextCommand('cutover', typed, ['npm run cutover -- --answer go --reason "<why>"'])).toEqual({
+      verb: 'cutover',
+      args: ['--answer', 'go', '--reason', '<why>'],
+    });
+    expect(nextCommand('rollback', typed, ['npm run rollback, if green is to serve again'])).toEqual({ verb: 'rollback', args: [] });
+    expect(nextCommand('teardown', typed, ['wait: the schedule does it', 'npm run teardown -- --now'])).toEqual({
+      verb: 'teardown',
+      args: ['--now'],
+    });
+  });
+
+  test('a night that cannot go on is taken back; losing writes is never the way', () => {
+    expect(nextCommand('cutover', typed, ['npm run rollback'])).toEqual({ verb: 'rollback', args: [] });
+    expect(nextCommand('rollback', typed, ['npm run rollback -- --accept-loss'])).toBeUndefined();
+  });
+
+  test('advice that leads nowhere is told as that', () => {
+    expect(nextCommand('teardown', typed, ['npm run cutover', 'look at the bucket'])).toBeUndefined();
+  });
+});

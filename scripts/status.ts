@@ -1,8 +1,0 @@
-/** `npm run status` */
-process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-
-import { start } from '../lib/terminal/start';
-
-void start(['status', ...process.argv.slice(2)]).then((code) => {
-  process.exitCode = code;
-});
