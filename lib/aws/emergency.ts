@@ -1,9 +1,9 @@
 /** What `rollback --traffic-only` needs of AWS, and nothing else: one parameter and the order of the rules. */
 import { DescribeRulesCommand, SetRulePrioritiesCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
+import { exit, messageOf, Stop } from '../base/errors';
 import { type Emergency, emergencyParameter, parseEmergency } from '../manifest/emergency';
 import type { Moves } from '../manifest/traffic';
-import { exit, messageOf, Stop } from '../runbook/errors';
 import type { Clients } from './clients';
 import { isAws, mutate } from './outcome';
 

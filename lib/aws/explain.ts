@@ -1,5 +1,5 @@
 /** Errors that have nothing to do with Switchback, as sentences. */
-import { exit, Stop } from '../runbook/errors';
+import { exit, Stop } from '../base/errors';
 
 /** Turns errors of the first call into sentences: no credentials, no sandbox, no network. */
 export function explain(error: unknown): unknown {

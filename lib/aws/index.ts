@@ -2,8 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { SharedClock } from '../runbook/clock';
-import { exit, messageOf, Stop } from '../runbook/errors';
+import { SharedClock } from '../base/clock';
+import { exit, messageOf, Stop } from '../base/errors';
 import { type BeforeChange, type Clients, makeClients } from './clients';
 import { Databases } from './databases';
 import { EmergencyParameter } from './emergency';
@@ -86,7 +86,7 @@ export class Aws {
    *   when it may be at work and its answer was lost
    */
   async invokeRunner<T>(name: string, event: unknown): Promise<T> {
-    // a look at the feed (runbook/hold.ts) takes the one runner for a few seconds; a rollback must not be refused for that.
+    // a look at the feed (operations/feed-watch.ts) takes the one runner for a few seconds; a rollback must not be refused for that.
     const deadline = Date.now() + busyMs;
     try {
       const answer = await this.whenFree(deadline, () =>

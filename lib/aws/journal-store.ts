@@ -3,9 +3,9 @@
  * change, so what has been read or written once is remembered: the next invocation of a warm runner reads only what is new.
  */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { Clock } from '../runbook/clock';
-import { messageOf, Stop } from '../runbook/errors';
-import { type JournalStore, retryMs } from '../runbook/journal';
+import type { Clock } from '../base/clock';
+import { messageOf, Stop } from '../base/errors';
+import { type JournalStore, retryMs } from '../engine/journal';
 import type { Clients } from './clients';
 import { explain } from './explain';
 import { isAws, isPassing, mutate } from './outcome';

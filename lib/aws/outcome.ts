@@ -2,7 +2,7 @@
  * Every mutating call ends in one of three ways. An answer of AWS that says no (4xx) is "not applied"; a lost
  * connection, a timeout or a 5xx is "unknown": the change may have been made before the answer was lost.
  */
-import { OutcomeUnknown, Stop } from '../runbook/errors';
+import { OutcomeUnknown, Stop } from '../base/errors';
 
 interface SdkError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };

@@ -3,6 +3,7 @@
 import { DescribeSecretCommand, GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import type { z } from 'zod';
+import { exit, Stop } from '../base/errors';
 import {
   type ColorPart,
   colorPartSchema,
@@ -18,7 +19,6 @@ import {
   sharedSchema,
   stateSchema,
 } from '../manifest/schema';
-import { exit, Stop } from '../runbook/errors';
 import type { Clients } from './clients';
 import { isAws, mutate } from './outcome';
 

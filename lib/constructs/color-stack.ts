@@ -14,9 +14,9 @@ import {
 } from '../manifest/schema';
 import { Guard } from './guard';
 import { colorUser, readerUser, roleNames } from './names';
+import { giveFrom } from './permissions';
 import type { DatabaseProperties, RuleDefinition, WorkerProperties } from './properties';
 import type { ApplicationProps, SwitchbackProps, WorkerProps } from './props';
-import { giveFrom } from './rights';
 import { Rules } from './rules';
 import { type SharedStack, writePart } from './shared-stack';
 import { SystemStack } from './system-stack';

@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 import { parameterName } from '../manifest/schema';
 import { HandlerFunction } from './functions';
 import type { Network } from './network';
-import type { Right } from './rights';
+import type { Right } from './permissions';
 
 export interface HandlersProps {
   readonly system: string;

@@ -5,10 +5,10 @@ import type { Construct } from 'constructs';
 import { type FallbackPart, manifestVersion } from '../manifest/schema';
 import { Guard } from './guard';
 import { fallbackInstance } from './names';
+import { acknowledge } from './permissions';
 import { databaseVersion, defaultPort, parametersFor } from './production-database';
 import type { SourceProperties } from './properties';
 import type { SwitchbackProps } from './props';
-import { acknowledge } from './rights';
 import { type SharedStack, writePart } from './shared-stack';
 import { SystemStack } from './system-stack';
 

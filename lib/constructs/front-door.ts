@@ -2,8 +2,8 @@ import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { Fn } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { acknowledge } from './permissions';
 import type { SwitchbackProps } from './props';
-import { acknowledge } from './rights';
 
 export type FrontDoorProps = Pick<SwitchbackProps, 'loadBalancer' | 'listener' | 'certificate' | 'internetFacing'> & {
   readonly vpc: ec2.IVpc;

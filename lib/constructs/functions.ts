@@ -5,7 +5,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { bundledCode } from './bundle';
-import { give, type Right } from './rights';
+import { give, type Right } from './permissions';
 
 export interface HandlerFunctionProps {
   readonly description: string;

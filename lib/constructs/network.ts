@@ -1,6 +1,6 @@
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
-import { acknowledge } from './rights';
+import { acknowledge } from './permissions';
 
 export interface NetworkProps {
   readonly vpc: ec2.IVpc | undefined;

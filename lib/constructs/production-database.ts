@@ -5,8 +5,8 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { databaseName, masterUser } from './names';
 import type { Network } from './network';
+import { acknowledge } from './permissions';
 import type { DatabaseProps } from './props';
-import { acknowledge } from './rights';
 import { UserSecret } from './user-secret';
 
 /** Why databases answer at the port everybody knows. */

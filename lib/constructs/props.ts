@@ -401,7 +401,7 @@ export interface MigrationProps {
   /**
    * Tables in which your migration tool notes what it has applied, `schema.table` each. They are not fed to the
    * fallback: after a rollback it must know that it was never migrated.
-   * @default - the names that well-known tools use (lib/postgres/bookkeeping.ts)
+   * @default - the names that well-known tools use (lib/postgres/schema/bookkeeping.ts)
    */
   readonly bookkeeping?: readonly string[];
 

@@ -12,7 +12,7 @@ import { parameterName } from '../manifest/schema';
 import { looking, ruleArns } from './custom-resources';
 import { HandlerFunction } from './functions';
 import type { Network } from './network';
-import { give, type Right } from './rights';
+import { give, type Right } from './permissions';
 import type { Trial } from './trial';
 
 export interface RunnerProps {

@@ -4,7 +4,7 @@ import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import type { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { acknowledge } from './rights';
+import { acknowledge } from './permissions';
 
 export interface TaskFactoryProps {
   readonly environment: Readonly<Record<string, string>>;

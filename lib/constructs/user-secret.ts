@@ -1,6 +1,6 @@
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
-import { acknowledge } from './rights';
+import { acknowledge } from './permissions';
 
 /** The secret of a database user, with a password that needs no quoting in a URL or in SQL. */
 export class UserSecret extends secretsmanager.Secret {

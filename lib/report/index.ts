@@ -2,12 +2,13 @@
  * All printing: data on standard output, messages on standard error, one object per line with --json. What is printed
  * is made by pure functions beside this file.
  */
-import type { CheckReport } from '../runbook/check';
-import { isNote, type JournalEvent, type Verb } from '../runbook/events';
-import type { Reply } from '../runbook/verbs';
-import type { WindowView } from '../runbook/window';
-import { checkScreen } from './check';
+
+import { isNote, type JournalEvent, type Verb } from '../engine/events';
+import type { WindowView } from '../engine/window-view';
+import type { CheckReport } from '../operations/health-check';
+import type { Reply } from '../operations/run-verb';
 import { Block } from './draw';
+import { checkScreen } from './health-check';
 import { jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
 import { liveScreen } from './live';
 import { eventText, failureLines, replyLines } from './messages';

@@ -1,8 +1,8 @@
 /** JSON lines: one object per line, `event` names it. The words of it are an interface: programs read them. */
-import { Stop } from '../runbook/errors';
-import type { JournalEvent, Verb } from '../runbook/events';
-import type { Reply } from '../runbook/verbs';
-import type { UpBy, WindowView } from '../runbook/window';
+import { Stop } from '../base/errors';
+import type { JournalEvent, Verb } from '../engine/events';
+import type { UpBy, WindowView } from '../engine/window-view';
+import type { Reply } from '../operations/run-verb';
 import type { PlanScreen, StatusScreen } from './types';
 
 /** A journal event; the manifest a window froze stays in the journal, which is where to read it. */

@@ -1,6 +1,6 @@
 /** The live view of a run: a pure function of what the journal says and what time it is. */
-import type { JournalEvent, PlannedStep } from '../runbook/events';
-import { decisionStep, type Series, type WindowView } from '../runbook/window';
+import type { JournalEvent, PlannedStep } from '../engine/events';
+import { decisionStep, type Series, type WindowView } from '../engine/window-view';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
 import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap } from './style';

@@ -2,8 +2,8 @@
  * The append-only log of a run, for where there is no terminal: one line per event, and a line after half a minute of
  * silence that names what is in progress, so that nobody takes a long step for a hung one.
  */
-import type { JournalEvent } from '../runbook/events';
-import type { WindowView } from '../runbook/window';
+import type { JournalEvent } from '../engine/events';
+import type { WindowView } from '../engine/window-view';
 import { estimateOf, eventText } from './messages';
 import { clockTime, duration, type Style, seconds } from './style';
 

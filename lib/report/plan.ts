@@ -1,9 +1,9 @@
 /** The plan on the wall: every step in order, how long it takes, when it begins, and from where on a rollback loses writes. */
 
-import type { Difference } from '../postgres/classify';
-import { twoPartsText } from '../postgres/two-parts';
-import type { PlannedStep } from '../runbook/events';
-import type { Decision } from '../runbook/window';
+import type { PlannedStep } from '../engine/events';
+import type { Decision } from '../engine/window-view';
+import type { Difference } from '../postgres/schema/classify';
+import { twoPartsText } from '../postgres/schema/expand-contract';
 import type { TrialFound } from '../steps/trial';
 import { totalOf } from './messages';
 import { clockTime, dateTime, duration, type Style, wrap } from './style';

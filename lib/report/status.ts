@@ -1,7 +1,8 @@
 /** The status of a system: which color is live, which database is production, what is open, and what to type next. */
+
+import type { Verb } from '../engine/events';
+import { decisionStep, type Series, type WindowView } from '../engine/window-view';
 import { type Color, otherColor } from '../manifest/schema';
-import type { Verb } from '../runbook/events';
-import { decisionStep, type Series, type WindowView } from '../runbook/window';
 import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
 

@@ -1,7 +1,8 @@
 /** What the screens are drawn from. */
+
+import type { HoldSeen, JournalEvent, PlannedStep, Verb, Window } from '../engine/events';
+import type { Decision, WindowView } from '../engine/window-view';
 import type { Color, Release } from '../manifest/schema';
-import type { HoldSeen, JournalEvent, PlannedStep, Verb, Window } from '../runbook/events';
-import type { Decision, WindowView } from '../runbook/window';
 import type { TrialFound } from '../steps/trial';
 
 export interface PlanScreen {

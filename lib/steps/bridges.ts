@@ -1,18 +1,18 @@
 /** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
 
-import { withoutBookkeeping } from '../postgres/bookkeeping';
-import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runStatements, unbridge } from '../postgres/bridge';
-import { type Catalog, readCatalog } from '../postgres/catalog';
-import { type Classification, classify, type Difference } from '../postgres/classify';
-import { DatabaseError, ident } from '../postgres/connect';
-import { copyTables, resumeFeed } from '../postgres/feed';
-import { type Footprint, footprint, shipFootprint } from '../postgres/footprint';
-import { mapping } from '../postgres/mapping';
-import { readPublication } from '../postgres/publication';
-import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/subscription';
-import { type Context, colorPart } from '../runbook/context';
-import { done, type Step, todo } from '../runbook/step';
-import { compareShare, compareWords, rowEstimates } from './compare-words';
+import { type Context, colorPart } from '../engine/context';
+import { done, type Step, todo } from '../engine/step';
+import { DatabaseError, ident } from '../postgres/connection/connect';
+import { copyTables, resumeFeed } from '../postgres/replication/feed';
+import { readPublication } from '../postgres/replication/publication';
+import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/replication/subscription';
+import { withoutBookkeeping } from '../postgres/schema/bookkeeping';
+import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runStatements, unbridge } from '../postgres/schema/bridge';
+import { type Catalog, readCatalog } from '../postgres/schema/catalog';
+import { type Classification, classify, type Difference } from '../postgres/schema/classify';
+import { mapping } from '../postgres/schema/mapping';
+import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
+import { compareShare, compareWords, rowEstimates } from './comparison-words';
 import { feedSource } from './fork-options';
 
 /** The form of the data before the change, as the fallback has it: what everything after is compared with. */

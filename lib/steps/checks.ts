@@ -1,11 +1,11 @@
 /** Smoke tests, the gate, and the watching after. */
 import type { FrontDoor } from '../aws/traffic';
+import { messageOf } from '../base/errors';
+import { type Context, colorPart } from '../engine/context';
+import { done, pending, type Step } from '../engine/step';
 import type { Check, Color } from '../manifest/schema';
-import { type Context, colorPart } from '../runbook/context';
-import { messageOf } from '../runbook/errors';
-import { done, pending, type Step } from '../runbook/step';
-import { ask } from './ask';
-import { firstUnhealthy, firstWrongAnswer } from './proof';
+import { ask } from './http-probe';
+import { firstUnhealthy, firstWrongAnswer } from './release-proof';
 
 /** Every check of the system against a color that customers do not see yet, by routing key. */
 export function smokeTested(color: Color): Step {

@@ -1,16 +1,17 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
-import { DatabaseError, type Db } from '../postgres/connect';
-import { feedHealth, pauseFeed, settleFeed } from '../postgres/feed';
-import { forkAhead, forkState, preparePublisher } from '../postgres/fork';
-import { compareLsn, inRecovery, replayedLsn } from '../postgres/lsn';
-import { markerRoundTrip, markerThere } from '../postgres/marker';
-import { publicationExists } from '../postgres/publication';
-import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/sequences';
-import { dropSlot, feedName, readSlot, readSubscription, removeFeed, silentTables, stopFeed } from '../postgres/subscription';
-import type { Context } from '../runbook/context';
-import { done, pending, type Step, todo } from '../runbook/step';
+
+import type { Context } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
+import { DatabaseError, type Db } from '../postgres/connection/connect';
+import { compareLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
+import { feedHealth, pauseFeed, settleFeed } from '../postgres/replication/feed';
+import { forkAhead, forkState, preparePublisher } from '../postgres/replication/fork';
+import { markerRoundTrip, markerThere } from '../postgres/replication/marker';
+import { publicationExists } from '../postgres/replication/publication';
+import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/replication/sequences';
+import { dropSlot, feedName, readSlot, readSubscription, removeFeed, silentTables, stopFeed } from '../postgres/replication/subscription';
+import { refuseGivenUp } from './fork-method';
 import { forkOptions, notHere } from './fork-options';
-import { refuseGivenUp } from './fork-way';
 
 /** From here on production keeps everything it commits for the fallback. */
 export function slotMade(production: string, fallback: string): Step {

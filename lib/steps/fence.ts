@@ -1,8 +1,9 @@
 /** Drain, fence, open: who may write to a database. */
+
+import { colorPart } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
 import type { Color } from '../manifest/schema';
-import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/fence';
-import { colorPart } from '../runbook/context';
-import { done, pending, type Step, todo } from '../runbook/step';
+import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/access/fence';
 
 const drainSeconds = 20;
 

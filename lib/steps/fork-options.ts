@@ -1,9 +1,10 @@
 /** What every way to a fed fallback is made with: who reads from production, as whom, and under which name. */
-import type { ForkOptions } from '../postgres/fork';
-import { ensureFeedUser, type FeedSource, feedName } from '../postgres/subscription';
-import type { Context } from '../runbook/context';
-import { Stop } from '../runbook/errors';
-import { addressOf } from './reads-from';
+
+import { Stop } from '../base/errors';
+import type { Context } from '../engine/context';
+import type { ForkOptions } from '../postgres/replication/fork';
+import { ensureFeedUser, type FeedSource, feedName } from '../postgres/replication/subscription';
+import { addressOf } from './database-host';
 
 export async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
   const { database } = context.manifest.shared;

@@ -1,6 +1,7 @@
 /** The maintenance answer in front of every application, or parked behind them. Open paths keep their rules in front of it. */
+
+import { done, type Step, todo } from '../engine/step';
 import { movesTo } from '../manifest/traffic';
-import { done, type Step, todo } from '../runbook/step';
 
 export const maintenanceInFront = (): Step =>
   maintenance('traffic.maintenance', 'Put the maintenance answer in front; open paths stay open', true, 'traffic.open');

@@ -1,12 +1,12 @@
 /** Migrations run once, from the release that needs them, as a one-off task with its log in view. */
 
 import type { OneOff } from '../aws/tasks';
+import { type Context, colorPart } from '../engine/context';
+import { done, type Observation, pending, type Step, todo } from '../engine/step';
 import type { Color } from '../manifest/schema';
-import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/fence';
-import { type Context, colorPart } from '../runbook/context';
-import { done, type Observation, pending, type Step, todo } from '../runbook/step';
+import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/access/fence';
+import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
-import { addressOf, withHost } from './reads-from';
 
 export function migrationsRun(instance: string, color: Color, part: 'expand' | 'contract' = 'expand'): Step {
   let logToken: string | undefined;

@@ -1,6 +1,6 @@
 /** The names of tasks that must run once: whoever asks again, with the same name, gets the same task. */
 import { createHash } from 'node:crypto';
-import type { Context } from '../runbook/context';
+import type { Context } from '../engine/context';
 
 /**
  * At most 36 characters, which `startedBy` and `clientToken` both take. Systems with names that begin alike, and a

@@ -1,8 +1,8 @@
 /** Everything in the databases and around them that would stop the night, found while nothing is down. */
 import type { Instance } from '../aws/databases';
-import { type Finding, preflight } from '../postgres/preflight';
-import type { Context } from '../runbook/context';
-import { done, type Step } from '../runbook/step';
+import type { Context } from '../engine/context';
+import { done, type Step } from '../engine/step';
+import { type Finding, preflight } from '../postgres/preflight/preflight';
 
 export function preflightPassed(production: string, fallback: string, fork: 'ahead' | 'window'): Step {
   return {

@@ -1,10 +1,11 @@
 /** What a teardown removes. Each step says what it will destroy and looks that nobody uses it. */
+
+import { exit, Stop } from '../base/errors';
+import { type Context, colorPart } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
 import type { Color } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
-import { writersAllowed } from '../postgres/fence';
-import { type Context, colorPart } from '../runbook/context';
-import { exit, Stop } from '../runbook/errors';
-import { done, pending, type Step, todo } from '../runbook/step';
+import { writersAllowed } from '../postgres/access/fence';
 import { madeFor } from './world';
 
 /** The color behind serves nobody: its rules stand behind, no worker of it runs, its user may not write to production. */

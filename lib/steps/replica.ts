@@ -1,7 +1,8 @@
 /** The replica that becomes the fallback database: ready days before, level with the fenced production, promoted. */
-import { compareLsn, currentLsn, inRecovery, replayedLsn } from '../postgres/lsn';
-import type { Context } from '../runbook/context';
-import { done, pending, type Step, todo } from '../runbook/step';
+
+import type { Context } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
+import { compareLsn, currentLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 
 /** Days before: it replicates, its backups are on (promotion would drag a first backup behind it), and it is nearly level. */
 export function replicaReady(fallback: string): Step {

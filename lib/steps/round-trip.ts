@@ -1,12 +1,13 @@
 /** Proof before anybody writes: a row of every published table goes through the feed, and is gone again. */
-import { readCatalog } from '../postgres/catalog';
-import { classify } from '../postgres/classify';
-import { type RoundTrip, roundTrip } from '../postgres/round-trip';
-import { feedName } from '../postgres/subscription';
-import type { Context } from '../runbook/context';
-import { done, type Observation, type Step, todo } from '../runbook/step';
+
+import type { Context } from '../engine/context';
+import { done, type Observation, type Step, todo } from '../engine/step';
+import { feedName } from '../postgres/replication/subscription';
+import { readCatalog } from '../postgres/schema/catalog';
+import { classify } from '../postgres/schema/classify';
+import { type RoundTrip, roundTrip } from '../postgres/verification/round-trip';
 import { declaredBy, planned } from './bridges';
-import { refuseGivenUp } from './fork-way';
+import { refuseGivenUp } from './fork-method';
 
 /** In the cutover, over the bridge, with production fenced. What fails was only rehearsed: the feed goes on, and a rollback is as cheap as before. */
 export function roundTripped(production: string, fallback: string): Step {

@@ -1,12 +1,12 @@
 /** Schedules that ask the runner every few minutes: to look at the feed, and from the end of the hold on to tear down. */
-import type { Window } from '../runbook/events';
-import { done, type Step, todo } from '../runbook/step';
+import type { Window } from '../engine/events';
+import { done, type Step, todo } from '../engine/step';
 
 export const scheduleName = (window: Window): string => `${window.system}-${window.name}-teardown`;
 
 export const watchName = ({ system, name }: Pick<Window, 'system' | 'name'>): string => `${system}-${name}-watch`;
 
-/** From stage to teardown: lib/runbook/hold.ts looks, and takes the schedule away when nothing is left to watch. */
+/** From stage to teardown: lib/operations/feed-watch.ts looks, and takes the schedule away when nothing is left to watch. */
 export function windowWatched(what: 'the feed and the decision time' | 'the decision time'): Step {
   return {
     id: 'watch.schedule',

@@ -1,12 +1,12 @@
 /** The migrations of a trial: the same task as on the night, with its secret pointed at the copy and no way to another database. */
 import type { OneOff } from '../aws/tasks';
+import { type Context, colorPart } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
 import type { Color } from '../manifest/schema';
-import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/fence';
-import { locksHeld, noteLocks, prepareLocks } from '../postgres/rewrites';
-import { type Context, colorPart } from '../runbook/context';
-import { done, pending, type Step, todo } from '../runbook/step';
+import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/access/fence';
+import { locksHeld, noteLocks, prepareLocks } from '../postgres/schema/rewrites';
+import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
-import { addressOf, withHost } from './reads-from';
 
 export interface TrialRun {
   readonly id: string;

@@ -3,16 +3,16 @@
  * fails there, and what a rollback would lose is known before the night.
  */
 import type { Instance } from '../aws/databases';
-import { type Catalog, readCatalog } from '../postgres/catalog';
-import { classify, type Difference } from '../postgres/classify';
-import { readFiles, rewritten, type TableFile } from '../postgres/rewrites';
-import { type ContractPart, contractPart, deferrable, twoPartsText } from '../postgres/two-parts';
-import { type Context, colorPart } from '../runbook/context';
-import type { Window } from '../runbook/events';
-import { done, type Observation, pending, type Step, todo } from '../runbook/step';
+import { type Context, colorPart } from '../engine/context';
+import type { Window } from '../engine/events';
+import { done, type Observation, pending, type Step, todo } from '../engine/step';
+import { type Catalog, readCatalog } from '../postgres/schema/catalog';
+import { classify, type Difference } from '../postgres/schema/classify';
+import { type ContractPart, contractPart, deferrable, twoPartsText } from '../postgres/schema/expand-contract';
+import { readFiles, rewritten, type TableFile } from '../postgres/schema/rewrites';
 import { count, declaredBy, formOf } from './bridges';
+import { addressOf } from './database-host';
 import { fenced } from './fence';
-import { addressOf } from './reads-from';
 import { attemptOf, migrationsTried, pointMigrator, runningTasks, type TrialFacts } from './trial-migrations';
 import { madeFor, type World } from './world';
 

@@ -1,8 +1,9 @@
 /** Background processes: to zero and proven stopped, or back one by one. */
+
+import { Stop } from '../base/errors';
+import { type Context, colorPart } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
 import type { Color, Worker } from '../manifest/schema';
-import { type Context, colorPart } from '../runbook/context';
-import { Stop } from '../runbook/errors';
-import { done, pending, type Step, todo } from '../runbook/step';
 import { together } from './together';
 
 /** No task of a worker is left that has not STOPPED: `runningCount` alone leaves out those still shutting down. */

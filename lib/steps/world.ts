@@ -1,7 +1,8 @@
 /** What a plan is made from: the frozen manifest, the window's journal, and what is so right now. */
+
+import type { Window } from '../engine/events';
+import type { WindowView } from '../engine/window-view';
 import type { Color, Manifest } from '../manifest/schema';
-import type { Window } from '../runbook/events';
-import type { WindowView } from '../runbook/window';
 
 export interface World {
   readonly window: Window;

@@ -2,16 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Aws, explain, makeAws } from '../aws';
+import { exit, Stop } from '../base/errors';
+import { parseUpBy } from '../engine/decision-time';
+import type { AtDecision, Verb } from '../engine/events';
+import { decisionStep } from '../engine/window-view';
+import type { Reply, Request } from '../operations/run-verb';
 import { makeOutput, type Output } from '../report';
-import { parseUpBy } from '../runbook/decision';
-import { exit, Stop } from '../runbook/errors';
-import type { AtDecision, Verb } from '../runbook/events';
-import type { Reply, Request } from '../runbook/verbs';
-import { decisionStep } from '../runbook/window';
 import { drive } from './drive';
 import { askGate, confirm, question } from './gate';
-import { showCheck, showPlan, showStatus, watchStatus } from './look';
 import { extend, openWindow } from './open-window';
+import { showCheck, showPlan, showStatus, watchStatus } from './show';
 import { whichSystem, whoIsThis } from './system';
 
 interface Flags {

@@ -4,16 +4,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import type { Clock } from '../base/clock';
+import { exit, messageOf, Stop } from '../base/errors';
+import { answerSeconds, warningDue } from '../engine/decision-time';
+import type { JournalEvent, Verb } from '../engine/events';
+import { Journal } from '../engine/journal';
+import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../engine/lease';
+import type { RunAnswer } from '../engine/run';
+import { type Decision, decisionStep, fold, type WindowView } from '../engine/window-view';
+import { type Reply, type Request, runVerb } from '../operations/run-verb';
 import type { Screen } from '../report';
-import type { Clock } from '../runbook/clock';
-import { answerSeconds, warningDue } from '../runbook/decision';
-import { exit, messageOf, Stop } from '../runbook/errors';
-import type { JournalEvent, Verb } from '../runbook/events';
-import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../runbook/held';
-import { Journal } from '../runbook/journal';
-import type { RunAnswer } from '../runbook/run';
-import { type Reply, type Request, runVerb } from '../runbook/verbs';
-import { type Decision, decisionStep, fold, type WindowView } from '../runbook/window';
 import type { Answer, Gate } from './gate';
 import { endOf, watch } from './watch';
 

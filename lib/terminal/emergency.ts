@@ -9,12 +9,12 @@ import { makeClients } from '../aws/clients';
 import { EmergencyParameter } from '../aws/emergency';
 import { explain, explainFirst } from '../aws/explain';
 import { isPassing } from '../aws/outcome';
+import { type Clock, SharedClock } from '../base/clock';
+import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
+import { retryMs } from '../engine/journal';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
 import { failureLines } from '../report/messages';
 import { type Style, styleFor, wrap } from '../report/style';
-import { type Clock, SharedClock } from '../runbook/clock';
-import { exit, messageOf, OutcomeUnknown, Stop } from '../runbook/errors';
-import { retryMs } from '../runbook/journal';
 import { confirm } from './gate';
 
 interface Flags {

@@ -1,12 +1,12 @@
 /** The open window of a system, for terminals: to look at it, to watch it, and to leave a note in its journal. */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
-import type { Clock } from '../runbook/clock';
-import type { Operator } from '../runbook/events';
-import { holderOf } from '../runbook/held';
-import { Journal } from '../runbook/journal';
-import type { Request } from '../runbook/verbs';
-import { fold, hourSet, type Series, type WindowView } from '../runbook/window';
+import type { Clock } from '../base/clock';
+import type { Operator } from '../engine/events';
+import { Journal } from '../engine/journal';
+import { holderOf } from '../engine/lease';
+import { fold, hourSet, type Series, type WindowView } from '../engine/window-view';
+import type { Request } from '../operations/run-verb';
 
 export interface OpenWindow {
   readonly journal: Journal;

@@ -1,8 +1,8 @@
 /** Which system a command is about, and who gives it. */
 import { hostname, userInfo } from 'node:os';
 import type { Aws } from '../aws';
-import { exit, Stop } from '../runbook/errors';
-import type { Operator } from '../runbook/events';
+import { exit, Stop } from '../base/errors';
+import type { Operator } from '../engine/events';
 
 /** The system that was named, or the only one there is. */
 export async function whichSystem(aws: Aws, named: string | undefined): Promise<string> {

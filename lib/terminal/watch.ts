@@ -1,11 +1,12 @@
 /** Following somebody else's run, event by event, until it ends. */
+
+import type { Clock } from '../base/clock';
+import { exit } from '../base/errors';
+import type { Verb } from '../engine/events';
+import type { Journal } from '../engine/journal';
+import { fold, type WindowView } from '../engine/window-view';
+import type { Reply } from '../operations/run-verb';
 import type { Screen } from '../report';
-import type { Clock } from '../runbook/clock';
-import { exit } from '../runbook/errors';
-import type { Verb } from '../runbook/events';
-import type { Journal } from '../runbook/journal';
-import type { Reply } from '../runbook/verbs';
-import { fold, type WindowView } from '../runbook/window';
 
 export interface WatchOptions {
   readonly clock: Clock;

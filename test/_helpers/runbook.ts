@@ -1,11 +1,11 @@
 /** A journal in memory, a clock that tests move, and steps over a world of flags. */
 import type { Aws } from '../../lib/aws';
+import type { Clock } from '../../lib/base/clock';
+import type { Operator, Window } from '../../lib/engine/events';
+import { Journal, type JournalStore } from '../../lib/engine/journal';
+import { advance, type RunAnswer, type RunOptions } from '../../lib/engine/run';
+import { done, type Step, todo } from '../../lib/engine/step';
 import type { ColorPart, Manifest, SharedPart } from '../../lib/manifest/schema';
-import type { Clock } from '../../lib/runbook/clock';
-import type { Operator, Window } from '../../lib/runbook/events';
-import { Journal, type JournalStore } from '../../lib/runbook/journal';
-import { advance, type RunAnswer, type RunOptions } from '../../lib/runbook/run';
-import { done, type Step, todo } from '../../lib/runbook/step';
 
 export class MemoryStore implements JournalStore {
   readonly objects = new Map<string, string>();

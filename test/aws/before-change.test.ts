@@ -1,7 +1,7 @@
 import { GetParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import { Aws } from '../../lib/aws';
 import { makeClients } from '../../lib/aws/clients';
-import { Stop } from '../../lib/runbook/errors';
+import { Stop } from '../../lib/base/errors';
 import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 
 let sandbox: TestSandbox;

@@ -1,6 +1,6 @@
 /** What AWS says in one word, as something to do. */
 import { explain } from '../../lib/aws/explain';
-import { Stop } from '../../lib/runbook/errors';
+import { Stop } from '../../lib/base/errors';
 
 const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 

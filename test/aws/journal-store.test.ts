@@ -1,6 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { S3JournalStore } from '../../lib/aws/journal-store';
-import { Journal } from '../../lib/runbook/journal';
+import { Journal } from '../../lib/engine/journal';
 import { clientConfig, sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { operator, TestClock } from '../_helpers/runbook';
 

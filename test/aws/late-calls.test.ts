@@ -1,5 +1,5 @@
 /**
- * A terminal that wakes up after a take-over can still finish the AWS call that was on its way. docs/night.md has a table of
+ * A terminal that wakes up after a take-over can still finish the AWS call that was on its way. docs/operations.md has a table of
  * those calls and why each is harmless; a call that is not in it has not been thought about. That they are harmless is tried by
  * `npm run kill-points -- --path late late-in-rollback`.
  */
@@ -20,7 +20,7 @@ test('every call with which a run changes something is in the table of calls tha
   const operations = changingOperations();
   expect(operations).toContain('SetRulePriorities');
   expect(operations.length).toBeGreaterThan(15);
-  const table = text('docs/night.md')
+  const table = text('docs/operations.md')
     .split('\n')
     .filter((line) => line.startsWith('| '))
     .map((line) => line.split('|')[1]);

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { PutParameterCommand } from '@aws-sdk/client-ssm';
 import { makeClients } from '../../lib/aws/clients';
 import { mutate } from '../../lib/aws/outcome';
-import { OutcomeUnknown } from '../../lib/runbook/errors';
+import { OutcomeUnknown } from '../../lib/base/errors';
 
 test('a wire that swallows everything is a lost answer, and holds nobody for ever', async () => {
   const hole = createServer((socket) => socket.on('error', () => undefined).resume());

@@ -3,9 +3,9 @@
  * policy says. Everything is real but the hours, which are told to the look as they would be when it comes.
  */
 import { makeAws } from '../../lib/aws';
-import { type Clock, wallClock } from '../../lib/runbook/clock';
-import type { JournalEvent } from '../../lib/runbook/events';
-import { type Reply, type Request, runVerb } from '../../lib/runbook/verbs';
+import { type Clock, wallClock } from '../../lib/base/clock';
+import type { JournalEvent } from '../../lib/engine/events';
+import { type Reply, type Request, runVerb } from '../../lib/operations/run-verb';
 import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { makeAws } from '../../lib/aws';
-import type { JournalEvent } from '../../lib/runbook/events';
+import type { JournalEvent } from '../../lib/engine/events';
 import { clean, type Run, root } from '../windows/bad-input/script';
 import { makeWorld, type World } from '../windows/bad-input/world';
 

@@ -1,6 +1,6 @@
-import { fingerprint } from '../../lib/postgres/compare';
-import { type Db, ident } from '../../lib/postgres/connect';
-import { plainColumns, readTables } from '../../lib/postgres/tables';
+import { type Db, ident } from '../../lib/postgres/connection/connect';
+import { plainColumns, readTables } from '../../lib/postgres/connection/tables';
+import { fingerprint } from '../../lib/postgres/verification/compare';
 
 /** Every row of every table of ours and the user's, the marker aside, and where every sequence stands. */
 export async function everything(db: Db): Promise<Record<string, unknown>> {

@@ -1,7 +1,8 @@
 /** The servers of these tests, with users as RDS has them: a superuser nobody logs in as, and a master user who is none. */
-import { type Address, type ConnectOptions, connect, type Db, type Login } from '../../lib/postgres/connect';
-import type { Roles } from '../../lib/postgres/roles';
-import { ensureUser, prepareRoles } from '../../lib/postgres/roles';
+
+import type { Roles } from '../../lib/postgres/access/roles';
+import { ensureUser, prepareRoles } from '../../lib/postgres/access/roles';
+import { type Address, type ConnectOptions, connect, type Db, type Login } from '../../lib/postgres/connection/connect';
 import { startServer as startTestServer, type TestServer, type TestServerOptions } from '../_helpers/postgres';
 
 export const database = 'video';

@@ -1,6 +1,6 @@
+import { exit, Stop } from '../../lib/base/errors';
 import { eventText, failureLines, replyLines } from '../../lib/report/messages';
 import { dateTime, duration } from '../../lib/report/style';
-import { exit, Stop } from '../../lib/runbook/errors';
 import { colored, Night, plain, screen } from './night';
 
 test('a verb that stopped says what happened, what the world looks like, and what to type', () => {

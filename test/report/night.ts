@@ -1,8 +1,9 @@
 /** A journal to draw: windows of the video system, event by event. */
+
+import type { EventBody, JournalEvent, PlannedStep, Verb, Window } from '../../lib/engine/events';
+import { fold, type WindowView } from '../../lib/engine/window-view';
 import type { Manifest } from '../../lib/manifest/schema';
 import type { Style } from '../../lib/report/style';
-import type { EventBody, JournalEvent, PlannedStep, Verb, Window } from '../../lib/runbook/events';
-import { fold, type WindowView } from '../../lib/runbook/window';
 
 export const plain: Style = { paint: (_format, text) => text, columns: 80, rows: 60, timeZone: 'UTC' };
 /** Colors as words, to be seen in a literal. */

@@ -1,5 +1,5 @@
+import { Stop } from '../../lib/base/errors';
 import { makeOutput } from '../../lib/report';
-import { Stop } from '../../lib/runbook/errors';
 import { ana, cutover, Night, w3 } from './night';
 
 const esc = '\u001b';

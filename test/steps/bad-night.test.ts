@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { zipSync } from 'fflate';
-import { compareTables } from '../../lib/postgres/compare';
-import type { JournalEvent } from '../../lib/runbook/events';
+import type { JournalEvent } from '../../lib/engine/events';
+import { compareTables } from '../../lib/postgres/verification/compare';
 import { feedLevel, feedStarted, feedStopped, slotMade } from '../../lib/steps/feed';
 import { drained, fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
@@ -151,7 +151,7 @@ describe('the runner function, in a machine whose clock is wrong', () => {
       await world.sandbox.call('ssm', 'PutParameter', parameter);
     }
     const { outputFiles } = await build({
-      ...{ entryPoints: [join(__dirname, '../../lib/runbook/runner.lambda.ts')], bundle: true, write: false },
+      ...{ entryPoints: [join(__dirname, '../../lib/operations/runner.lambda.ts')], bundle: true, write: false },
       ...{ platform: 'node', target: 'node20', format: 'cjs', external: ['pg-native', '@aws-sdk/*'], logLevel: 'error' },
     });
     await world.sandbox.call('lambda', 'CreateFunction', {

@@ -1,6 +1,6 @@
 /** Real steps whose calls get no answer: what is done once is done once, and what nobody can know ends in exit code 7. */
-import type { Context } from '../../lib/runbook/context';
-import type { Step } from '../../lib/runbook/step';
+import type { Context } from '../../lib/engine/context';
+import type { Step } from '../../lib/engine/step';
 import { fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStopped } from '../../lib/steps/workers';

@@ -1,7 +1,7 @@
 /** The preflight as a stage makes it: what RDS and Secrets Manager say beside what the servers do. */
 import type { Aws } from '../../lib/aws';
+import type { Context } from '../../lib/engine/context';
 import type { Manifest } from '../../lib/manifest/schema';
-import type { Context } from '../../lib/runbook/context';
 import { preflightPassed } from '../../lib/steps/preflight';
 import { manifest as modelled } from '../_helpers/runbook';
 import { database, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';

@@ -1,5 +1,5 @@
 import type { Aws } from '../../lib/aws';
-import type { Context } from '../../lib/runbook/context';
+import type { Context } from '../../lib/engine/context';
 import { finalSnapshot, stackDeleted } from '../../lib/steps/remove';
 import { madeFor } from '../../lib/steps/world';
 import { TestClock, window } from '../_helpers/runbook';

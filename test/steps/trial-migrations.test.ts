@@ -1,11 +1,11 @@
 /** A trial whose migrations outlast the runner: each invocation is a fresh process that knows the journal and the copy. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Aws } from '../../lib/aws';
-import type { Db } from '../../lib/postgres/connect';
-import { migrationsAllowed } from '../../lib/postgres/fence';
-import { prepareLocks } from '../../lib/postgres/rewrites';
-import { type Clock, wallClock } from '../../lib/runbook/clock';
-import type { RunAnswer } from '../../lib/runbook/run';
+import { type Clock, wallClock } from '../../lib/base/clock';
+import type { RunAnswer } from '../../lib/engine/run';
+import { migrationsAllowed } from '../../lib/postgres/access/fence';
+import type { Db } from '../../lib/postgres/connection/connect';
+import { prepareLocks } from '../../lib/postgres/schema/rewrites';
 import { migrationsTried } from '../../lib/steps/trial-migrations';
 import { manifest, Rig } from '../_helpers/runbook';
 import { database, master, migrator, prepareUsers, type Server, startServer, stopServers } from '../postgres/servers';

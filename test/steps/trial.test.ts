@@ -1,9 +1,9 @@
-import type { EventBody, JournalEvent } from '../../lib/runbook/events';
-import { fold } from '../../lib/runbook/window';
-import { planCutover } from '../../lib/steps/cutover';
-import { planStage } from '../../lib/steps/stage';
-import { planTeardown } from '../../lib/steps/teardown';
-import { planUndo } from '../../lib/steps/undo';
+import type { EventBody, JournalEvent } from '../../lib/engine/events';
+import { fold } from '../../lib/engine/window-view';
+import { planCutover } from '../../lib/plans/cutover';
+import { planStage } from '../../lib/plans/stage';
+import { planTeardown } from '../../lib/plans/teardown';
+import { planUndo } from '../../lib/plans/undo';
 import type { World } from '../../lib/steps/world';
 import { manifest, operator, window } from '../_helpers/runbook';
 

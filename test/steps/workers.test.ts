@@ -1,6 +1,7 @@
 /** Workers that a run had begun to start when it died. */
+
+import type { Context } from '../../lib/engine/context';
 import type { Manifest } from '../../lib/manifest/schema';
-import type { Context } from '../../lib/runbook/context';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
 import { manifest as plain, TestClock } from '../_helpers/runbook';
 

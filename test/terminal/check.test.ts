@@ -1,8 +1,8 @@
 import type { Aws } from '../../lib/aws';
+import { wallClock } from '../../lib/base/clock';
+import type { CheckReport } from '../../lib/operations/health-check';
 import { makeOutput } from '../../lib/report';
-import type { CheckReport } from '../../lib/runbook/check';
-import { wallClock } from '../../lib/runbook/clock';
-import { showCheck } from '../../lib/terminal/look';
+import { showCheck } from '../../lib/terminal/show';
 import { manifest, operator } from '../_helpers/runbook';
 
 const at = '2026-11-21T02:00:00.000Z';

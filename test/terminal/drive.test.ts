@@ -1,10 +1,10 @@
 import type { Aws } from '../../lib/aws';
-import { exit, Stop } from '../../lib/runbook/errors';
-import type { JournalEvent } from '../../lib/runbook/events';
-import { advance, type RunOptions } from '../../lib/runbook/run';
-import type { Step } from '../../lib/runbook/step';
-import { answerGate, type Reply, type Request } from '../../lib/runbook/verbs';
-import { fold } from '../../lib/runbook/window';
+import { exit, Stop } from '../../lib/base/errors';
+import type { JournalEvent } from '../../lib/engine/events';
+import { advance, type RunOptions } from '../../lib/engine/run';
+import type { Step } from '../../lib/engine/step';
+import { fold } from '../../lib/engine/window-view';
+import { answerGate, type Reply, type Request } from '../../lib/operations/run-verb';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
 import { extend } from '../../lib/terminal/open-window';
 import { watch } from '../../lib/terminal/watch';

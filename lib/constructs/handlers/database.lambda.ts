@@ -5,9 +5,9 @@
  */
 import { makeClients } from '../../aws/clients';
 import { ColorDatabase } from '../../aws/color-database';
-import { connect } from '../../postgres/connect';
-import { ensureUser, prepareRoles } from '../../postgres/roles';
-import { withHost } from '../../steps/reads-from';
+import { ensureUser, prepareRoles } from '../../postgres/access/roles';
+import { connect } from '../../postgres/connection/connect';
+import { withHost } from '../../steps/database-host';
 import { databaseSchema } from '../properties';
 import { customResource } from './respond';
 

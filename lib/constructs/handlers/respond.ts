@@ -4,7 +4,7 @@
  */
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import type { z } from 'zod';
-import { Stop } from '../../runbook/errors';
+import { Stop } from '../../base/errors';
 
 export interface Answer {
   /** Another id than before makes CloudFormation delete the resource with the old one. */

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { exit } from '../../../lib/runbook/errors';
+import { exit } from '../../../lib/base/errors';
 import { bundleCommand } from '../../../scripts/bundle';
 import { type DatabaseBench, measureDatabase, type Part, parts, quick, usual } from '../lib/bench/database';
 import { countSwitchCalls } from '../lib/bench/switch-calls';

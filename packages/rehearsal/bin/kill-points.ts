@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { exit } from '../../../lib/runbook/errors';
+import { exit } from '../../../lib/base/errors';
 import { walkPath } from '../lib/kill-points/kill-points';
 import { paths } from '../lib/kill-points/scenarios';
 import { makeBaseline, soakSpeed } from '../lib/test-system/baseline';

@@ -5,7 +5,7 @@ import { createWriteStream, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { exit } from '../../../lib/runbook/errors';
+import { exit } from '../../../lib/base/errors';
 import { bundleCommand } from '../../../scripts/bundle';
 import { RehearsalFailed, rehearse } from '../lib/rehearsal/rehearse';
 import { rehearsalTable } from '../lib/rehearsal/table';

@@ -6,7 +6,7 @@ import { createWriteStream, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { exit } from '../../../lib/runbook/errors';
+import { exit } from '../../../lib/base/errors';
 import { bundleCommand } from '../../../scripts/bundle';
 import { endLines, repeatCommand, runLine } from '../lib/soak/screen';
 import { soak } from '../lib/soak/soak';

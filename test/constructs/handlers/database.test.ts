@@ -1,7 +1,7 @@
 import { handler } from '../../../lib/constructs/handlers/database.lambda';
 import { handler as source } from '../../../lib/constructs/handlers/source.lambda';
 import { roleNames } from '../../../lib/constructs/names';
-import { connect } from '../../../lib/postgres/connect';
+import { connect } from '../../../lib/postgres/connection/connect';
 import { type Bench, startBench } from './balancer';
 import { CloudFormation } from './cloudformation';
 

@@ -4,21 +4,21 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { bridge, bridgeScript, restoreRules, unbridge } from '../../../../lib/postgres/bridge';
-import { readCatalog } from '../../../../lib/postgres/catalog';
-import { classify } from '../../../../lib/postgres/classify';
-import { compareTables } from '../../../../lib/postgres/compare';
-import type { Db } from '../../../../lib/postgres/connect';
-import { copyTables, pauseFeed, resumeFeed, settleFeed } from '../../../../lib/postgres/feed';
-import { endWriters, fence, openTo, proveFenced } from '../../../../lib/postgres/fence';
-import { footprint, shipFootprint } from '../../../../lib/postgres/footprint';
-import { mapping } from '../../../../lib/postgres/mapping';
-import { markerRoundTrip, readMarker, writeMarker } from '../../../../lib/postgres/marker';
-import { keepMoment, prove } from '../../../../lib/postgres/prove';
-import { allowMigrations, forbidMigrations } from '../../../../lib/postgres/roles';
-import { advanceSequences } from '../../../../lib/postgres/sequences';
-import { stopFeed } from '../../../../lib/postgres/subscription';
-import { percentile } from '../../../../lib/runbook/estimates';
+import { percentile } from '../../../../lib/engine/estimates';
+import { endWriters, fence, openTo, proveFenced } from '../../../../lib/postgres/access/fence';
+import { allowMigrations, forbidMigrations } from '../../../../lib/postgres/access/roles';
+import type { Db } from '../../../../lib/postgres/connection/connect';
+import { copyTables, pauseFeed, resumeFeed, settleFeed } from '../../../../lib/postgres/replication/feed';
+import { markerRoundTrip, readMarker, writeMarker } from '../../../../lib/postgres/replication/marker';
+import { advanceSequences } from '../../../../lib/postgres/replication/sequences';
+import { stopFeed } from '../../../../lib/postgres/replication/subscription';
+import { bridge, bridgeScript, restoreRules, unbridge } from '../../../../lib/postgres/schema/bridge';
+import { readCatalog } from '../../../../lib/postgres/schema/catalog';
+import { classify } from '../../../../lib/postgres/schema/classify';
+import { mapping } from '../../../../lib/postgres/schema/mapping';
+import { compareTables } from '../../../../lib/postgres/verification/compare';
+import { keepMoment, prove } from '../../../../lib/postgres/verification/equality';
+import { footprint, shipFootprint } from '../../../../lib/postgres/verification/footprint';
 import { blue, client, firstForm, green, migrations, migrator, name, Place, roles, type Side, secondForm, settings } from './pair';
 import { Writers, type WrittenIds } from './writers';
 

@@ -2,7 +2,7 @@
  * The time around a switch in which no write was acknowledged to anybody, taken apart by the journal: a step's part goes
  * from the end of the one before it to its own end, so that the parts add up to the whole.
  */
-import type { JournalEvent } from '../../../../lib/runbook/events';
+import type { JournalEvent } from '../../../../lib/engine/events';
 
 /** Milliseconds since the epoch. */
 export interface Span {

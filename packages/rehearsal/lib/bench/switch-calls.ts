@@ -1,8 +1,8 @@
 /** How many AWS calls the switch itself takes: the steps that move rules, on load balancers with few and with many applications. */
 import { makeAws } from '../../../../lib/aws';
-import type { Context } from '../../../../lib/runbook/context';
-import { inFront } from '../../../../lib/steps/in-front';
+import type { Context } from '../../../../lib/engine/context';
 import { maintenanceInFront, maintenanceParked } from '../../../../lib/steps/maintenance';
+import { inFront } from '../../../../lib/steps/traffic';
 import { type RunningSandbox, startSandbox, type WireCall } from '../../../sandbox/lib/server';
 import { rulesWorld } from './rules-world';
 

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { percentile } from '../../../../lib/runbook/estimates';
+import { percentile } from '../../../../lib/engine/estimates';
 import { type RunningSandbox, startSandbox } from '../../../sandbox/lib/server';
 import { type CountingProxy, countingProxy } from './counting-proxy';
 import { type RulesWorld, rulesWorld } from './rules-world';

@@ -3,9 +3,9 @@
  * another person each time: every point is killed once, in the time of one verb and a resume for each point.
  */
 import { randomUUID } from 'node:crypto';
-import { type Clock, wallClock } from '../../../../lib/runbook/clock';
-import { type Reply, type Request, runVerb } from '../../../../lib/runbook/verbs';
-import { leaseSeconds } from '../../../../lib/runbook/window';
+import { type Clock, wallClock } from '../../../../lib/base/clock';
+import { leaseSeconds } from '../../../../lib/engine/window-view';
+import { type Reply, type Request, runVerb } from '../../../../lib/operations/run-verb';
 import type { Call } from './call-gate';
 import { Life } from './simulated-process';
 

@@ -7,7 +7,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type Aws, makeAws } from '../../../../lib/aws';
-import type { Clock } from '../../../../lib/runbook/clock';
+import type { Clock } from '../../../../lib/base/clock';
 import { awsCall, type Call, sqlCall } from './call-gate';
 
 /** Asked at every call that changes something, before it is sent and after its answer has come. */

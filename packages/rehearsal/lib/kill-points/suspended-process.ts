@@ -2,9 +2,9 @@
  * Terminals that fall asleep with a call on its way, are taken over, and wake up: the call arrives late, in a window that
  * others have gone on with. What each of them still did is counted, and how it ended.
  */
-import type { Clock } from '../../../../lib/runbook/clock';
-import type { Reply } from '../../../../lib/runbook/verbs';
-import { leaseSeconds } from '../../../../lib/runbook/window';
+import type { Clock } from '../../../../lib/base/clock';
+import { leaseSeconds } from '../../../../lib/engine/window-view';
+import type { Reply } from '../../../../lib/operations/run-verb';
 import { type Asked, Command, type MovableClock, nameOf, type Point } from './kill-run';
 
 /** One that woke up. */

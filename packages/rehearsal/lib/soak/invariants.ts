@@ -1,6 +1,6 @@
 /**
  * What must hold whatever happens on a night, judged without the toolkit: looked at all the time while a window runs, and
- * at its stations. Shares no code with what it judges (test/soak/independent.test.ts).
+ * at its stations. Shares no code with what it judges (packages/rehearsal/test/soak/independent.test.ts).
  */
 import { type ColorFacts, Eyes, type Facts, type Instance, type Rule } from './observer';
 

@@ -1,6 +1,6 @@
 /**
  * Eyes of our own: plain HTTP to the sandbox and a plain PostgreSQL client. Nothing here is shared with the toolkit, so
- * that a mistake of the toolkit cannot hide itself (test/soak/independent.test.ts keeps it so).
+ * that a mistake of the toolkit cannot hide itself (packages/rehearsal/test/soak/independent.test.ts keeps it so).
  */
 import { Client } from 'pg';
 

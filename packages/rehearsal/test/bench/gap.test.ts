@@ -1,4 +1,4 @@
-import type { JournalEvent } from '../../../../lib/runbook/events';
+import type { JournalEvent } from '../../../../lib/engine/events';
 import { longestWithout, takeApart } from '../../lib/bench/gap';
 
 const at = (ms: number): string => new Date(1_000_000 + ms).toISOString();

@@ -8,7 +8,7 @@ import type {
   TagSpecification,
 } from '@aws-sdk/client-ec2';
 import { AwsError, type Handler } from '../../service';
-import { matches, type Row, type Rows } from './rows';
+import { matches, type Row, type Rows } from './tables';
 
 export function createGroup(
   rows: Rows,

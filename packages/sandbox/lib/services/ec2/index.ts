@@ -4,7 +4,7 @@ import { groupHandlers } from './groups';
 import { gatewayHandlers, vpcHandlers } from './network';
 import { otherHandlers } from './others';
 import { routeHandlers } from './routes';
-import { Rows, tagHandlers } from './rows';
+import { Rows, tagHandlers } from './tables';
 
 export const ec2 = (sandbox: Sandbox): Service => {
   const rows = new Rows(sandbox);

@@ -13,7 +13,7 @@ import { AwsError, type Handler } from '../../service';
 import { contains, overlaps } from './cidr';
 import { createGroup } from './groups';
 import { createTable } from './routes';
-import type { Row, Rows } from './rows';
+import type { Row, Rows } from './tables';
 
 export const ZONES = ['a', 'b', 'c'];
 

@@ -6,7 +6,7 @@ import type {
   ModifyVpcEndpointRequest,
 } from '@aws-sdk/client-ec2';
 import type { Handler } from '../../service';
-import type { Rows } from './rows';
+import type { Rows } from './tables';
 
 export function otherHandlers(rows: Rows): Record<string, Handler> {
   const { sandbox } = rows;

@@ -1,7 +1,7 @@
 /** Route tables, their routes, and which subnets use them. */
 import type { CreateRouteRequest, CreateRouteTableRequest, DeleteRouteRequest, TagSpecification } from '@aws-sdk/client-ec2';
 import { AwsError, type Handler } from '../../service';
-import type { Row, Rows } from './rows';
+import type { Row, Rows } from './tables';
 
 export function createTable(rows: Rows, vpcId: string, main: boolean, tagging?: TagSpecification[]): Row {
   const vpc = rows.get('Vpcs', vpcId);

@@ -1,7 +1,7 @@
 /** Clusters: their operations. */
 import type * as Sdk from '@aws-sdk/client-ecs';
 import { AwsError } from '../../service';
-import { type ClusterRow, clusterOf, type EcsTables, pageOf, shortName } from './rows';
+import { type ClusterRow, clusterOf, type EcsTables, pageOf, shortName } from './tables';
 
 export const clusterHandlers = (tables: EcsTables) => {
   const show = (row: ClusterRow): Sdk.Cluster => {

@@ -1,6 +1,6 @@
 /** Deployments of a service. */
 import type { NetworkConfiguration } from '@aws-sdk/client-ecs';
-import type { DeploymentRow, EcsTables, ServiceRow } from './rows';
+import type { DeploymentRow, EcsTables, ServiceRow } from './tables';
 
 /** Puts a new deployment in front; the one before it is ACTIVE until its tasks are gone. */
 export function newDeployment(

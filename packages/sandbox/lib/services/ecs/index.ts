@@ -1,9 +1,9 @@
 /** Elastic Container Service on Fargate: tasks are processes on this machine. What is served: docs/sandbox/ecs.md. */
 import type { Sandbox, Service } from '../../service';
 import { clusterHandlers } from './clusters';
-import type { ClusterRow, EcsTables, ServiceRow, TaskDefinitionRow, TaskRow } from './rows';
 import { keyOf, Scheduler } from './scheduler';
 import { serviceHandlers } from './services';
+import type { ClusterRow, EcsTables, ServiceRow, TaskDefinitionRow, TaskRow } from './tables';
 import { tagHandlers } from './tags';
 import { taskDefinitionHandlers } from './task-definitions';
 import { TaskLife } from './task-life';

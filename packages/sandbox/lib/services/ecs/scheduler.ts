@@ -2,7 +2,7 @@
 import type { Task } from '@aws-sdk/client-ecs';
 import { newDeployment } from './deployments';
 import { nextMove } from './rollout';
-import { type DeploymentRow, type EcsTables, findTaskDefinition, type ServiceRow, saveService, shortName, type TaskRow } from './rows';
+import { type DeploymentRow, type EcsTables, findTaskDefinition, type ServiceRow, saveService, shortName, type TaskRow } from './tables';
 import type { TaskLife } from './task-life';
 
 /** What a process does at its start takes real time, whatever the speed: no target is judged before. */

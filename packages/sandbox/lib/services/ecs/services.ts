@@ -2,6 +2,7 @@
 import type * as Sdk from '@aws-sdk/client-ecs';
 import { AwsError } from '../../service';
 import { newDeployment } from './deployments';
+import { keyOf, type Scheduler } from './scheduler';
 import {
   activeTaskDefinition,
   clusterOf,
@@ -15,8 +16,7 @@ import {
   shortName,
   type TaskDefinitionRow,
   type TaskRow,
-} from './rows';
-import { keyOf, type Scheduler } from './scheduler';
+} from './tables';
 
 const waiting = new Set(['PROVISIONING', 'PENDING']);
 

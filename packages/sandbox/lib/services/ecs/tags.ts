@@ -1,7 +1,7 @@
 /** Tags of everything the service holds. */
 import type * as Sdk from '@aws-sdk/client-ecs';
 import { AwsError } from '../../service';
-import { type EcsTables, saveService, shortName } from './rows';
+import { type EcsTables, saveService, shortName } from './tables';
 
 export const tagHandlers = (tables: EcsTables) => {
   const tagsOf = (arn: string | undefined): { tags: Sdk.Tag[]; save: (tags: Sdk.Tag[]) => void } => {

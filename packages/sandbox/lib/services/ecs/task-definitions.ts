@@ -1,6 +1,6 @@
 /** Task definitions: families of numbered revisions. */
 import type * as Sdk from '@aws-sdk/client-ecs';
-import { clientError, type EcsTables, findTaskDefinition, pageOf, type TaskDefinitionRow } from './rows';
+import { clientError, type EcsTables, findTaskDefinition, pageOf, type TaskDefinitionRow } from './tables';
 
 export const taskDefinitionHandlers = (tables: EcsTables) => ({
   RegisterTaskDefinition(input: Sdk.RegisterTaskDefinitionRequest): Sdk.RegisterTaskDefinitionResponse {

@@ -9,7 +9,7 @@ import { imageFolder, resolveCommand, StartError } from '../../tasks/image';
 import { TaskProcess } from '../../tasks/process';
 import { readSecrets } from '../../tasks/secrets';
 import { type LogWriter, openLog } from '../logs';
-import { type EcsTables, findTaskDefinition, invalid, type ServiceRow, shortName, type TaskDefinitionRow, type TaskRow } from './rows';
+import { type EcsTables, findTaskDefinition, invalid, type ServiceRow, shortName, type TaskDefinitionRow, type TaskRow } from './tables';
 
 /** AWS seconds a Fargate task needs: until its network is there, and until its image is. */
 const provisioning = 10;

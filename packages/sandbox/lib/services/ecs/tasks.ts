@@ -1,7 +1,7 @@
 /** Tasks: their operations. */
 import type * as Sdk from '@aws-sdk/client-ecs';
 import { AwsError } from '../../service';
-import { activeTaskDefinition, clusterOf, type EcsTables, invalid, pageOf, shortName, type TaskRow } from './rows';
+import { activeTaskDefinition, clusterOf, type EcsTables, invalid, pageOf, shortName, type TaskRow } from './tables';
 import type { TaskLife } from './task-life';
 
 export const taskHandlers = (tables: EcsTables, life: TaskLife) => {

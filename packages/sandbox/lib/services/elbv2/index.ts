@@ -2,8 +2,8 @@
 import type { Sandbox, Service } from '../../service';
 import { listenerHandlers } from './listeners';
 import { loadBalancerHandlers } from './load-balancers';
-import type { Elbv2, ListenerRow, LoadBalancerRow, RuleRow, TargetGroupRow, TargetRow } from './rows';
 import { ruleHandlers } from './rules';
+import type { Elbv2, ListenerRow, LoadBalancerRow, RuleRow, TargetGroupRow, TargetRow } from './tables';
 import { tagHandlers } from './tags';
 import { targetGroupHandlers } from './target-groups';
 import { restoreTarget, targetHandlers } from './targets';

@@ -2,7 +2,7 @@
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError } from '../../service';
 import { deleteListenerRow } from './listeners';
-import { attributeList, chosen, type Elbv2, type LoadBalancerRow, loadBalancerOf, page, setAttributes } from './rows';
+import { attributeList, chosen, type Elbv2, type LoadBalancerRow, loadBalancerOf, page, setAttributes } from './tables';
 
 /** AWS seconds from `provisioning` to `active`. */
 const provisioning = 120;

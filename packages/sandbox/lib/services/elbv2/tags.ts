@@ -1,6 +1,6 @@
 /** Tags of everything the service holds. */
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
-import { type Elbv2, listenerOf, loadBalancerOf, ruleOf, targetGroupOf } from './rows';
+import { type Elbv2, listenerOf, loadBalancerOf, ruleOf, targetGroupOf } from './tables';
 
 export const tagHandlers = (elbv2: Elbv2) => {
   const tagsOf = (arn: string): { tags: Sdk.Tag[]; save: (tags: Sdk.Tag[]) => void } => {

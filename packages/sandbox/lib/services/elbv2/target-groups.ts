@@ -11,7 +11,7 @@ import {
   type TargetGroupRow,
   targetGroupOf,
   targetKey,
-} from './rows';
+} from './tables';
 import { loadBalancersOf } from './validate';
 
 const defaults = {

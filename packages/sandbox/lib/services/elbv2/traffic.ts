@@ -2,8 +2,8 @@
 import { Listener } from '../../balancer/listener';
 import { Route, targetGroupsOf } from '../../balancer/routes';
 import { TargetGroup } from '../../balancer/target-group';
-import type { Elbv2, TargetGroupRow } from './rows';
-import { rulesOf } from './rows';
+import type { Elbv2, TargetGroupRow } from './tables';
+import { rulesOf } from './tables';
 
 /** AWS seconds until the load balancer's nodes follow a change of rules. AWS publishes no figure; readers must not assume zero. */
 const propagation = 2;

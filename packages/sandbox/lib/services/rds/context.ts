@@ -6,7 +6,7 @@ import type { Engine } from './engine';
 import { instanceNotFound, invalidState, snapshotNotFound } from './errors';
 import type { Instance, Records, Snapshot } from './records';
 import { shownInstance } from './shape';
-import type { Works } from './works';
+import type { Works } from './workflows';
 
 export interface Context {
   readonly sandbox: Sandbox;

@@ -1,21 +1,21 @@
 /** RDS for PostgreSQL, with a real PostgreSQL server behind every instance. */
 import type { Sandbox, Service } from '../../service';
 import type { Context } from './context';
+import { moreHandlers } from './describe';
 import { Engine } from './engine';
+import { strikesOf } from './faults';
 import { instanceHandlers } from './instances';
 import { startMetrics } from './metrics';
-import { strikesOf } from './mishaps';
 import { modifyHandlers } from './modify';
-import { moreHandlers } from './more';
 import { parameterGroupHandlers } from './parameter-groups';
 import { recordsOf } from './records';
 import { replicaHandlers } from './replicas';
 import { snapshotHandlers } from './snapshots';
 import { subnetGroupHandlers } from './subnet-groups';
-import { Works } from './works';
+import { Works } from './workflows';
 
 export { removeDatabaseFiles } from './engine';
-export { durations } from './works';
+export { durations } from './workflows';
 
 export const rds = (sandbox: Sandbox): Service => {
   const records = recordsOf(sandbox);

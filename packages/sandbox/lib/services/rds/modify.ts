@@ -8,7 +8,7 @@ import { firstBackup, managedSecret } from './instances';
 import { groupFor } from './parameter-groups';
 import type { Changes, Instance, Work } from './records';
 import { scramVerifier } from './roles';
-import { durations } from './works';
+import { durations } from './workflows';
 
 export const modifyHandlers = (context: Context) => ({
   ModifyDBInstance: async (input: ModifyDBInstanceMessage): Promise<ModifyDBInstanceResult> => {

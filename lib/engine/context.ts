@@ -1,0 +1,37 @@
+/** What a step may use. Everything that reads time, the world or the network is in here, so a test can hand in its own. */
+import type { Aws } from '../aws';
+import type { Clock } from '../base/clock';
+import type { Color, ColorPart, Manifest } from '../manifest/schema';
+import type { Db } from '../postgres/connection/connect';
+import type { Facts, Window } from './events';
+import type { WindowView } from './window-view';
+
+export interface Context {
+  readonly window: Window;
+  readonly manifest: Manifest;
+  readonly view: WindowView;
+  readonly aws: Aws;
+  readonly clock: Clock;
+  readonly acceptLoss: boolean;
+  /** Ids of differences that a rollback would lose, accepted by the operator. */
+  readonly acceptedLosses: readonly string[];
+  /** How long the current step has been under way, over all invocations of this series; no clock that is set makes it jump. */
+  waitedMs(): number;
+  /** The master user's connection to an instance, opened once per invocation. */
+  database(instance: string): Promise<Db>;
+  /** A connection of its own, for what lives in one: a kept snapshot. Closed with the invocation. */
+  connection(instance: string): Promise<Db>;
+  /** What a confirmed step left behind. @throws Error when it left nothing: the plan's order is wrong */
+  facts(step: string): Facts;
+  /** Ends the window in the journal. */
+  closeWindow(outcome: string): Promise<void>;
+  /** For people, about what is going on inside the current step: a line, or several. `share`: how much of it is done, from 0 to 1. */
+  progress(text: string, share?: number): Promise<void>;
+}
+
+/** A color's part of the manifest. @throws Error when its stack has not been deployed */
+export function colorPart(manifest: Manifest, color: Color): ColorPart {
+  const part = manifest[color];
+  if (!part) throw new Error(`the ${color} stack has not been deployed`);
+  return part;
+}

@@ -1,0 +1,139 @@
+/**
+ * A schedule looks at an open window every few minutes. While nobody works on it, between stage and cutover and in the hold, it
+ * looks at the feed; what is seen becomes a note in the journal, so it never takes the window from anybody. In the night it looks
+ * whether the decision time has passed with nobody there (unanswered.ts).
+ */
+import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
+import { messageOf } from '../base/errors';
+import { Connections } from '../engine/connections';
+import { decide as decisionFor } from '../engine/decision-time';
+import type { HoldSeen, JournalEvent } from '../engine/events';
+import { Journal } from '../engine/journal';
+import { type Left, leftAlone, unansweredRun } from '../engine/unattended-decision';
+import { fold, type WindowView } from '../engine/window-view';
+import { feedName } from '../postgres/replication/subscription';
+import type { Catalog } from '../postgres/schema/catalog';
+import { lookAtFeed, possibleUntil } from '../postgres/verification/feed-look';
+import { watchName } from '../steps/schedule';
+import { forkOf } from '../steps/world';
+import { type Hands, holdEndsAt, observeWorld, type Reply, type Request, rollbackFrom, runVerb } from './run-verb';
+
+/** A feed that lives is noted this often; one that does not, at every look. Every note is read by every run of the window. */
+const quietMs = 3_600_000;
+const noisyMs = 240_000;
+
+/**
+ * `staged`, `open`: the feed should live, whatever became of the last run. `none`: it is not there yet, or a verb has it stopped or is
+ * about to. `over`: nobody needs it any more.
+ */
+export function watchPhase({ closed, series, begun, facts, manifest }: WindowView): 'staged' | 'open' | 'none' | 'over' {
+  if (closed !== undefined || begun('teardown', 'feed.remove') || series.rollback?.ended === 'finished') return 'over';
+  if (forkOf({ manifest }) === 'window') return 'none';
+  if (begun('stage', 'undo.trial') || begun('rollback', 'feed.stop')) return 'none';
+  if (begun('cutover', 'database.open')) return 'open';
+  // from the fence on production writes nothing that could be missed.
+  if (begun('cutover', 'database.fence') || begun('cutover', 'feed.pause')) return 'none';
+  return facts('fork.feed') ? 'staged' : 'none';
+}
+
+/** One look; answers as a verb does. A watch with nothing left to watch takes itself away. */
+export async function watchHold(request: Request, hands: Hands): Promise<Reply> {
+  const { aws, clock } = hands;
+  const { manifest } = await aws.settings.manifest(request.system);
+  const store = aws.journal(manifest.shared.journalBucket, request.system);
+  const journal = new Journal(store, request.window ?? '', clock, randomUUID);
+  await journal.refresh();
+  const view = fold(journal.events);
+  const phase = view ? watchPhase(view) : 'over';
+  if (!view || phase === 'over') {
+    const { schedule, system } = manifest.shared;
+    await aws.schedules.remove(schedule.group, watchName({ system, name: request.window ?? '' }));
+    return { state: 'finished' };
+  }
+  const left = leftAlone(await decided(view, aws), journal.events, clock.now());
+  if (left) return decide(left, request, hands, journal, view);
+  if (phase === 'none') return { state: 'finished', window: view.name };
+  const last = lastSeen(journal.events);
+  const connections = new Connections(aws, view.manifest);
+  try {
+    const seen = await lookNow(view, phase, connections, last, clock.now());
+    if (isNews(seen, last, clock.now())) await journal.note(request.run, request.by, seen);
+  } finally {
+    await connections.end();
+  }
+  return { state: 'finished', window: view.name };
+}
+
+/** With its decision time, where an hour was set and no run has worked it out since: the last terminal may have gone with it. */
+async function decided(view: WindowView, aws: Aws): Promise<WindowView> {
+  const { upBy, current } = view;
+  if (!upBy || upBy.decision || current?.verb !== 'cutover' || !view.window.from) return view;
+  return { ...view, upBy: { ...upBy, decision: decisionFor(upBy.upBy, rollbackFrom(await observeWorld(aws, view))) } };
+}
+
+/** Does what the policy says where the decision time has passed with nobody there. */
+async function decide(left: Left, { system, run, by }: Request, hands: Hands, journal: Journal, view: WindowView): Promise<Reply> {
+  if (left.do === 'hold') {
+    const why = 'nobody was there at the decision time; the policy is to hold: nothing goes on by itself';
+    await journal.note(run, by, { type: 'decision.unanswered', upBy: left.upBy, does: 'hold', why });
+    return { state: 'finished', window: view.name };
+  }
+  const { why, upBy, run: goesOn } = left;
+  if (view.current?.verb === 'cutover') await journal.note(run, by, { type: 'decision.unanswered', upBy, does: 'rollback', why });
+  return runVerb({ system, verb: 'rollback', window: view.name, run: goesOn ?? unansweredRun(randomUUID()), by, reason: why }, hands);
+}
+
+/** The newest note of a window. */
+export const lastSeen = (events: readonly JournalEvent[]): (HoldSeen & { readonly at: string }) | undefined =>
+  events.findLast((event) => event.type === 'hold.seen');
+
+/** A look at the feed as it is now, as a note says it. */
+export async function lookNow(
+  view: WindowView,
+  phase: 'staged' | 'open',
+  connections: Pick<Connections, 'to'>,
+  last: ReturnType<typeof lastSeen>,
+  now: number,
+): Promise<HoldSeen> {
+  const { production, fallback, name } = view.window;
+  const ends = holdEndsAt(view)?.getTime();
+  const form =
+    phase === 'open' ? ((view.facts('loss.baseline')?.['form'] ?? view.facts('form.classified')?.['now']) as Catalog) : undefined;
+  try {
+    const seen = await lookAtFeed(await connections.to(production), await connections.to(fallback ?? ''), feedName(name), {
+      knownErrors: last?.applyErrors ?? 0,
+      ...(form ? { form } : {}),
+    });
+    const { state, reasons, drift, nearEnd, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
+    const until = possibleUntil({ at: now, health: seen }, last && { at: Date.parse(last.at), bytesLeft: last.bytesLeft }, ends);
+    return {
+      type: 'hold.seen',
+      ...{ state, reasons, drift, retainedBytes, applyErrors },
+      ...(nearEnd.length > 0 ? { nearEnd } : {}),
+      ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
+      ...(bytesLeft === undefined ? {} : { bytesLeft }),
+      ...(conflicts === undefined ? {} : { conflicts }),
+      ...(until === undefined ? {} : { rollbackPossibleUntil: new Date(until).toISOString() }),
+    };
+  } catch (error) {
+    return {
+      type: 'hold.seen',
+      state: 'unreachable',
+      reasons: [`the feed could not be looked at: ${messageOf(error)}`],
+      drift: last?.drift ?? [],
+      applyErrors: last?.applyErrors ?? 0,
+      ...(ends === undefined ? {} : { rollbackPossibleUntil: new Date(ends).toISOString() }),
+    };
+  }
+}
+
+/** Whether it is worth a note: something has changed, or the last one is old. */
+export function isNews(seen: HoldSeen, last: (HoldSeen & { readonly at: string }) | undefined, now: number): boolean {
+  if (!last) return true;
+  // how many numbers are left changes all the time; of which sequence does not.
+  const ending = ({ nearEnd = [] }: HoldSeen) => nearEnd.map((text) => text.replace(/ has .*/, ''));
+  const sum = (one: HoldSeen): string => JSON.stringify([one.state, one.drift, one.conflicts, ending(one)]);
+  const quiet = seen.state === 'alive' || seen.state === 'dead';
+  return sum(seen) !== sum(last) || now - Date.parse(last.at) >= (quiet ? quietMs : noisyMs);
+}

@@ -1,0 +1,317 @@
+/**
+ * Everything that a night or a rollback counts on, looked at now and not read from the journal. It changes nothing: the
+ * heartbeat it writes is its own row.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
+import type { Clock } from '../base/clock';
+import { messageOf } from '../base/errors';
+import { Connections } from '../engine/connections';
+import type { HoldSeen, Verb } from '../engine/events';
+import { Journal } from '../engine/journal';
+import { fold, type WindowView } from '../engine/window-view';
+import { type Color, type Manifest, otherColor, type SystemState } from '../manifest/schema';
+import { whereNow } from '../manifest/traffic';
+import { proveFenced, writersAllowed } from '../postgres/access/fence';
+import { inRecovery } from '../postgres/connection/lsn';
+import { feedName } from '../postgres/replication/subscription';
+import { possibleUntil } from '../postgres/verification/feed-look';
+import { scheduleName, watchName } from '../steps/schedule';
+import { lastSeen, lookNow, watchPhase } from './feed-watch';
+import { type Hands, holdEndsAt, type Reply, type Request } from './run-verb';
+
+/** One thing as it is now. */
+export interface Check {
+  /** One word: `feed`, `fence`. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** One sentence each. */
+  readonly what: readonly string[];
+  /** What to type where it is not as it should be. */
+  readonly next: readonly string[];
+}
+
+export interface CheckReport {
+  /** ISO time. */
+  readonly at: string;
+  readonly system: string;
+  readonly window?: string;
+  readonly checks: readonly Check[];
+  /** In the hold, while the feed lives: until then a rollback is possible, and what ends it. */
+  readonly rollbackPossibleUntil?: { readonly at: string; readonly ends: 'hold' | 'limit' };
+}
+
+/** Looks once; answers as a verb does. */
+export async function checkNow(request: Request, { aws, clock }: Hands): Promise<Reply> {
+  const { manifest: deployed, state } = await aws.settings.manifest(request.system);
+  const store = aws.journal(deployed.shared.journalBucket, request.system);
+  const last = (await store.windows()).at(-1);
+  const journal = new Journal(store, last ?? '', clock, randomUUID);
+  if (last !== undefined) await journal.refresh();
+  const folded = last === undefined ? undefined : fold(journal.events);
+  const view = folded?.closed === undefined ? folded : undefined;
+  const manifest = view?.manifest ?? deployed;
+  const connections = new Connections(aws, manifest);
+  try {
+    const look = new Look({ aws, clock, connections, manifest, state, view, now: clock.now(), last: view && lastSeen(journal.events) });
+    const report = await look.all();
+    return { state: 'finished', ...(view ? { window: view.name } : {}), check: { system: request.system, ...report } };
+  } finally {
+    await connections.end();
+  }
+}
+
+interface Subject {
+  readonly aws: Aws;
+  readonly clock: Clock;
+  readonly connections: Pick<Connections, 'to'>;
+  readonly manifest: Manifest;
+  readonly state: SystemState | undefined;
+  readonly view: WindowView | undefined;
+  readonly now: number;
+  /** The newest note of the feed's watch. */
+  readonly last: ReturnType<typeof lastSeen>;
+}
+
+/** Where everything should be; undefined in the middle of a night, when nothing stands still. */
+interface Place {
+  readonly live: Color;
+  readonly production: string;
+  /** Nobody may write to it. */
+  readonly fenced: string | undefined;
+}
+
+/** How long the rate is measured where no earlier look tells it. */
+const rateMs = 2000;
+
+class Look {
+  private seen: HoldSeen | undefined;
+  /** By which the rate is measured at which the limit is used up. */
+  private earlier: { readonly at: number; readonly bytesLeft: number | undefined } | undefined;
+
+  constructor(private readonly on: Subject) {}
+
+  async all(): Promise<Omit<CheckReport, 'system'>> {
+    const { view, now } = this.on;
+    const order = await this.on.aws.traffic.order(this.on.manifest);
+    const { live, maintenance } = whereNow(this.on.manifest, order);
+    const place = this.place(live);
+    const checks = [
+      ...this.run(),
+      ...(await this.feed()),
+      ...(place ? [this.traffic(place, live, maintenance), await this.writers(place), ...(await this.fence(place))] : []),
+      ...(place ? [await this.workers(place)] : []),
+      ...(await this.schedules()),
+    ];
+    return { at: new Date(now).toISOString(), ...(view ? { window: view.name } : {}), checks, ...this.until() };
+  }
+
+  private place(live: Color | undefined): Place | undefined {
+    const { view, state, manifest } = this.on;
+    const production = state?.production ?? manifest.shared.database.instance;
+    if (!state?.opened) return undefined;
+    if (!view) return live && { live, production, fenced: undefined };
+    const { from, to, fallback } = view.window;
+    if (!from || !fallback || view.series.teardown) return undefined;
+    if (view.series.rollback) {
+      if (view.series.rollback.ended !== 'finished') return undefined;
+      const moved = production === fallback;
+      return { live: from, production, fenced: moved ? view.window.production : view.facts('fork.feed') && fallback };
+    }
+    if (view.series.cutover?.steps.get('traffic.open')?.doneAt !== undefined) return { live: to, production, fenced: fallback };
+    if (view.begun('cutover', 'open-paths.fallback') || view.begun('cutover', 'traffic.maintenance')) return undefined;
+    return { live: from, production, fenced: view.facts('fork.feed') && fallback };
+  }
+
+  /** A verb that is under way, or was left in the middle. */
+  private run(): Check[] {
+    const { view, now } = this.on;
+    const current = view?.current;
+    if (!view || !current || current.ended === 'finished') return [];
+    const alive = current.ended === undefined && Date.parse(current.leaseUntil) > now;
+    const { verb, by } = current;
+    if (alive) return [fine('window', `the ${verb} of ${by.who} on ${by.where} is under way: what it is about to change is not looked at`)];
+    // nothing has happened in a cutover that was refused; what it asks for is a stage's business.
+    const begun = verb === 'cutover' ? view.begun('cutover', 'traffic.maintenance') : verb !== 'stage';
+    const next: Record<Verb, string[]> = {
+      stage: ['npm run stage', 'npm run stage -- --undo'],
+      cutover: begun ? ['npm run rollback', 'npm run cutover'] : ['npm run stage', 'npm run cutover'],
+      rollback: ['npm run rollback'],
+      teardown: ['npm run teardown'],
+    };
+    const how = current.ended === 'stopped' ? 'has stopped' : 'was interrupted, and nobody is at it';
+    return [wrong('window', next[verb], `the ${verb} ${how}${begun ? ' in the middle' : ''}`)];
+  }
+
+  private async feed(): Promise<Check[]> {
+    const { view, now, last, connections } = this.on;
+    const phase = view && watchPhase(view);
+    if (!view || (phase !== 'staged' && phase !== 'open')) return [];
+    const look = () => lookNow(view, phase, connections, last, now);
+    let seen = await look();
+    this.earlier = last && { at: Date.parse(last.at), bytesLeft: last.bytesLeft };
+    if (seen.state !== 'alive' && seen.bytesLeft !== undefined && this.earlier?.bytesLeft === undefined) {
+      this.earlier = { at: now - rateMs, bytesLeft: seen.bytesLeft };
+      await this.on.clock.pause(rateMs);
+      seen = await look();
+    }
+    this.seen = seen;
+    const { fallback, name, production } = view.window;
+    const kept = seen.retainedBytes === undefined ? [] : [keptText(production, seen.retainedBytes, seen.bytesLeft)];
+    const age = seen.heartbeatSeconds === undefined ? '' : `, ${seen.heartbeatSeconds.toFixed(1)} s behind`;
+    const lost = seen.state === 'dead' && phase === 'open';
+    const next: Record<HoldSeen['state'], string[]> = {
+      alive: ['npm run rollback compares every row, and names those that differ'],
+      behind: ['npm run status -- --check, in a minute'],
+      paused: [`on ${fallback}: ALTER SUBSCRIPTION ${feedName(name)} ENABLE`],
+      stuck: [`the log of ${fallback} says which row and why; mend it there, then npm run status -- --check`],
+      dead: lost ? ['npm run rollback -- --accept-loss, or go on without a way back'] : ['npm run stage -- --undo'],
+      unreachable: [`aws rds describe-db-instances --db-instance-identifier ${fallback}`],
+    };
+    const errors = seen.applyErrors > 0 ? [`${seen.applyErrors} apply errors since the fork`] : [];
+    const what = [`${seen.state}${age}`, ...seen.reasons, ...errors, ...kept];
+    const ok = seen.state === 'alive' && seen.reasons.length === 0;
+    const form =
+      seen.drift.length === 0
+        ? fine('form', `no table has changed since the ${phase === 'open' ? 'migrations' : 'fork'}`)
+        : wrong(
+            'form',
+            ['put it back as it was', ...(phase === 'staged' ? ['or npm run stage -- --undo, and stage anew'] : [])],
+            ...seen.drift,
+          );
+    const ending = seen.nearEnd ?? [];
+    const sequences =
+      ending.length === 0
+        ? fine('sequences', 'each has numbers left, on the fallback too')
+        : wrong('sequences', [`on ${fallback}: widen column and sequence to bigint, while nobody uses it`], ...ending);
+    return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [form, sequences])];
+  }
+
+  private traffic({ live: wanted }: Place, live: Color | undefined, maintenance: boolean | undefined): Check {
+    const says = `${live ?? 'neither color'} in front, maintenance ${maintenance === undefined ? 'partly in front' : maintenance ? 'in front' : 'parked'}`;
+    return live === wanted && maintenance === false
+      ? fine('traffic', says)
+      : wrong('traffic', ['npm run status', 'npm run rollback'], `${says}; it should be ${wanted}, with maintenance parked`);
+  }
+
+  /** Exactly the live color may write to production. */
+  private async writers({ live, production }: Place): Promise<Check> {
+    const { manifest, aws } = this.on;
+    return this.looked('database', production, async (db) => {
+      const status = (await aws.databases.describe(production))?.status;
+      if (status !== 'available')
+        return wrong('database', ['wait, then npm run status -- --check'], `${production} is ${status ?? 'missing'}`);
+      const user = manifest[live]?.database.user ?? '';
+      const allowed = await writersAllowed(await db(), manifest.shared.database.roles);
+      const role = manifest.shared.database.roles.write;
+      const others = allowed.filter((name) => name !== user);
+      const sql = [...others.map((name) => `REVOKE ${role} FROM ${name}`), ...(allowed.includes(user) ? [] : [`GRANT ${role} TO ${user}`])];
+      return sql.length === 0
+        ? fine('database', `${user} may write to ${production}, and nobody else`)
+        : wrong(
+            'database',
+            sql.map((each) => `on ${production}: ${each}`),
+            `may write to ${production}: ${allowed.join(', ') || 'nobody'}; it should be ${user}`,
+          );
+    });
+  }
+
+  private async fence({ fenced: instance }: Place): Promise<Check[]> {
+    if (!instance) return [];
+    const { roles, acknowledged } = this.on.manifest.shared.database;
+    const check = this.looked('fence', instance, async (db) => {
+      if (await inRecovery(await db())) return fine('fence', `${instance} is a replica: nobody can write to it`);
+      const { proven, reasons } = await proveFenced(await db(), roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
+      return proven
+        ? fine('fence', `nobody but the feed can write to ${instance}`)
+        : wrong('fence', [`end what is named, on ${instance}; REVOKE ${roles.write} FROM whoever has it`], ...reasons);
+    });
+    return [await check];
+  }
+
+  private async looked(name: string, instance: string, look: (db: () => ReturnType<Connections['to']>) => Promise<Check>): Promise<Check> {
+    try {
+      return await look(() => this.on.connections.to(instance));
+    } catch (error) {
+      return wrong(
+        name,
+        [`aws rds describe-db-instances --db-instance-identifier ${instance}`],
+        `${instance} could not be looked at: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** The live color's run, the other's do not. */
+  private async workers({ live }: Place): Promise<Check> {
+    const { aws, manifest } = this.on;
+    const { cluster } = manifest.shared;
+    const [what, next]: [string[], string[]] = [[], []];
+    let ok = true;
+    for (const color of [live, otherColor(live)]) {
+      const workers = manifest[color]?.workers ?? [];
+      if (workers.length === 0) continue;
+      const stack = color === live ? undefined : await aws.stacks.status(manifest[color]?.stack ?? '');
+      if (color !== live && !stack) continue;
+      const states = await aws.tasks.workers(
+        cluster,
+        workers.map(({ service }) => service),
+      );
+      const bad = workers.filter(({ service, count }) => {
+        const state = states.find((each) => each.name === service);
+        return color === live ? !state || state.running < count : state && (state.wanted > 0 || state.notStopped > 0);
+      });
+      ok &&= bad.length === 0;
+      what.push(
+        bad.length === 0
+          ? `${color}'s ${workers.length} ${color === live ? 'run' : 'are stopped'}`
+          : `${color}'s ${bad.map(({ name }) => name).join(', ')} ${color === live ? 'should run and do not' : 'should be stopped and are not'}`,
+      );
+      for (const { service, count } of bad)
+        next.push(`aws ecs update-service --cluster ${cluster} --service ${service} --desired-count ${color === live ? count : 0}`);
+    }
+    return { name: 'workers', ok, what: what.length > 0 ? what : ['there are none'], next };
+  }
+
+  private async schedules(): Promise<Check[]> {
+    const { aws, manifest, view, now } = this.on;
+    if (!view) return [];
+    const { group } = manifest.shared.schedule;
+    const [what, next]: [string[], string[]] = [[], []];
+    const phase = watchPhase(view);
+    if (phase === 'staged' || phase === 'open') {
+      if (await aws.schedules.startsAt(group, watchName(view.window))) what.push('the feed is looked at every 5 minutes');
+      else {
+        what.push('nobody looks at the feed: its schedule is gone');
+        next.push('npm run status -- --check, now and then');
+      }
+    }
+    const ends = holdEndsAt(view);
+    if (ends && !view.series.teardown) {
+      const at = await aws.schedules.startsAt(group, scheduleName(view.window));
+      if (at) what.push(`the teardown begins by itself ${at.getTime() > now ? `at ${at.toISOString()}` : 'now'}`);
+      else {
+        what.push('the teardown does not begin by itself: its schedule is gone');
+        next.push(`npm run teardown, after ${ends.toISOString()}`);
+      }
+    }
+    return what.length === 0 ? [] : [{ name: 'schedule', ok: next.length === 0, what, next }];
+  }
+
+  private until(): Pick<CheckReport, 'rollbackPossibleUntil'> {
+    const { view, now } = this.on;
+    if (!this.seen || !view || watchPhase(view) !== 'open') return {};
+    const ends = holdEndsAt(view)?.getTime();
+    if (this.seen.state === 'unreachable') return {};
+    const at = possibleUntil({ at: now, health: { state: this.seen.state, bytesLeft: this.seen.bytesLeft } }, this.earlier, ends);
+    if (at === undefined) return {};
+    return { rollbackPossibleUntil: { at: new Date(at).toISOString(), ends: at === ends ? 'hold' : 'limit' } };
+  }
+}
+
+const fine = (name: string, ...what: string[]): Check => ({ name, ok: true, what, next: [] });
+const wrong = (name: string, next: readonly string[], ...what: string[]): Check => ({ name, ok: false, what, next });
+
+const keptText = (production: string, retained: number, left: number | undefined): string =>
+  `${production} keeps ${size(retained)} for it${left === undefined ? ', without a limit' : ` of ${size(retained + left)}`}`;
+
+const size = (bytes: number): string => (bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`);

@@ -1,0 +1,60 @@
+/**
+ * A rollback that would lose what customers wrote, or would wait for it with the site down, is refused before it is begun: nothing
+ * is down, and the window stays as it is.
+ */
+import type { Aws } from '../aws';
+import { exit, Stop } from '../base/errors';
+import { Connections } from '../engine/connections';
+import type { WindowView } from '../engine/window-view';
+import { feedHealth } from '../postgres/replication/feed';
+import { feedName } from '../postgres/replication/subscription';
+import { lookAtFeed } from '../postgres/verification/feed-look';
+import { forkOf } from '../steps/world';
+import { changesAtStake } from '../steps/writes-at-stake';
+
+interface Looked {
+  readonly aws: Aws;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Apply errors that the last look counted. */
+  readonly knownErrors?: number | undefined;
+}
+
+/** @throws Stop once customers may write in the new form: `rollback.loses-writes` when the feed is dead, `rollback.feed-stands` when it does not move */
+export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }: Looked): Promise<void> {
+  const { production, fallback, name } = view.window;
+  // one that has begun is finished or not by its own steps.
+  if (!fallback || forkOf(view) !== 'ahead' || !view.begun('cutover', 'database.open') || view.series.rollback) return;
+  const connections = new Connections(aws, view.manifest);
+  try {
+    const [from, to, feed] = [await connections.to(production), await connections.to(fallback), feedName(name)];
+    let health = await feedHealth(from, to, feed, { knownErrors });
+    // a feed that has just broken off is none that is stuck: that takes a longer look.
+    if (health.state === 'stuck') health = await lookAtFeed(from, to, feed, { knownErrors });
+    if (health.state === 'stuck' || health.state === 'paused') {
+      throw new Stop('rollback.feed-stands', `${fallback} does not become level: ${health.reasons.join('; ')}`, {
+        state: `Nothing was begun and nothing is down: ${production} goes on in the new form, and keeps what ${fallback} has not got yet.`,
+        next: ['mend that, then npm run rollback', 'npm run rollback -- --accept-loss', 'npm run status'],
+        exit: exit.refused,
+      });
+    }
+    if (health.state !== 'dead') return;
+    const { rows, words } = await changesAtStake({ view, database: (instance) => connections.to(instance) }, production);
+    const seconds = health.heartbeatSeconds;
+    const since = seconds === undefined ? 'the feed began' : new Date(now - seconds * 1000).toISOString();
+    throw new Stop(
+      'rollback.loses-writes',
+      `a rollback without loss is not possible any more: ${health.reasons.join('; ')}. What was written since ${since} is only on ${production} and would stay behind there${rows === 0 ? '' : `; since the opening at least ${rows} rows have changed (${words})`}`,
+      {
+        state: `Nothing was begun and nothing is down: ${production} goes on in the new form. ${fallback} has what was written until then.`,
+        next: ['npm run rollback -- --accept-loss', 'npm run status'],
+        exit: exit.refused,
+      },
+    );
+  } catch (error) {
+    // a database that does not answer now may do so when its step comes, which looks again.
+    if (error instanceof Stop) throw error;
+  } finally {
+    await connections.end();
+  }
+}

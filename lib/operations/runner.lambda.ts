@@ -1,0 +1,18 @@
+/** The runner: the one function inside the VPC that executes steps. Terminals and schedules only ask it to advance. */
+import type { Context } from 'aws-lambda';
+import { makeAws } from '../aws';
+import { wallClock } from '../base/clock';
+import { type Reply, type Request, runVerb } from './run-verb';
+
+// made once for a warm runner's life: its connections stay open and the journal it has read is not read again, while customers wait.
+const aws = makeAws();
+
+export async function handler(request: Request, context: Context): Promise<Reply> {
+  return runVerb(request, {
+    aws,
+    clock: aws.clock,
+    runner: context.functionName,
+    // what is left was worked out with this machine's clock: taken back with the same, it is AWS's moment, whatever that clock says.
+    deadline: wallClock.now() + context.getRemainingTimeInMillis(),
+  });
+}

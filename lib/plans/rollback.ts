@@ -1,0 +1,112 @@
+/** Everything back, from wherever the world is. Nothing is ever deleted here. */
+import { exit, Stop } from '../base/errors';
+import type { Step } from '../engine/step';
+import { putAside, unbridged } from '../steps/bridges';
+import { readsFrom } from '../steps/database-host';
+import { equalityProven, lossTold, Moment, momentKept } from '../steps/equality';
+import { feedLevel, feedStopped, sequencesAhead } from '../steps/feed';
+import { drained, fenced, opened } from '../steps/fence';
+import { maintenanceInFront, maintenanceParked } from '../steps/maintenance';
+import { releaseProven } from '../steps/release-proof';
+import { promoted } from '../steps/replica';
+import { teardownScheduled } from '../steps/schedule';
+import { inFront } from '../steps/traffic';
+import { fallbackIsProduction, windowClosed } from '../steps/window-records';
+import { workersStarted, workersStopped } from '../steps/workers';
+import { forkOf, progressOf, type World } from '../steps/world';
+import { lossAccepted } from '../steps/writes-at-stake';
+
+export interface RollbackOptions {
+  /** The operator accepts that what was written since opening stays behind: where there is no feed, or it is dead. */
+  readonly acceptLoss?: boolean;
+}
+
+/** @throws Stop `rollback.too-late` once a teardown deletes what it would go back to */
+export function planRollback(world: World, { acceptLoss = false }: RollbackOptions = {}): Step[] {
+  const { window, manifest } = world;
+  const { from, to, production, fallback } = window;
+  if (!from || !fallback) return planClosedAgain(world);
+  const deleting = ['fallback.delete', 'standby.delete'].find((step) => world.view.begun('teardown', step));
+  if (deleting && !world.view.series.rollback) {
+    throw new Stop(
+      'rollback.too-late',
+      `the teardown of ${window.name} has begun to delete ${deleting === 'fallback.delete' ? fallback : `${from}'s stack`}`,
+      {
+        state: `${to} serves on ${production}; nothing was changed.`,
+        next: ['npm run teardown', 'npm run status'],
+        exit: exit.refused,
+      },
+    );
+  }
+  const { migrated, opened: wasOpened } = progressOf(world);
+  const fed = forkOf(world) === 'ahead';
+  const down = [maintenanceInFront(), workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' })];
+  const backToCustomers = [inFront(from, { again: true }), workersStarted(from), maintenanceParked(), releaseProven(from)];
+  const schedule = teardownScheduled(manifest.shared.holdSeconds);
+
+  // the production database is as it was: open it again.
+  if (!migrated) {
+    return [
+      ...down,
+      readsFrom(from, 'all', production, {
+        id: 'live.production',
+        title: `Point ${from} at ${production} again`,
+        wait: true,
+        holdsUntil: 'end',
+      }),
+      opened(production, from),
+      ...backToCustomers,
+      schedule,
+    ];
+  }
+  // there is no other way out than on: what was written while it was open, the comparison finds.
+  const closed = [
+    drained(production),
+    fenced(production, { holdsUntil: 'end', again: true }),
+    // a feed brings rows, and not what has been given out of a sequence. Behind the fence, where that is final.
+    ...(fed ? [sequencesAhead(production, fallback)] : []),
+  ];
+  const moved = readsFrom(from, 'all', fallback, {
+    id: 'live.fallback',
+    title: `Point ${from} at ${fallback}`,
+    wait: true,
+    holdsUntil: 'end',
+  });
+  const toFallback = [fallbackIsProduction(fallback), opened(fallback, from), ...backToCustomers];
+  // customers have written in the new form, and the fallback has been fed with it: nothing is lost, and it is proven.
+  if (fed && wasOpened && !acceptLoss) {
+    const moment = new Moment();
+    return [
+      // out of traffic and only reading until it is opened: what new tasks take, nobody waits for.
+      moved,
+      ...down,
+      ...closed,
+      feedLevel(production, fallback, 'feed.drained'),
+      feedStopped(fallback),
+      unbridged(fallback),
+      momentKept(fallback, moment),
+      ...toFallback,
+      equalityProven(production, fallback, moment),
+      lossTold(fallback),
+      putAside(fallback),
+      schedule,
+    ];
+  }
+  // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
+  const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
+  return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
+}
+
+/**
+ * A first opening that did not work: nobody is live, as before it, and its stacks may be mended. What the migrations did and
+ * what anybody wrote stays where it is, for the next try.
+ */
+function planClosedAgain({ window: { to, production } }: World): Step[] {
+  return [
+    maintenanceInFront(),
+    workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' }),
+    drained(production),
+    fenced(production, { holdsUntil: 'end', again: true }),
+    windowClosed('not opened; its next try is w0 again', production, { opened: false }),
+  ];
+}

@@ -1,0 +1,225 @@
+/**
+ * Who may do what in a database. Objects belong to an owner that nobody logs in with; a color's user reads through one
+ * role and writes only through another, which Switchback grants and revokes (fence.ts). Everything here runs as the
+ * master user, which is no superuser, and may be run again at any time.
+ */
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { DatabaseError, type Db, ident, literal } from '../connection/connect';
+import { majorVersion, ofExtension, ownSchema, ownSession, userSchema } from '../connection/server';
+
+/** The names of the roles, as the manifest has them. */
+export interface Roles {
+  readonly owner: string;
+  readonly write: string;
+  readonly read: string;
+  readonly migrator: string;
+  readonly reader: string;
+}
+
+export interface PrepareOptions {
+  /** The name of the database. */
+  readonly database: string;
+  readonly roles: Roles;
+  /** Roles whose objects are handed to the owner, besides the master user itself: the user an application used so far. @default none */
+  readonly adopt?: readonly string[];
+}
+
+/** Makes the roles, hands every object of the master user (and of `adopt`) to the owner, and makes Switchback's own schema. */
+export async function prepareRoles(db: Db, { database, roles, adopt = [] }: PrepareOptions): Promise<void> {
+  const version = await majorVersion(db);
+  await db.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    for (const role of [roles.owner, roles.write, roles.read]) {
+      if (!(await roleExists(inside, role))) await inside.query(`CREATE ROLE ${ident(role)} NOLOGIN`);
+      else await inside.query(`ALTER ROLE ${ident(role)} NOLOGIN`);
+    }
+    const master = await currentUser(inside);
+    await become(inside, roles.owner, master, version);
+    await inside.query(`GRANT CREATE, CONNECT, TEMPORARY ON DATABASE ${ident(database)} TO ${ident(roles.owner)}`);
+    await inside.query(`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(roles.read)}`);
+    for (const from of adopt) await become(inside, from, master, version);
+    await handOver(inside, [master, ...adopt], roles.owner);
+    for (const from of adopt) await inside.query(`REVOKE ${ident(from)} FROM ${ident(master)}`);
+    await grantRights(inside, roles);
+    await inside.query(`CREATE SCHEMA IF NOT EXISTS ${ownSchema}`);
+    await inside.query(`REVOKE ALL ON SCHEMA ${ownSchema} FROM PUBLIC`);
+  });
+}
+
+/** Lets `member` act as `role`. From PostgreSQL 16 on, having created a role no longer includes its rights. */
+async function become(db: Db, role: string, member: string, version: number): Promise<void> {
+  const [row] = await db.query<{ done: boolean }>(
+    version >= 16
+      ? "SELECT pg_has_role($2, $1, 'USAGE') AND pg_has_role($2, $1, 'SET') AS done"
+      : "SELECT pg_has_role($2, $1, 'USAGE') AS done",
+    [role, member],
+  );
+  if (!row!.done) await db.query(`GRANT ${ident(role)} TO ${ident(member)}${version >= 16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`);
+}
+
+/** Changes the owner of every object in the user's schemas that belongs to one of `from`. */
+async function handOver(db: Db, from: readonly string[], owner: string): Promise<void> {
+  const objects = await db.query<{ kind: string; name: string }>(
+    `WITH old AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY ($1))
+     SELECT 'SCHEMA' AS kind, format('%I', n.nspname) AS name FROM pg_catalog.pg_namespace n
+      WHERE ${userSchema} AND NOT ${ofExtension('pg_namespace', 'n.oid')}
+        AND (n.nspowner IN (SELECT oid FROM old) OR (n.nspname = 'public' AND n.nspowner = 'pg_database_owner'::regrole
+             AND (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()) IN (SELECT oid FROM old)))
+     UNION ALL
+     SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
+            format('%I.%I', n.nspname, c.relname)
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE ${userSchema} AND c.relkind IN ('r','p','v','m','S','f') AND c.relowner IN (SELECT oid FROM old) AND NOT ${ofExtension('pg_class', 'c.oid')}
+        -- a sequence that a column owns follows its table
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND c.relkind = 'S' AND d.deptype IN ('a','i') AND d.refobjsubid > 0)
+     UNION ALL
+     SELECT 'ROUTINE', p.oid::regprocedure::text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+      WHERE ${userSchema} AND p.prokind <> 'a' AND p.proowner IN (SELECT oid FROM old) AND NOT ${ofExtension('pg_proc', 'p.oid')}
+     UNION ALL
+     SELECT 'AGGREGATE', p.oid::regprocedure::text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+      WHERE ${userSchema} AND p.prokind = 'a' AND p.proowner IN (SELECT oid FROM old) AND NOT ${ofExtension('pg_proc', 'p.oid')}
+     UNION ALL
+     SELECT CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, format('%I.%I', n.nspname, t.typname)
+       FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+      WHERE ${userSchema} AND t.typowner IN (SELECT oid FROM old) AND t.typtype IN ('e','d','r','c') AND (t.typtype <> 'c' OR c.relkind = 'c')
+        AND NOT ${ofExtension('pg_type', 't.oid')}`,
+    [from],
+  );
+  for (const { kind, name } of objects) await db.query(`ALTER ${kind} ${name} OWNER TO ${ident(owner)}`);
+}
+
+async function grantRights(db: Db, roles: Roles): Promise<void> {
+  const [owner, read, write] = [ident(roles.owner), ident(roles.read), ident(roles.write)];
+  const schemas = await db.query<{ name: string; ours: boolean }>(
+    `SELECT n.nspname AS name, pg_catalog.pg_has_role(current_user, n.nspowner, 'USAGE') AS ours FROM pg_catalog.pg_namespace n
+      WHERE ${userSchema} AND NOT ${ofExtension('pg_namespace', 'n.oid')} AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1`,
+  );
+  for (const { name, ours } of schemas) {
+    const schema = ident(name);
+    if (ours) {
+      await db.query(`REVOKE CREATE ON SCHEMA ${schema} FROM PUBLIC`);
+      await db.query(`GRANT USAGE ON SCHEMA ${schema} TO ${read}, ${write}`);
+    }
+    // ALL TABLES includes other people's: only what the owner has is granted, so that one foreign table does not stop everything.
+    const relations = await db.query<{ name: string; sequence: boolean }>(
+      `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, c.relkind = 'S' AS sequence
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1 AND c.relowner = $2::regrole AND c.relkind IN ('r','p','v','m','S','f')`,
+      [name, owner],
+    );
+    const tables = relations.filter((relation) => !relation.sequence).map((relation) => relation.name);
+    const sequences = relations.filter((relation) => relation.sequence).map((relation) => relation.name);
+    if (tables.length > 0) {
+      await db.query(`GRANT SELECT ON ${tables.join(', ')} TO ${read}`);
+      await db.query(`GRANT INSERT, UPDATE, DELETE, TRUNCATE ON ${tables.join(', ')} TO ${write}`);
+    }
+    if (sequences.length > 0) {
+      await db.query(`GRANT SELECT ON SEQUENCE ${sequences.join(', ')} TO ${read}`);
+      await db.query(`GRANT USAGE, SELECT, UPDATE ON SEQUENCE ${sequences.join(', ')} TO ${write}`);
+    }
+  }
+  const later = `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner}`;
+  await db.query(`${later} GRANT USAGE ON SCHEMAS TO ${read}, ${write}`);
+  await db.query(`${later} GRANT SELECT ON TABLES TO ${read}`);
+  await db.query(`${later} GRANT INSERT, UPDATE, DELETE, TRUNCATE ON TABLES TO ${write}`);
+  await db.query(`${later} GRANT SELECT ON SEQUENCES TO ${read}`);
+  await db.query(`${later} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${write}`);
+}
+
+export interface UserOptions {
+  readonly user: string;
+  readonly password: string;
+  /** `color`: an application's user, `reader`: for open paths, `migrator`: for migrations. */
+  readonly kind: 'color' | 'reader' | 'migrator';
+  readonly roles: Roles;
+  readonly database: string;
+}
+
+/** Makes the user if it is not there, and gives it its password and its right to read. Never a right to write: that is openTo's. */
+export async function ensureUser(db: Db, { user, password, kind, roles, database }: UserOptions): Promise<void> {
+  const version = await majorVersion(db);
+  await db.transaction(async (inside) => {
+    const exists = await roleExists(inside, user);
+    // The server's log may hold statements; what it can hold here is the verifier, from which no password can be told.
+    await inside.query(`${exists ? 'ALTER' : 'CREATE'} ROLE ${ident(user)} LOGIN INHERIT PASSWORD ${literal(scramVerifier(password))}`);
+    await inside.query(`GRANT CONNECT ON DATABASE ${ident(database)} TO ${ident(user)}`);
+    if (kind === 'migrator') {
+      // Everything a migration makes belongs to the owner. While migrations are not allowed the setting has no effect but a warning at login.
+      await inside.query(`ALTER ROLE ${ident(user)} SET role = ${literal(roles.owner)}`);
+      return;
+    }
+    const [member] = await inside.query<{ done: boolean }>("SELECT pg_catalog.pg_has_role($1, $2, 'USAGE') AS done", [user, roles.read]);
+    if (!member!.done)
+      await inside.query(`GRANT ${ident(roles.read)} TO ${ident(user)}${version >= 16 ? ' WITH INHERIT TRUE, SET FALSE' : ''}`);
+    // Only a hint: a session can turn it off, its missing rights it cannot.
+    if (kind === 'reader') await inside.query(`ALTER ROLE ${ident(user)} SET default_transaction_read_only = on`);
+  });
+}
+
+/** Lets the migrator act as the owner; new sessions of it do so from their first statement. */
+export async function allowMigrations(db: Db, roles: Roles): Promise<void> {
+  const version = await majorVersion(db);
+  await db.query(`GRANT ${ident(roles.owner)} TO ${ident(roles.migrator)}${version >= 16 ? ' WITH INHERIT TRUE, SET TRUE' : ''}`);
+  if (!(await migrationsAllowed(db, roles)))
+    throw new DatabaseError(`the server did not let '${roles.migrator}' act as '${roles.owner}'`, undefined);
+}
+
+/** Takes that away and ends the migrator's sessions: one that already acts as the owner would keep doing so. */
+export async function forbidMigrations(db: Db, roles: Roles): Promise<void> {
+  await revokeMembership(db, roles.owner, roles.migrator);
+  await db.query(
+    `SELECT pg_catalog.pg_terminate_backend(s.pid, 5000) FROM pg_catalog.pg_stat_activity s WHERE s.usename = $1 AND s.pid <> pg_catalog.pg_backend_pid() AND NOT ${ownSession}`,
+    [roles.migrator],
+  );
+  if (await migrationsAllowed(db, roles)) {
+    throw new DatabaseError(
+      `'${roles.migrator}' can still act as '${roles.owner}' by a grant that this user cannot take back; as the role that granted it run: REVOKE ${ident(roles.owner)} FROM ${ident(roles.migrator)}`,
+      undefined,
+    );
+  }
+}
+
+/** True while the migrator may act as the owner. False when there is no migrator yet. */
+export async function migrationsAllowed(db: Db, roles: Roles): Promise<boolean> {
+  const [row] = await db.query<{ allowed: boolean }>(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles m, pg_catalog.pg_roles o WHERE m.rolname = $1 AND o.rolname = $2 AND pg_catalog.pg_has_role(m.oid, o.oid, 'MEMBER')) AS allowed",
+    [roles.migrator, roles.owner],
+  );
+  return row!.allowed;
+}
+
+/** Takes one membership away, whoever granted it. From PostgreSQL 16 on each grantor's grant stands by itself. */
+export async function revokeMembership(db: Db, role: string, member: string): Promise<void> {
+  const grants = await db.query<{ grantor: string | null }>(
+    `SELECT g.rolname AS grantor FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
+       LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantor WHERE r.rolname = $1 AND m.rolname = $2`,
+    [role, member],
+  );
+  if (grants.length === 0) return;
+  const perGrantor = (await majorVersion(db)) >= 16;
+  for (const { grantor } of grants) {
+    await db
+      .query(`REVOKE ${ident(role)} FROM ${ident(member)}${perGrantor && grantor !== null ? ` GRANTED BY ${ident(grantor)}` : ''} CASCADE`)
+      .catch((error: unknown) => {
+        // Not ours to take back: the caller looks at what is left and says what to do.
+        if (!(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+      });
+  }
+}
+
+export async function roleExists(db: Db, role: string): Promise<boolean> {
+  return (await db.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [role])).length > 0;
+}
+
+async function currentUser(db: Db): Promise<string> {
+  return (await db.query<{ name: string }>('SELECT current_user AS name'))[0]!.name;
+}
+
+/** What PostgreSQL stores for a password (RFC 5803), made here so that the password itself is never part of a statement. */
+function scramVerifier(password: string): string {
+  const [iterations, salt] = [4096, randomBytes(16)];
+  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, iterations, 32, 'sha256');
+  const key = (name: string): Buffer => createHmac('sha256', salted).update(name).digest();
+  const stored = createHash('sha256').update(key('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${stored}:${key('Server Key').toString('base64')}`;
+}

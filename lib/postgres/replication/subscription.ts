@@ -1,0 +1,287 @@
+/** The receiving end of a feed: the subscription on the fallback database, its origin, and the slot it reads from. */
+
+import { ensureUser, type Roles } from '../access/roles';
+import { type Address, DatabaseError, type Db, ident, type Login, literal } from '../connection/connect';
+import { type Poll, pollEvery } from '../connection/lsn';
+import { majorVersion, ownSchema } from '../connection/server';
+import { dropMarker } from './marker';
+import { dropPublication } from './publication';
+
+/** One feed has one name: of its publication and slot on the production database, and of its subscription on the fallback. */
+export type FeedName = string;
+
+/** `switchback_w3`: what belongs to Switchback is recognised by the prefix. */
+export const feedName = (window: string): FeedName => `switchback_${window}`;
+
+/** How the fallback reaches the production database. */
+export interface FeedSource {
+  readonly address: Address;
+  /** A user of its own, which may replicate and read: its password is stored in the fallback's catalog. */
+  readonly login: Login;
+}
+
+/** Makes the user the feed reads as. */
+export async function ensureFeedUser(
+  db: Db,
+  { user, password, roles, database }: { user: string; password: string; roles: Roles; database: string },
+): Promise<void> {
+  await ensureUser(db, { user, password, kind: 'reader', roles, database });
+  const [rds] = await db.query<{ there: boolean }>(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication') AS there",
+  );
+  if (rds!.there) await db.query(`GRANT rds_replication TO ${ident(user)}`);
+  // on RDS the membership is what counts and the attribute is refused; elsewhere the attribute is what counts, and somebody else may have given it.
+  const [known] = await db.query<{ may: boolean }>('SELECT rolreplication AS may FROM pg_catalog.pg_roles WHERE rolname = $1', [user]);
+  if (!known!.may)
+    await db.query(`ALTER ROLE ${ident(user)} REPLICATION`).catch((error: unknown) => {
+      if (!rds!.there || !(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+    });
+  // A dead network is noticed in seconds and not after a minute; times are sent in one zone whatever the server's is.
+  await db.query(`ALTER ROLE ${ident(user)} SET wal_sender_timeout = '5s'`);
+  await db.query(`ALTER ROLE ${ident(user)} SET TimeZone = 'UTC'`);
+  await db.query(`GRANT USAGE ON SCHEMA ${ownSchema} TO ${ident(user)}`);
+  await db.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${ownSchema} TO ${ident(user)}`);
+}
+
+export interface Slot {
+  readonly active: boolean;
+  readonly pid: number | null;
+  /** Null while the slot is still being made. */
+  readonly confirmed: string | null;
+  readonly walStatus: string | null;
+}
+
+export async function readSlot(production: Db, name: FeedName): Promise<Slot | undefined> {
+  const [row] = await production.query<Slot>(
+    `SELECT active, active_pid AS pid, confirmed_flush_lsn::text AS confirmed, wal_status AS "walStatus" FROM pg_catalog.pg_replication_slots WHERE slot_name = $1 AND database = current_database()`,
+    [name],
+  );
+  return row;
+}
+
+/** Makes the slot, or waits for one that an earlier run is still making. It waits for every open write transaction, for ever for a prepared one: so not longer than `timeoutMs`. */
+export async function ensureSlot(production: Db, name: FeedName, poll: Poll, timeoutMs = 600_000): Promise<string> {
+  for (;;) {
+    const slot = await readSlot(production, name);
+    if (slot?.confirmed) return slot.confirmed;
+    if (slot !== undefined) {
+      await poll();
+      continue;
+    }
+    try {
+      await production.transaction(async (inside) => {
+        await inside.query(`SET LOCAL statement_timeout = ${Math.round(timeoutMs)}`);
+        await inside.query('SELECT pg_catalog.pg_create_logical_replication_slot($1, $2)', [name, 'pgoutput']);
+      });
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || (error.sqlstate !== '42710' && error.sqlstate !== '57014')) throw error;
+      if (error.sqlstate === '57014')
+        throw new DatabaseError(
+          `the slot ${name} could not be made within ${timeoutMs / 1000} s, because it waits for ${await slotWaitsFor(production)}; end that, then run this again`,
+          error.sqlstate,
+        );
+    }
+  }
+}
+
+async function slotWaitsFor(production: Db): Promise<string> {
+  const prepared = await production.query<{ gid: string }>('SELECT gid FROM pg_catalog.pg_prepared_xacts');
+  const open = await production.query<{ pid: number; user: string; seconds: number }>(
+    `SELECT pid, usename AS "user", extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() ORDER BY xact_start LIMIT 5`,
+  );
+  const names = [
+    ...prepared.map(({ gid }) => `the prepared transaction '${gid}'`),
+    ...open.map(({ pid, user, seconds }) => `the transaction of '${user}', open for ${seconds} s (pid ${pid})`),
+  ];
+  return names.join(', ') || 'a write transaction that has ended just now';
+}
+
+export async function dropSlot(production: Db, name: FeedName): Promise<void> {
+  const poll = pollEvery(20, 15_000, `the end of whoever reads from the slot ${name}`);
+  for (;;) {
+    const slot = await readSlot(production, name);
+    if (slot === undefined) return;
+    if (slot.pid !== null) {
+      await production.query('SELECT pg_catalog.pg_terminate_backend($1)', [slot.pid]);
+      await poll();
+    }
+    await production.query('SELECT pg_catalog.pg_drop_replication_slot($1)', [name]).catch((error: unknown) => {
+      // 55006: the walsender came back first; 42704: it is gone.
+      if (!(error instanceof DatabaseError) || (error.sqlstate !== '55006' && error.sqlstate !== '42704')) throw error;
+    });
+  }
+}
+
+export interface Subscription {
+  readonly oid: number;
+  readonly enabled: boolean;
+  /** How far it has applied, as a position of the publisher; null before the first. */
+  readonly origin: string | null;
+  /** The apply worker, if one runs. */
+  readonly pid: number | null;
+  /** Since it last heard from production, by the fallback's clock. Production speaks every few seconds, also when nothing is written. */
+  readonly silentSeconds: number | null;
+}
+
+export async function readSubscription(fallback: Db, name: FeedName): Promise<Subscription | undefined> {
+  const [row] = await fallback.query<Subscription>(
+    `SELECT s.oid::int8::float8 AS oid, s.subenabled AS enabled,
+            p.pid, extract(epoch FROM pg_catalog.clock_timestamp() - p.last_msg_receipt_time)::float8 AS "silentSeconds", NULL::text AS origin
+       FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database()
+       LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_subscription p WHERE p.subid = s.oid AND p.relid IS NULL LIMIT 1) p ON true
+      WHERE s.subname = $1`,
+    [name],
+  );
+  if (row === undefined) return undefined;
+  return { ...row, origin: await readOrigin(fallback, row.oid) };
+}
+
+/** Only for those who may see it: reading origins is a superuser's by default. */
+async function readOrigin(fallback: Db, oid: number): Promise<string | null> {
+  const [may] = await fallback.query<{ may: boolean }>(
+    "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_show_replication_origin_status()', 'EXECUTE') AS may",
+  );
+  if (!may!.may) return null;
+  const [row] = await fallback.query<{ lsn: string | null }>(
+    'SELECT remote_lsn::text AS lsn FROM pg_catalog.pg_replication_origin_status WHERE external_id = $1',
+    [`pg_${oid}`],
+  );
+  return row?.lsn ?? null;
+}
+
+export async function mayAdvanceOrigin(fallback: Db): Promise<boolean> {
+  const [row] = await fallback.query<{ may: boolean }>(
+    "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_replication_origin_advance(text,pg_lsn)', 'EXECUTE') AS may",
+  );
+  return row!.may;
+}
+
+/**
+ * Subscribes the fallback to everything the production database commits from `from` on, exactly: what committed before is never
+ * applied, what commits after is applied once. A subscription of that name is replaced. Made, placed and enabled in one transaction:
+ * an origin's advance alone does not survive a crash. Not disable_on_error: it takes a lost connection for an error of the data, and
+ * a feed would be off for good after each restart of production; errors are counted instead (feed.ts).
+ */
+export async function startFeed(
+  production: Db,
+  fallback: Db,
+  name: FeedName,
+  source: FeedSource,
+  from: string,
+): Promise<'origin' | 'slot'> {
+  const byOrigin = await mayAdvanceOrigin(fallback);
+  await stopFeed(fallback, name);
+  // Without the right to place the origin, the slot itself is moved. It remembers that only from the next checkpoint on.
+  if (!byOrigin) {
+    await production.query('SELECT pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)', [name, from]);
+    await checkpoint(production);
+  }
+  await fallback.transaction(async (inside) => {
+    await dropSubscription(inside, name);
+    await createSubscription(inside, name, source, false);
+    if (byOrigin) {
+      await inside.query(
+        `SELECT pg_catalog.pg_replication_origin_advance('pg_' || oid, $2::pg_lsn) FROM pg_catalog.pg_subscription WHERE subname = $1`,
+        [name, from],
+      );
+    }
+    await inside.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
+  });
+  return byOrigin ? 'origin' : 'slot';
+}
+
+/** Makes a disabled subscription to an existing slot. May run inside a transaction. */
+export async function createSubscription(fallback: Db, name: FeedName, source: FeedSource, copy: boolean): Promise<void> {
+  const version = await majorVersion(fallback);
+  await fallback.query(
+    `CREATE SUBSCRIPTION ${ident(name)} CONNECTION ${literal(conninfo(source, name))} PUBLICATION ${ident(name)}
+       WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
+  );
+}
+
+async function checkpoint(db: Db): Promise<void> {
+  await db.query('CHECKPOINT').catch((error: unknown) => {
+    if (!(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+  });
+}
+
+/** Disables the subscription, and waits until nothing of it runs any more. */
+export async function stopFeed(fallback: Db, name: FeedName): Promise<void> {
+  const subscription = await readSubscription(fallback, name);
+  if (subscription === undefined) return;
+  if (subscription.enabled) await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
+  const poll = pollEvery(5, 30_000, `the end of the apply worker of ${name}`);
+  for (;;) {
+    // one that copies a table does not look up until it has all of it.
+    const alive = await fallback.query(
+      `SELECT CASE WHEN w.relid IS NOT NULL THEN pg_catalog.pg_terminate_backend(w.pid) END
+         FROM pg_catalog.pg_stat_subscription w JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid WHERE w.subname = $1`,
+      [name],
+    );
+    if (alive.length === 0) return;
+    await poll();
+  }
+}
+
+/** Drops the subscription and leaves its slot on the publisher alone. May run inside a transaction. */
+export async function dropSubscription(fallback: Db, name: FeedName): Promise<void> {
+  if ((await readSubscription(fallback, name)) === undefined) return;
+  await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
+  await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} SET (slot_name = NONE)`);
+  await fallback.query(`DROP SUBSCRIPTION ${ident(name)}`);
+}
+
+/** Takes the whole feed away: subscription, slot, publication, and production's marker. Safe to run at any point, and with a fallback that is gone. */
+export async function removeFeed(production: Db, fallback: Db | undefined, name: FeedName): Promise<void> {
+  if (fallback) {
+    await stopFeed(fallback, name);
+    await dropSubscription(fallback, name);
+  }
+  await dropSlot(production, name);
+  await dropPublication(production, name);
+  await dropMarker(production);
+}
+
+/** Every published table must be one that the subscription knows: changes of others are dropped without a word. */
+export function silentTables(production: Db, fallback: Db, name: FeedName): Promise<string[]> {
+  return publishedBut('ready', production, fallback, name);
+}
+
+/** Those of them that the subscription has not even been told of: nothing copies them, and nothing will. */
+export function unknownTables(production: Db, fallback: Db, name: FeedName): Promise<string[]> {
+  return publishedBut('known', production, fallback, name);
+}
+
+async function publishedBut(not: 'ready' | 'known', production: Db, fallback: Db, name: FeedName): Promise<string[]> {
+  const published = await production.query<{ name: string }>(
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_catalog.pg_publication_tables WHERE pubname = $1 ORDER BY 1",
+    [name],
+  );
+  const known = await fallback.query<{ name: string; ready: boolean }>(
+    `SELECT format('%I.%I', n.nspname, c.relname) AS name, r.srsubstate = 'r' AS ready FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+       JOIN pg_catalog.pg_class c ON c.oid = r.srrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE s.subname = $1`,
+    [name],
+  );
+  const others = new Set(known.filter(({ ready }) => not === 'known' || ready).map((row) => row.name));
+  return published.map((row) => row.name).filter((table) => !others.has(table));
+}
+
+function conninfo({ address, login }: FeedSource, name: FeedName): string {
+  const local = /^(localhost|127\.|::1)/.test(address.host);
+  const values: Record<string, string> = {
+    host: address.host,
+    port: `${address.port}`,
+    dbname: address.database,
+    user: login.username,
+    password: login.password,
+    application_name: name,
+    sslmode: local ? 'prefer' : 'require',
+    connect_timeout: '10',
+    keepalives_idle: '5',
+    keepalives_interval: '2',
+    keepalives_count: '3',
+  };
+  return Object.entries(values)
+    .map(([key, value]) => `${key}='${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`)
+    .join(' ');
+}

@@ -1,0 +1,68 @@
+/** One look at a feed from outside of any run: does it live, has the form changed under it, until when can it be used? */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Db } from '../connection/connect';
+import { beat, type FeedHealth, feedHealth, heartbeatAge, secondsLeft } from '../replication/feed';
+import { endingSequences, sequenceMargin } from '../replication/sequences';
+import { type FeedName, readSlot, readSubscription } from '../replication/subscription';
+import { type Catalog, catalogDrift, readCatalog } from '../schema/catalog';
+
+export interface FeedLook extends FeedHealth {
+  /** What somebody changed about the form, one sentence each: a feed carries rows, not statements. */
+  readonly drift: readonly string[];
+  /** Sequences whose numbers a rollback would find nearly used up, one sentence each. */
+  readonly nearEnd: readonly string[];
+}
+
+export interface LookOptions {
+  /** Apply errors counted at the last look. @default 0 */
+  readonly knownErrors?: number;
+  /** The form as it should be. @default that of the fallback, as before migrations */
+  readonly form?: Catalog;
+  /** How long the heartbeat may take to arrive before the look goes on without it. @default 3000 */
+  readonly waitMs?: number;
+}
+
+/** A feed that broke off is tried again at least this often (wal_retrieve_retry_interval, 5 s by default). */
+const triesEveryMs = 6000;
+
+/** Writes a heartbeat, gives it a moment to arrive, and looks. */
+export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, options: LookOptions = {}): Promise<FeedLook> {
+  const { waitMs = 3000 } = options;
+  const began = performance.now();
+  const elapsed = (): number => performance.now() - began;
+  await beat(production);
+  const hasArrived = (age: number | undefined): boolean => age !== undefined && age * 1000 <= elapsed();
+  // the look takes the one runner: it is not kept waiting for what cannot arrive.
+  const [slot, subscription] = await Promise.all([readSlot(production, name), readSubscription(fallback, name)]);
+  const mayArrive = slot !== undefined && slot.walStatus !== 'lost' && subscription?.enabled === true;
+  while (mayArrive && !hasArrived(await heartbeatAge(production, fallback)) && elapsed() <= waitMs) await pause(50);
+  const knownErrors = options.knownErrors ?? 0;
+  const first = await feedHealth(production, fallback, name, { knownErrors });
+  let health = first;
+  // a change that cannot be applied is an error at every try. A connection that breaks is counted as one, too, but once.
+  if (first.state === 'stuck' && first.applyErrors > knownErrors) {
+    for (const until = elapsed() + triesEveryMs; ; await pause(250)) {
+      health = await feedHealth(production, fallback, name, { knownErrors: first.applyErrors });
+      if (health.state === 'stuck' || hasArrived(health.heartbeatSeconds) || elapsed() > until) break;
+    }
+  }
+  const drift = catalogDrift(options.form ?? (await readCatalog(fallback)), await readCatalog(production));
+  return { ...health, drift, nearEnd: await endingSequences(production, fallback, sequenceMargin) };
+}
+
+/**
+ * The earlier of the end of the hold and of production's patience, told by two looks (milliseconds since the epoch).
+ * Undefined: the feed is dead, or there is no end in sight.
+ */
+export function possibleUntil(
+  now: { readonly at: number; readonly health: Pick<FeedHealth, 'state' | 'bytesLeft'> },
+  earlier: { readonly at: number; readonly bytesLeft: number | undefined } | undefined,
+  holdEndsAt: number | undefined,
+): number | undefined {
+  if (now.health.state === 'dead') return undefined;
+  // of a feed that lives, production keeps now more and now less: only one that takes nothing uses the limit up.
+  const used = now.health.state !== 'alive';
+  const seconds = used && earlier && now.at > earlier.at ? secondsLeft(earlier, now.health, (now.at - earlier.at) / 1000) : undefined;
+  const ends = [holdEndsAt, seconds === undefined ? undefined : now.at + seconds * 1000].filter((end) => end !== undefined);
+  return ends.length > 0 ? Math.min(...ends) : undefined;
+}

@@ -1,0 +1,119 @@
+/**
+ * The footprint of migrations: which rows of the old form they changed. Looked at while both databases are fenced and the fallback is the
+ * exact data before the change. Backfills of columns that the old form does not have leave none, and are not shipped.
+ */
+
+import { DatabaseError, type Db, ident } from '../connection/connect';
+import { ownSchema } from '../connection/server';
+import { columnList } from '../connection/tables';
+import type { BridgePlan, TablePlan } from '../schema/classify';
+import type { Mapping } from '../schema/mapping';
+import { type Comparison, compareTables, type Progress } from './compare';
+
+export interface Footprint {
+  /** Rows per table of the old form that differ after the migrations. */
+  readonly tables: readonly { readonly table: string; readonly rows: number }[];
+  readonly comparison: Comparison;
+}
+
+/** `fallback` has the bridge up; inert tables are not looked at, they are copied. */
+export async function footprint(
+  production: Db,
+  fallback: Db,
+  plan: BridgePlan,
+  { pairs }: Mapping,
+  onProgress?: (progress: Progress) => void,
+): Promise<Footprint> {
+  const names = new Set(plan.tables.map(({ old }) => old.name));
+  const comparison = await compareTables(production, fallback, {
+    pairs: pairs.filter(({ name }) => names.has(name)),
+    maxKeys: Number.POSITIVE_INFINITY,
+    ...(onProgress ? { onProgress } : {}),
+  });
+  const tables = comparison.tables.filter(({ equal }) => !equal).map(({ table, differences }) => ({ table, rows: differences.length }));
+  return { tables, comparison };
+}
+
+/**
+ * Brings the rows of a footprint to the fallback, through the bridge, so that what customers change later fits what is there.
+ * Tables whose rows cannot be told apart are refused.
+ */
+export async function shipFootprint(production: Db, fallback: Db, plan: BridgePlan, found: Footprint): Promise<void> {
+  let left = found.comparison.tables.filter(({ equal }) => !equal);
+  // A row may point to one of another table that is still to come.
+  while (left.length > 0) {
+    const refused: typeof left = [];
+    let reason: DatabaseError | undefined;
+    for (const table of left) {
+      const tablePlan = plan.tables.find(({ old }) => old.name === table.table)!;
+      await shipTable(production, fallback, tablePlan, table.differences).catch((error: unknown) => {
+        if (!(error instanceof DatabaseError) || error.sqlstate !== '23503') throw error;
+        reason = error;
+        refused.push(table);
+      });
+    }
+    if (refused.length === left.length) throw reason!;
+    left = refused;
+  }
+}
+
+async function shipTable(
+  production: Db,
+  fallback: Db,
+  plan: TablePlan,
+  differences: Comparison['tables'][number]['differences'],
+): Promise<void> {
+  const { old, now, published } = plan;
+  const keys = old.identity.map((number) => old.columns.find((column) => column.number === number)!.name);
+  if (keys.length === 0 || old.identityFull || !published) {
+    throw new DatabaseError(
+      `migrations changed rows of ${old.name}, which has no key to bring them over by; give it a primary key before the window`,
+      undefined,
+    );
+  }
+  // By the new names: the key as production has it, and as the rows on the fallback are told apart.
+  const nowKeys = plan.identity ?? plan.keepKey ?? keys;
+  // What production computes for each write, it has not yet computed for rows that nobody wrote.
+  const source = (name: string): string => {
+    const computed = plan.sent.find((sent) => sent.name === name);
+    return computed ? `(${computed.expression}) AS ${ident(name)}` : `new.${ident(name)}`;
+  };
+  const rowText = (names: readonly string[]): string => `ROW(${columnList(names)})::text`;
+  const gone = differences.filter(({ is }) => is === 'only on b').map(({ key }) => key);
+  const come = differences.filter(({ is }) => is !== 'only on b').map(({ key }) => key);
+  await quietly(fallback, plan, async (inside) => {
+    if (gone.length > 0) await inside.query(`DELETE FROM ${now.name} WHERE ${rowText(keys)} = ANY ($1::text[])`, [gone]);
+    for (let first = 0; first < come.length; first += 1_000) {
+      const rows = await production.query<{ row: string }>(
+        `SELECT row_to_json(r)::text AS row FROM (SELECT ${published.map(source).join(', ')} FROM ${now.name} AS new WHERE ${rowText(nowKeys)} = ANY ($1::text[])) r`,
+        [come.slice(first, first + 1_000)],
+      );
+      const rest = published.filter((name) => !nowKeys.includes(name));
+      const update =
+        rest.length > 0 ? `DO UPDATE SET ${rest.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}` : 'DO NOTHING';
+      await inside.query(
+        `INSERT INTO ${now.name} (${columnList(published)}) OVERRIDING SYSTEM VALUE SELECT ${columnList(published)} FROM json_populate_recordset(NULL::${now.name}, $1::json)
+         ON CONFLICT (${columnList(nowKeys)}) ${update}`,
+        [`[${rows.map(({ row }) => row).join(',')}]`],
+      );
+    }
+  });
+}
+
+/** The user's triggers stay silent, the bridge's fire as they do for rows that arrive. One transaction. */
+async function quietly(fallback: Db, { now }: TablePlan, action: (db: Db) => Promise<void>): Promise<void> {
+  await fallback.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    const triggers = await inside.query<{ name: string; mode: 'O' | 'A' | 'R'; ours: boolean }>(
+      `SELECT t.tgname AS name, t.tgenabled AS mode, p.pronamespace = '${ownSchema}'::regnamespace AS ours FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+        WHERE t.tgrelid = $1::regclass AND NOT t.tgisinternal AND t.tgenabled <> 'D'`,
+      [now.name],
+    );
+    const enable = { O: 'ENABLE', A: 'ENABLE ALWAYS', R: 'ENABLE REPLICA' };
+    for (const { name, ours } of triggers)
+      await inside.query(`ALTER TABLE ${now.name} ${ours ? 'ENABLE ALWAYS' : 'DISABLE'} TRIGGER ${ident(name)}`);
+    await action(inside);
+    await inside.query('SET CONSTRAINTS ALL IMMEDIATE');
+    for (const { name, mode } of triggers) await inside.query(`ALTER TABLE ${now.name} ${enable[mode]} TRIGGER ${ident(name)}`);
+  });
+}

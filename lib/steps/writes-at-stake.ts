@@ -1,0 +1,57 @@
+/** What a rollback without a feed would lose: counted from PostgreSQL's own statistics since the database was opened. */
+
+import type { Context } from '../engine/context';
+import { done, pending, type Step } from '../engine/step';
+import { readCatalog } from '../postgres/schema/catalog';
+import { type Baseline, changesSince, takeBaseline } from '../postgres/verification/change-counts';
+
+/** Before the database is opened: what has been counted until now is not customers' work. */
+export function changesCounted(instance: string): Step {
+  return {
+    id: 'loss.baseline',
+    title: 'Note how many rows have changed so far, to count what comes after opening',
+    estimateSeconds: 1,
+    patienceSeconds: 30,
+    async observe(context) {
+      const known = context.view.facts('loss.baseline');
+      if (known) return done('noted before', known);
+      const db = await context.database(instance);
+      // the form too, bridge and all: what differs from it later, somebody changed in the hold.
+      return done(undefined, { baseline: await takeBaseline(db), form: await readCatalog(db) });
+    },
+  };
+}
+
+/** Rows changed since opening, over all tables, and in words. */
+export async function changesAtStake(
+  context: Pick<Context, 'view' | 'database'>,
+  instance: string,
+): Promise<{ rows: number; words: string }> {
+  const baseline = context.view.facts('loss.baseline')?.['baseline'] as Baseline | undefined;
+  if (!baseline) return { rows: 0, words: 'nothing was opened' };
+  const changes = await changesSince(await context.database(instance), baseline);
+  const rows = changes.reduce((sum, { inserted, updated, deleted }) => sum + inserted + updated + deleted, 0);
+  const words = changes
+    .map(({ table, inserted, updated, deleted }) => `${table}: ${inserted} inserted, ${updated} updated, ${deleted} deleted`)
+    .join('; ');
+  return { rows, words: words || 'no row has changed' };
+}
+
+/** After the fence, so that the number is final: refuses to lose anything the operator has not accepted to lose. */
+export function lossAccepted(instance: string): Step {
+  return {
+    id: 'loss.accepted',
+    title: 'Count what was written since opening; it stays behind on the migrated database',
+    estimateSeconds: 2,
+    patienceSeconds: 30,
+    async observe(context) {
+      const { rows, words } = await changesAtStake(context, instance);
+      if (rows === 0) return done('no row has changed since opening: nothing is lost', { rows });
+      if (context.acceptLoss) return done(`accepted: ${rows} row changes stay behind on ${instance} (${words})`, { rows, words });
+      // the statistics of a session that has just ended arrive with it; a moment makes the count final.
+      return context.waitedMs() < 1500
+        ? pending('counting')
+        : { is: 'failed', code: 'rollback.loses-writes', message: `${rows} row changes since opening would stay behind: ${words}` };
+    },
+  };
+}

@@ -1,0 +1,215 @@
+/** Verbs that only look: the plan and the status. */
+import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
+import type { Clock } from '../base/clock';
+import { exit, Stop } from '../base/errors';
+import { decide } from '../engine/decision-time';
+import { estimated, learn } from '../engine/estimates';
+import type { Durations, Operator, Verb } from '../engine/events';
+import { Journal, type JournalStore } from '../engine/journal';
+import { planned } from '../engine/step';
+import { fold, refuseHour, type WindowView } from '../engine/window-view';
+import { type Manifest, otherColor } from '../manifest/schema';
+import { whereNow } from '../manifest/traffic';
+import { lastSeen, watchPhase } from '../operations/feed-watch';
+import {
+  holdEndsAt,
+  nextWindow,
+  observeWorld,
+  planOf,
+  type Reply,
+  type Request,
+  refuseAfterRollback,
+  rollbackFrom,
+  runVerb,
+} from '../operations/run-verb';
+import type { Output, PlanScreen, StatusScreen } from '../report';
+import type { TrialFound } from '../steps/trial';
+import type { World } from '../steps/world';
+import { openWindow } from './open-window';
+import { watch } from './watch';
+
+/** Shows the plan of a verb for the open window, or for the one that would be opened; answers how many steps are left. */
+export async function showPlan(
+  aws: Aws,
+  system: string,
+  verb: Verb,
+  output: Output,
+  clock: Clock,
+  options: {
+    /** Shows the decision time for this hour instead of the window's own. */
+    readonly upBy?: string | undefined;
+    /** The verb itself shows it, before it asks. */
+    readonly starting?: boolean;
+  } = {},
+): Promise<number> {
+  const { manifest, state } = await aws.settings.manifest(system);
+  const store = aws.journal(manifest.shared.journalBucket, system);
+  const names = await store.windows();
+  const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
+  let view = open?.view;
+  // what the verb would refuse has no plan.
+  if (view) refuseAfterRollback({ verb }, view);
+  else {
+    if (verb === 'rollback' || verb === 'teardown')
+      throw new Stop('window.none', `no window of ${system} is open`, { next: ['npm run status'], exit: exit.usage });
+    view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
+  }
+  if (options.upBy !== undefined) refuseHour(view.window);
+  const world = await observeWorld(aws, view);
+  const steps = estimated(planOf({ verb }, world), view, verb);
+  const done = view.current?.verb === verb ? view.current.steps : new Map();
+  const left = steps.filter(({ id }) => done.get(id)?.doneAt === undefined);
+  output.plan({
+    verb,
+    window: view.window,
+    steps: steps.map((step) => ({ ...planned(step), done: !left.includes(step) })),
+    ...(options.starting ? { starting: true } : {}),
+    ...(verb === 'cutover' ? { ...decisionsFor(world, options.upBy ?? view.upBy?.upBy), ...trialOf(view) } : {}),
+    now: clock.now(),
+  });
+  return left.length;
+}
+
+/** What the trial found, once it has passed. */
+function trialOf(view: WindowView): Pick<PlanScreen, 'trial'> {
+  const found = view.facts('trial.classified') as unknown as TrialFound | undefined;
+  if (!found) return {};
+  // the form itself stays in the journal, which is where to read it.
+  const { now: _form, ...trial } = found;
+  return { trial };
+}
+
+/** The decision time from where the world is, and the one that counts once the migrations have begun: the longer way back. */
+function decisionsFor(world: World, upBy: string | undefined): Pick<PlanScreen, 'decision'> {
+  if (upBy === undefined || !world.window.from) return {};
+  return { decision: { upBy, now: decide(upBy, rollbackFrom(world)), migrated: decide(upBy, rollbackFrom(world, 'migrations')) } };
+}
+
+/** What the newest window has taught about durations. */
+async function learnt(store: JournalStore, names: readonly string[], clock: Clock): Promise<Durations> {
+  const last = names.at(-1);
+  if (last === undefined) return {};
+  const journal = new Journal(store, last, clock, () => '');
+  await journal.refresh();
+  return learn(journal.events);
+}
+
+/** The window as it would stand right after being opened: nothing is written. */
+function preview(
+  window: WindowView['window'],
+  manifest: WindowView['manifest'],
+  state: WindowView['state'] | undefined,
+  clock: Clock,
+  durations: Durations,
+): WindowView {
+  const at = new Date(clock.now()).toISOString();
+  const by = { who: '', where: '' };
+  const view = fold([
+    {
+      type: 'window.opened',
+      window,
+      manifest,
+      state: state ?? { production: window.production, opened: false },
+      durations,
+      number: 1,
+      at,
+      run: '',
+      by,
+      nonce: '',
+    },
+  ]);
+  if (!view) throw new Error('a preview of a window cannot be folded');
+  return view;
+}
+
+/** Exit code 0 when the system is in a known state, 1 when it is not. */
+export async function showStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
+  const { manifest, state } = await aws.settings.manifest(system);
+  const names = await aws.journal(manifest.shared.journalBucket, system).windows();
+  const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
+  const view = open?.view;
+  const feed = open && watchPhase(open.view) !== 'over' ? lastSeen(open.journal.events) : undefined;
+  const production = state?.production ?? manifest.shared.database.instance;
+  const [order, instance, doors] = await Promise.all([
+    aws.traffic.order(manifest),
+    aws.databases.describe(production),
+    aws.traffic.frontDoors(manifest),
+  ]);
+  const { live, maintenance } = whereNow(manifest, order);
+  const { routingKey } = manifest.shared;
+  const standby = live && manifest[otherColor(live)] ? otherColor(live) : undefined;
+  const releaseOf = (color: 'blue' | 'green') => manifest[color]?.release;
+  const ends = view && holdEndsAt(view);
+  const screen: StatusScreen = {
+    system,
+    opened: state?.opened ?? false,
+    live: state?.opened ? live : undefined,
+    maintenance,
+    releases: { blue: releaseOf('blue'), green: releaseOf('green') },
+    production,
+    productionStatus: instance?.status ?? 'missing',
+    addresses: doors.map(({ host, port, tls }) => `${tls ? 'https' : 'http'}://${host}:${port}`),
+    ...(standby && state?.opened ? { backDoor: { header: routingKey.header, value: routingKey[standby] } } : {}),
+    window: view,
+    holdEndsAt: ends?.toISOString(),
+    ...(feed ? { feed } : {}),
+    lastWindow: names.at(-1),
+    ...readyFor(manifest, names, production),
+    now: clock.now(),
+  };
+  output.status(screen);
+  return (state?.opened && live === undefined) || maintenance === undefined ? exit.failed : exit.done;
+}
+
+/** The next window whose fallback has been deployed as a replica of what is production now. */
+function readyFor({ fallbacks }: Manifest, opened: readonly string[], production: string): Pick<StatusScreen, 'readyFor'> {
+  const number = (name: string) => Number(name.slice(1));
+  const last = Math.max(0, ...opened.map(number));
+  const ready = Object.keys(fallbacks).find((name) => number(name) > last && fallbacks[name]?.source === production);
+  return ready ? { readyFor: ready } : {};
+}
+
+/** Looks now, where the databases can be reached: in the runner, or here. Exit code 0 when everything is as it should be, 1 when not. */
+export async function showCheck(aws: Aws, system: string, here: boolean, output: Output, clock: Clock, by: Operator): Promise<number> {
+  const { shared } = (await aws.settings.manifest(system)).manifest;
+  const request: Request = { system, verb: 'stage', check: true, run: randomUUID(), by };
+  const reply = here
+    ? await runVerb(request, { aws, clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
+    : await aws.invokeRunner<Reply>(shared.runner, request);
+  if (reply.state === 'stopped') throw new Stop(reply.code, reply.message, { next: reply.next, exit: reply.exit });
+  if (!reply.check)
+    throw new Stop('runner.old', `the runner ${shared.runner} cannot check: an older Switchback deployed it`, {
+      next: ['npx cdk deploy shared'],
+      exit: exit.usage,
+    });
+  output.check(reply.check);
+  return reply.check.checks.every(({ ok }) => ok) ? exit.done : exit.failed;
+}
+
+/** Follows the run that is under way, or waits for the next one, until it ends; answers as that run does. */
+export async function watchStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
+  const status = await showStatus(aws, system, output, clock);
+  const { manifest } = await aws.settings.manifest(system);
+  const bucket = manifest.shared.journalBucket;
+  const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), clock);
+  if (!open) return status;
+  const leave = new AbortController();
+  const onInterrupt = () => leave.abort();
+  process.once('SIGINT', onInterrupt);
+  try {
+    const over = open.view.current === undefined || open.view.current.ended !== undefined;
+    if (over) output.note(`nothing runs in ${open.view.name}; waiting for the next run (Ctrl-C ends the watching)`);
+    const ended = await watch(open.journal, {
+      clock,
+      screen: (verb, run) => output.screen(verb, run),
+      signal: leave.signal,
+      ...(over ? { after: open.journal.events.length } : {}),
+    });
+    if (!ended) return leave.signal.aborted ? exit.interrupted : exit.done;
+    output.reply(ended.verb, ended.reply);
+    return ended.reply.state === 'stopped' ? ended.reply.exit : exit.done;
+  } finally {
+    process.removeListener('SIGINT', onInterrupt);
+  }
+}

@@ -1,0 +1,150 @@
+/** The floors of the house (ARCHITECTURE.md), held: who may import whom, no circles, who calls AWS, who prints, how long a file may be. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+
+const root = join(__dirname, '..');
+const files = execFileSync(
+  'git',
+  ['ls-files', '--cached', '--others', '--exclude-standard', 'lib', 'bin', 'scripts', 'packages', 'examples'],
+  {
+    cwd: root,
+    encoding: 'utf8',
+  },
+)
+  .split('\n')
+  .filter((file) => file.endsWith('.ts') && !file.includes('/test/'));
+const known = new Set(files);
+const textOf = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+
+/** Rooms of the product from the top; rooms of one floor do not import each other, but for `base`, which everybody may use. */
+const floors = [
+  ['lib/terminal'],
+  ['lib/report', 'lib/constructs'],
+  ['lib/operations'],
+  ['lib/plans'],
+  ['lib/steps'],
+  ['lib/engine'],
+  ['lib/aws'],
+  ['lib/manifest', 'lib/postgres'],
+  ['lib/base'],
+];
+/** The same inside lib/postgres. */
+const postgresFloors = [
+  ['lib/postgres/verification'],
+  ['lib/postgres/schema'],
+  ['lib/postgres/replication'],
+  ['lib/postgres/preflight'],
+  ['lib/postgres/access'],
+  ['lib/postgres/connection'],
+];
+/** Files that may be longer than 400 lines, each with its reason. */
+const long: Readonly<Record<string, string>> = {};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Of our own files; `typeof import()` and lazy `require` count too. */
+function importsOf(file: string): Import[] {
+  const text = textOf.get(file)!;
+  return [...text.matchAll(/(?:from |import |import\(|require\()'(\.{1,2}(?:\/[^']*)?)'/g)].flatMap(([, name]) => {
+    const path = posix.normalize(posix.join(dirname(file), name!));
+    const to = [path, `${path}.ts`, `${path}/index.ts`].find((one) => known.has(one));
+    if (!to) throw new Error(`${file} imports ${name}, which is no file of ours`);
+    return [{ from: file, to }];
+  });
+}
+const packagesOf = (file: string): string[] =>
+  [...textOf.get(file)!.matchAll(/(?:from |import |import\(|require\()'([^.'][^']*)'/g)].map(([, name]) => name!);
+const imports = files.flatMap(importsOf);
+const inside = (file: string, room: string): boolean => file.startsWith(`${room}/`);
+const floorOf = (file: string, of: readonly (readonly string[])[]): number =>
+  of.findIndex((rooms) => rooms.some((room) => inside(file, room)));
+const arrow = ({ from, to }: Import): string => `${from} -> ${to}`;
+
+function againstFloors(of: readonly (readonly string[])[]): string[] {
+  return imports
+    .filter(({ from, to }) => {
+      const [above, below] = [floorOf(from, of), floorOf(to, of)];
+      if (above < 0 || below < 0) return false;
+      const sameRoom = of[above]!.some((room) => inside(from, room) && inside(to, room));
+      return !sameRoom && above >= below;
+    })
+    .map(arrow);
+}
+
+/** Files that import each other, through however many others: each circle once. */
+function circles(): string[] {
+  const next = new Map<string, string[]>();
+  for (const { from, to } of imports) next.set(from, [...(next.get(from) ?? []), to]);
+  // Tarjan's strongly connected components.
+  const index = new Map<string, number>();
+  const low = new Map<string, number>();
+  const stack: string[] = [];
+  const found: string[] = [];
+  const visit = (file: string): void => {
+    index.set(file, index.size);
+    low.set(file, index.get(file)!);
+    stack.push(file);
+    for (const other of next.get(file) ?? []) {
+      if (!index.has(other)) visit(other);
+      if (stack.includes(other)) low.set(file, Math.min(low.get(file)!, low.get(other)!));
+    }
+    if (low.get(file) !== index.get(file)) return;
+    const circle = stack.splice(stack.indexOf(file));
+    if (circle.length > 1) found.push(circle.sort().join(', '));
+  };
+  for (const file of files) if (!index.has(file)) visit(file);
+  return found;
+}
+
+test('every file of lib is in a room of a floor', () => {
+  const rooms = files.filter((file) => inside(file, 'lib') && file !== 'lib/index.ts');
+  expect(rooms.filter((file) => floorOf(file, floors) < 0)).toEqual([]);
+  expect(rooms.filter((file) => inside(file, 'lib/postgres') && floorOf(file, postgresFloors) < 0)).toEqual([]);
+});
+
+test('no room imports a room above it or beside it', () => {
+  expect(againstFloors(floors)).toEqual([]);
+  expect(againstFloors(postgresFloors)).toEqual([]);
+});
+
+test('no files import each other in a circle', () => {
+  expect(circles()).toEqual([]);
+});
+
+test('the product imports no package of the repository, the sandbox imports nothing of the product, the rehearsal may import both', () => {
+  const outside = imports.filter(({ from, to }) => {
+    if (inside(from, 'lib') || inside(from, 'bin')) return !inside(to, 'lib');
+    if (inside(from, 'packages/sandbox')) return !inside(to, 'packages/sandbox');
+    return false;
+  });
+  expect(outside.map(arrow)).toEqual([]);
+});
+
+test('only lib/aws imports SDK clients; the sandbox serves them', () => {
+  const users = files.filter((file) => packagesOf(file).some((name) => /^@(aws-sdk|smithy)\//.test(name)));
+  expect(users.filter((file) => !inside(file, 'lib/aws') && !inside(file, 'packages'))).toEqual([]);
+});
+
+test('only lib/report and lib/terminal print', () => {
+  const printers = files.filter((file) => inside(file, 'lib') && /console\.|process\.std(out|err)\.write/.test(textOf.get(file)!));
+  expect(printers.filter((file) => !inside(file, 'lib/report') && !inside(file, 'lib/terminal'))).toEqual([]);
+});
+
+test('nothing below the terminal reads the time by itself: clocks are handed in', () => {
+  const below = floors
+    .slice(1)
+    .flat()
+    .filter((room) => room !== 'lib/base');
+  const readers = files.filter((file) => below.some((room) => inside(file, room)) && /Date\.now\(\)|new Date\(\)/.test(textOf.get(file)!));
+  expect(readers).toEqual([]);
+});
+
+test('a file of over 400 lines has a reason here', () => {
+  const tooLong = files.filter((file) => textOf.get(file)!.split('\n').length > 401);
+  expect(tooLong.filter((file) => !long[file])).toEqual([]);
+  expect(Object.keys(long).filter((file) => !tooLong.includes(file))).toEqual([]);
+});

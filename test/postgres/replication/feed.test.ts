@@ -1,0 +1,181 @@
+import { openTo } from '../../../lib/postgres/access/fence';
+import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/roles';
+import type { Db } from '../../../lib/postgres/connection/connect';
+import { pollEvery } from '../../../lib/postgres/connection/lsn';
+import { beat, copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, secondsLeft } from '../../../lib/postgres/replication/feed';
+import { forkAhead } from '../../../lib/postgres/replication/fork';
+import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
+import { publishable, readPublication } from '../../../lib/postgres/replication/publication';
+import { dropSlot, ensureFeedUser, feedName, silentTables, unknownTables } from '../../../lib/postgres/replication/subscription';
+import { compareTables } from '../../../lib/postgres/verification/compare';
+import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
+import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+
+const name = feedName('w1');
+const feed = { username: 'switchback_feed', password: 'feed-secret' };
+let [a, b]: Server[] = [];
+let [production, fallback]: Db[] = [];
+
+beforeAll(async () => {
+  a = await startServer({ settings: { max_slot_wal_keep_size: '48MB', max_wal_size: '64MB' } });
+  production = await a.master();
+  await production.query(
+    'CREATE TABLE users (id int PRIMARY KEY, name text, email text NOT NULL); CREATE TABLE ballast (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, filler text)',
+  );
+  await production.query("INSERT INTO users SELECT i, 'name ' || i, 'mail ' || i FROM generate_series(1, 100) i");
+  await prepareUsers(production);
+  await allowFeeding(a);
+  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
+  b = await a.standby();
+  await openTo(production, roles, blue.username);
+  await forkAhead({
+    production,
+    fallback: () => b!.master(),
+    name,
+    source: { address: a.address, login: feed },
+    roles,
+    login: master,
+    promote: () => b!.test.promote(),
+  });
+  fallback = await b.master();
+});
+afterAll(stopServers);
+
+const source = () => ({ address: a!.address, login: feed });
+async function healthBecomes(state: FeedHealth['state'], options?: Parameters<typeof feedHealth>[3]): Promise<FeedHealth> {
+  const poll = pollEvery(20, 20_000, `the feed being ${state}`);
+  for (;;) {
+    const health = await feedHealth(production!, fallback!, name, options);
+    if (health.state === state) return health;
+    await poll();
+  }
+}
+
+test('a feed with a young heartbeat is alive, and its marker comes back each time', async () => {
+  await beat(production!);
+  await markerRoundTrip(production!, fallback!);
+  const health = await healthBecomes('alive');
+  expect(health.reasons).toEqual([]);
+  expect(health.heartbeatSeconds).toBeLessThan(5);
+  expect(health.bytesLeft).toBeGreaterThan(1e6);
+  for (let n = 0; n < 20; n += 1) await markerRoundTrip(production!, fallback!);
+});
+
+test('a feed that stops applying is behind by its heartbeat', async () => {
+  const admin = await b!.superuser();
+  await admin.query('BEGIN; LOCK TABLE switchback.marker IN EXCLUSIVE MODE');
+  await beat(production!);
+  const health = await healthBecomes('behind', { behindSeconds: 0.3 });
+  expect(health.reasons[0]).toMatch(/the fallback is \d+\.\d s behind/);
+  await admin.query('ROLLBACK');
+  await admin.close();
+  await markerRoundTrip(production!, fallback!);
+});
+
+test('a stray write on the fallback stops the feed loudly, and it goes on when that is mended', async () => {
+  const admin = await b!.superuser();
+  await admin.query("INSERT INTO users VALUES (500, 'stray', 'x')");
+  await production!.query("INSERT INTO users VALUES (500, 'customer', 'y')");
+  const health = await healthBecomes('stuck');
+  expect(health.reasons[0]).toContain('could not apply a change');
+  // one that broke off, which is counted too, is told apart by trying again.
+  const look = await lookAtFeed(production!, fallback!, name, { waitMs: 100 });
+  expect(look).toMatchObject({ state: 'stuck', reasons: [expect.stringContaining('could not apply a change')] });
+  await admin.query('DELETE FROM users WHERE id = 500');
+  await admin.close();
+  await markerRoundTrip(production!, fallback!);
+  expect((await compareTables(production!, fallback!)).equal).toBe(true);
+});
+
+test('paused for migrations, the fallback keeps the data before the change; started again it gets every later write and nothing twice', async () => {
+  await markerRoundTrip(production!, fallback!);
+  await pauseFeed(production!, fallback!, name);
+  expect((await feedHealth(production!, fallback!, name)).state).toBe('paused');
+  const before = await fallback!.query('SELECT * FROM users ORDER BY id');
+  await allowMigrations(production!, roles);
+  const migration = await a!.as(migrator);
+  await migration.query(
+    "UPDATE users SET name = upper(name); DELETE FROM users WHERE id = 2; ALTER TABLE users ADD COLUMN phone text; ALTER TABLE users DROP COLUMN email; INSERT INTO users (id, name) VALUES (600, 'by the migration')",
+  );
+  await forbidMigrations(production!, roles);
+  expect(await fallback!.query('SELECT * FROM users ORDER BY id')).toEqual(before);
+
+  await fallback!.query('ALTER TABLE users ALTER COLUMN email DROP NOT NULL');
+  const tables = (await publishable(production!)).map((table) => (table.table === 'users' ? { ...table, columns: ['id', 'name'] } : table));
+  await resumeFeed(production!, fallback!, name, source(), tables);
+  const app = await a!.as(blue);
+  await app.query(
+    "INSERT INTO users (id, name, phone) VALUES (700, 'customer', '1'); UPDATE users SET name = 'renamed' WHERE id = 1; DELETE FROM users WHERE id = 3",
+  );
+  await markerRoundTrip(production!, fallback!);
+  expect(await fallback!.query('SELECT id, name FROM users WHERE id IN (1, 2, 3, 600, 700) ORDER BY id')).toEqual([
+    { id: 1, name: 'renamed' },
+    { id: 2, name: 'name 2' },
+    { id: 700, name: 'customer' },
+  ]);
+  expect((await readPublication(production!, name)).map(({ table }) => table)).toEqual(['ballast', 'users', 'marker']);
+});
+
+test('a table that is published but unknown to the subscription is found, although everything looks healthy', async () => {
+  await production!.query(`CREATE TABLE late (id int PRIMARY KEY); GRANT SELECT ON late TO ${feed.username}`);
+  await fallback!.query('CREATE TABLE late (id int PRIMARY KEY)');
+  await production!.query(`ALTER PUBLICATION ${name} ADD TABLE late (id)`);
+  await production!.query('INSERT INTO late VALUES (1)');
+  await beat(production!);
+  await markerRoundTrip(production!, fallback!);
+  expect(await fallback!.query('SELECT * FROM late')).toEqual([]);
+  const health = await feedHealth(production!, fallback!, name);
+  expect(health).toMatchObject({ state: 'stuck', applyErrors: expect.any(Number) });
+  expect(health.reasons[0]).toContain('lost without a word: public.late');
+  // nobody copies it: a run that died between publishing it and telling the subscription must do both again.
+  expect(await unknownTables(production!, fallback!, name)).toEqual(['public.late']);
+  await resumeFeed(
+    production!,
+    fallback!,
+    name,
+    source(),
+    (await readPublication(production!, name)).filter(({ schema, table }) => schema === 'public' && table !== 'late'),
+  );
+  await copyTables(production!, fallback!, name, [{ schema: 'public', table: 'late', columns: ['id'] }]);
+  expect(await fallback!.query('SELECT * FROM late')).toEqual([{ id: 1 }]);
+  expect(await unknownTables(production!, fallback!, name)).toEqual([]);
+});
+
+test('a table that is being copied is known to the subscription, and not ready', async () => {
+  await production!.query(`CREATE TABLE held (id int PRIMARY KEY); INSERT INTO held VALUES (1); GRANT SELECT ON held TO ${feed.username}`);
+  await fallback!.query('CREATE TABLE held (id int PRIMARY KEY)');
+  const admin = await b!.superuser();
+  await admin.query('BEGIN; LOCK TABLE held IN EXCLUSIVE MODE');
+  const copied = copyTables(production!, fallback!, name, [{ schema: 'public', table: 'held', columns: ['id'] }]);
+  const poll = pollEvery(20, 20_000, 'the copy being under way');
+  while (
+    (await silentTables(production!, fallback!, name)).join() !== 'public.held' ||
+    (await unknownTables(production!, fallback!, name)).length > 0
+  )
+    await poll();
+  await admin.query('ROLLBACK');
+  await admin.close();
+  await copied;
+  expect(await fallback!.query('SELECT * FROM held')).toEqual([{ id: 1 }]);
+});
+
+test('a fallback that is down too long is given up by production, which says so and goes on', async () => {
+  const [first, began] = [await feedHealth(production!, fallback!, name), performance.now()];
+  await pauseFeed(production!, fallback!, name);
+  const app = await a!.as(blue);
+  const poll = pollEvery(0, 25_000, 'the slot being given up');
+  for (;;) {
+    await app.query('INSERT INTO ballast (filler) SELECT repeat(md5(i::text), 20) FROM generate_series(1, 10000) i');
+    await (await a!.superuser()).query('SELECT pg_switch_wal(); CHECKPOINT');
+    const health = await feedHealth(production!, fallback!, name);
+    if (health.state === 'dead') {
+      expect(health.reasons[0]).toContain('gave the slot switchback_w1 up');
+      break;
+    }
+    expect(secondsLeft(first, health, (performance.now() - began) / 1000)).toBeGreaterThan(0);
+    await poll();
+  }
+  expect(await app.query('SELECT count(*) > 10000 AS serving FROM ballast')).toEqual([{ serving: true }]);
+  await dropSlot(production!, name);
+  expect((await feedHealth(production!, fallback!, name)).reasons[0]).toContain('does not exist on production');
+});
