@@ -1,5 +1,5 @@
 /** What a run of customers comes to, counted as the answers arrive: a run may last for days. */
-import type { Kind, Outcome } from './customers';
+import type { Kind, Outcome } from './outcome';
 
 export interface Episode {
   readonly from: string;

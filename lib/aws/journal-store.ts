@@ -5,7 +5,7 @@
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Clock } from '../base/clock';
 import { messageOf, Stop } from '../base/errors';
-import { type JournalStore, retryMs } from '../engine/journal';
+import { type JournalStore, retryMs } from '../base/journal-store';
 import type { Clients } from './clients';
 import { explain } from './explain';
 import { isAws, isPassing, mutate } from './outcome';

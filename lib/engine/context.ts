@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock';
 import type { Color, ColorPart, Manifest } from '../manifest/schema';
 import type { Db } from '../postgres/connection/connect';
 import type { Facts, Window } from './events';
+import type { StepId } from './step-id';
 import type { WindowView } from './window-view';
 
 export interface Context {
@@ -22,7 +23,7 @@ export interface Context {
   /** A connection of its own, for what lives in one: a kept snapshot. Closed with the invocation. */
   connection(instance: string): Promise<Db>;
   /** What a confirmed step left behind. @throws Error when it left nothing: the plan's order is wrong */
-  facts(step: string): Facts;
+  facts(step: StepId): Facts;
   /** Ends the window in the journal. */
   closeWindow(outcome: string): Promise<void>;
   /** For people, about what is going on inside the current step: a line, or several. `share`: how much of it is done, from 0 to 1. */

@@ -28,6 +28,12 @@ export type Durations = Readonly<Record<string, { readonly acted: readonly numbe
 /** What happens at the decision time when nobody answers. */
 export type AtDecision = 'rollback' | 'hold';
 
+/** What people say at a gate. */
+export interface GateAnswer {
+  readonly answer: 'go' | 'no-go';
+  readonly reason: string;
+}
+
 export interface PlannedStep {
   readonly id: string;
   readonly title: string;
@@ -171,3 +177,7 @@ export type JournalEvent = EventBody & {
   /** Tells our own event from another writer's of the same number. */
   readonly nonce: string;
 };
+
+/** The newest look at the feed that was noted in a window. */
+export const lastHoldSeen = (events: readonly JournalEvent[]): (HoldSeen & { readonly at: string }) | undefined =>
+  events.findLast((event) => event.type === 'hold.seen');

@@ -5,21 +5,9 @@
  */
 import type { Clock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
+import { type JournalStore, retryMs } from '../base/journal-store';
 import { type EventBody, isNote, type JournalEvent, type Operator } from './events';
 import { windowTakenOver } from './lease';
-
-/** Where events are kept. lib/aws/journal-store.ts keeps them in S3. */
-export interface JournalStore {
-  /** Creates event `number`; answers false when it exists already. Never overwrites. */
-  create(window: string, number: number, event: string): Promise<boolean>;
-  /** The events from `from` on, in order, without a gap. */
-  read(window: string, from: number): Promise<string[]>;
-  /** Names of all windows, oldest first. */
-  windows(): Promise<string[]>;
-}
-
-/** Pauses before a write or the first read that failed is tried again. Whoever takes the window meanwhile writes, which the next try finds out. */
-export const retryMs = [250, 500, 1000, 2000, 4000] as const;
 
 export class Journal {
   private readonly known: JournalEvent[] = [];

@@ -5,28 +5,21 @@
 
 import { exit, Stop } from '../base/errors';
 import { answerSeconds, decide, hasMoved, warningDue } from './decision-time';
-import type { PlannedStep } from './events';
 import { otherWriter } from './journal';
+import { seriesOf, viewOf } from './journal-view';
 import { stopAskedOf, windowTakenOver } from './lease';
-import { type RunAnswer, type RunOptions, seriesOf, viewOf } from './run';
+import { movesTraffic, siteIsDown, siteIsOpening } from './milestones';
+import { finishMs, type RunAnswer, type RunOptions } from './run-options';
 import type { Observation, Step } from './step';
-import { type Decision, decisionStep, type UpBy, type WindowView } from './window-view';
+import { decisionStep } from './step-id';
+import type { Decision, UpBy } from './window-view';
 
-export interface Outside {
-  /** What `rollback --traffic-only` did after that moment, as a sentence. */
-  emergencySince(since: number): Promise<string | undefined>;
-  /** The way back, as it would be once the step `next` has begun. */
-  rollback(view: WindowView, next: string): Promise<readonly PlannedStep[]>;
-}
-
-/** A step that is done this soon after somebody asked the run to stop is finished first; a longer wait is left. */
-export const finishMs = 30_000;
 /** How often is looked while a step is waited for. */
 const newsMs = 1000;
 const trafficMs = 5000;
 const decisionMs = 30_000;
 
-export class Heed {
+export class RunMonitor {
   private newsAt = Number.NEGATIVE_INFINITY;
   private trafficAt = Number.NEGATIVE_INFINITY;
   private decisionAt = Number.NEGATIVE_INFINITY;
@@ -72,7 +65,7 @@ export class Heed {
   }
 
   /** Whether a step needs nothing any more. */
-  isDone({ id }: Pick<Step, 'id'>): boolean {
+  isDone({ id }: { readonly id: Step['id'] | 'end' }): boolean {
     return seriesOf(this.options.journal).steps.get(id)?.doneAt !== undefined && !this.again.has(id);
   }
 
@@ -108,7 +101,7 @@ export class Heed {
   private async whatMustHold(which: (step: Step) => boolean = () => true): Promise<void> {
     const { verb, journal } = this.options;
     const { steps } = seriesOf(journal);
-    const isDone = (id: string) => this.isDone({ id });
+    const isDone = (id: Step['id'] | 'end') => this.isDone({ id });
     // one whose end has begun may be half undone by us.
     const holding = this.plan.filter(
       (step) => which(step) && isDone(step.id) && step.holdsUntil !== undefined && !isDone(step.holdsUntil) && !steps.has(step.holdsUntil),
@@ -160,13 +153,13 @@ export class Heed {
 
   /** The order of the rules is one call; it tells of every way in which somebody may have moved traffic. */
   private async traffic(): Promise<void> {
-    const { clock, journal, outside, run } = this.options;
+    const { clock, journal, externalState, run } = this.options;
     this.trafficAt = clock.elapsed();
     const started = journal.events.find((event) => event.type === 'run.started' && event.run === run);
-    const holds = passing(() => this.whatMustHold(({ id }) => id.startsWith('traffic.')));
+    const holds = passing(() => this.whatMustHold(({ id }) => movesTraffic(id)));
     // awaited below, unless the emergency explains it.
     holds.catch(() => undefined);
-    const emergency = await passing(async () => outside?.emergencySince(Date.parse(started?.at ?? '')));
+    const emergency = await passing(async () => externalState?.emergencySince(Date.parse(started?.at ?? '')));
     if (emergency) {
       throw new Stop('traffic.emergency', emergency, {
         state: 'The old release is in front; the databases are as this run left them.',
@@ -177,19 +170,19 @@ export class Heed {
   }
 
   private async decision(step: Step): Promise<RunAnswer | undefined> {
-    const { clock, journal, outside, run, by, verb } = this.options;
+    const { clock, journal, externalState, run, by, verb } = this.options;
     this.decisionAt = clock.elapsed();
     const view = viewOf(journal);
     const { upBy } = view;
     // once customers are on the new color, the hour has been met or missed.
-    if (!upBy || !outside || verb !== 'cutover' || !view.window.from || view.begun('cutover', 'traffic.open')) return undefined;
+    if (!upBy || !externalState || verb !== 'cutover' || !view.window.from || siteIsOpening(view)) return undefined;
     const answer = view.answers.get(decisionStep);
     if (answer?.answer === 'go') return undefined;
     if (answer) {
       const said = `said ${answer.by.who} at the decision time: ${answer.reason}`;
-      throw isDown(view) ? rollBack(`roll back, ${said}`) : stayOpen(`not now, ${said}`);
+      throw siteIsDown(view) ? rollBack(`roll back, ${said}`) : stayOpen(`not now, ${said}`);
     }
-    const way = await passing(() => outside.rollback(view, step.id));
+    const way = await passing(() => externalState.rollback(view, step.id));
     const decision = way ? decide(upBy.upBy, way) : upBy.decision;
     if (!decision) return undefined;
     const warning = warningDue(decision, upBy, clock.now());
@@ -209,16 +202,13 @@ export class Heed {
     const asked = journal.events.findLast((event) => event.type === 'gate.asked' && event.step === decisionStep && event.run === run);
     const since = journal.events.findLast((event) => event.type === 'up-by.set')?.number ?? 0;
     const isAsked = asked !== undefined && asked.number > since;
-    const down = isDown(viewOf(journal));
+    const down = siteIsDown(viewOf(journal));
     if (unanswered && isAsked) throw byPolicy(atDecision, upBy, down);
     const question = `The decision time: a rollback from here takes about ${Math.ceil(rollbackSeconds / 60)} min and must be done by ${upBy}. Go on (go) or ${down ? 'roll back' : 'stop here'} (no-go)?`;
     if (!isAsked) await journal.append(run, by, { type: 'gate.asked', step: decisionStep, question });
     return { state: 'gate', step: decisionStep, question };
   }
 }
-
-/** Before the maintenance answer customers are served, and a rollback would begin with taking them down. */
-const isDown = (view: WindowView): boolean => view.begun('cutover', 'traffic.maintenance');
 
 const rollBack = (message: string): Stop =>
   new Stop('decision.roll-back', message, {

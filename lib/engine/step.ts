@@ -4,6 +4,7 @@
  */
 import type { Context } from './context';
 import type { Facts, Measured, PlannedStep } from './events';
+import type { StepId } from './step-id';
 
 export type Observation =
   /** It is so. */
@@ -17,7 +18,7 @@ export type Observation =
 
 export interface Step {
   /** Words with dots: `traffic.maintenance`. Stable: the journal and the estimates use it. */
-  readonly id: string;
+  readonly id: StepId;
   /** As on the plan on the wall. */
   readonly title: string;
   /** What it takes when nothing has been measured yet. */
@@ -32,7 +33,7 @@ export interface Step {
    * The step that ends its validity. Until that one is done, a resumed run looks whether this one still holds,
    * and stops when it does not: a confirmed step is never silently done again. Without it, it is never looked at again.
    */
-  readonly holdsUntil?: string;
+  readonly holdsUntil?: StepId | 'end';
   /**
    * Where it no longer holds and the operator, told so, types the verb again, it is done again. Left out where that makes nothing good:
    * while a fence was open, somebody may have written.

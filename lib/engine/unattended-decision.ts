@@ -4,7 +4,9 @@
  */
 import { answerSeconds } from './decision-time';
 import { isNote, type JournalEvent } from './events';
-import { decisionStep, type WindowView } from './window-view';
+import { siteIsDown, siteIsOpening } from './milestones';
+import { decisionStep } from './step-id';
+import type { WindowView } from './window-view';
 
 /** A terminal that is alive has asked, waited for an answer and applied the policy by then. */
 export const silentMs = (answerSeconds + 60) * 1000;
@@ -29,8 +31,7 @@ export function leftAlone(view: WindowView, events: readonly JournalEvent[], now
   if (!last || !silent(last.at)) return undefined;
   if (current.verb === 'rollback') return goesOn(view, events, upBy.upBy);
   // before and after, customers are served: nothing hurries.
-  if (current.verb !== 'cutover' || !view.begun('cutover', 'traffic.maintenance') || view.begun('cutover', 'traffic.open'))
-    return undefined;
+  if (current.verb !== 'cutover' || !siteIsDown(view) || siteIsOpening(view)) return undefined;
   const rollback = (why: string): Left => ({ do: 'rollback', why, upBy: upBy.upBy });
   const answer = events.findLast((event) => event.type === 'gate.answered' && event.step === decisionStep);
   switch (view.answers.get(decisionStep)?.answer) {

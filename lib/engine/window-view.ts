@@ -14,9 +14,7 @@ import {
   type Verb,
   type Window,
 } from './events';
-
-/** Under which a decision at the decision time is asked and answered, as at a gate. */
-export const decisionStep = 'decision.time';
+import { decisionStep, type StepId } from './step-id';
 
 /** How long a writer that says nothing holds the window. */
 export const leaseSeconds = 60;
@@ -112,13 +110,13 @@ export interface WindowView {
   /** Answers at gates, by step, of the current series. */
   readonly answers: ReadonlyMap<string, { readonly answer: 'go' | 'no-go'; readonly reason: string; readonly by: Operator }>;
   /** Facts of the newest confirmation of a step, whatever verb it was in. */
-  facts(step: string): Facts | undefined;
+  facts(step: StepId): Facts | undefined;
   /** Steps of the current series whose operator was told that they no longer hold, and that have not been done since. */
   readonly noLongerHold: ReadonlySet<string>;
   /** Codes of the runs that stopped, in order. */
   readonly stops: readonly string[];
   /** Whether a step was ever begun: written ahead of its first change. */
-  begun(verb: Verb, step: string): boolean;
+  begun(verb: Verb, step: StepId): boolean;
   readonly closed: string | undefined;
 }
 

@@ -3,21 +3,26 @@
  * looks at the feed; what is seen becomes a note in the journal, so it never takes the window from anybody. In the night it looks
  * whether the decision time has passed with nobody there (unanswered.ts).
  */
+
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import { messageOf } from '../base/errors';
 import { Connections } from '../engine/connections';
 import { decide as decisionFor } from '../engine/decision-time';
-import type { HoldSeen, JournalEvent } from '../engine/events';
+import type { HoldSeen } from '../engine/events';
+import { lastHoldSeen } from '../engine/events';
 import { Journal } from '../engine/journal';
+import { databaseOpened, feedEnding, feedPaused, feedRemoved, feedStarted, holdEndsAt, schemaOpened } from '../engine/milestones';
 import { type Left, leftAlone, unansweredRun } from '../engine/unattended-decision';
 import { fold, type WindowView } from '../engine/window-view';
+import { rollbackFrom } from '../plans';
 import { feedName } from '../postgres/replication/subscription';
 import type { Catalog } from '../postgres/schema/catalog';
 import { lookAtFeed, possibleUntil } from '../postgres/verification/feed-look';
 import { watchName } from '../steps/schedule';
-import { forkOf } from '../steps/world';
-import { type Hands, holdEndsAt, observeWorld, type Reply, type Request, rollbackFrom, runVerb } from './run-verb';
+import { forkOf, observeWorld } from '../steps/world';
+import type { Reply, Runtime, WatchRequest } from './request';
+import { runVerb } from './run-verb';
 
 /** A feed that lives is noted this often; one that does not, at every look. Every note is read by every run of the window. */
 const quietMs = 3_600_000;
@@ -27,34 +32,31 @@ const noisyMs = 240_000;
  * `staged`, `open`: the feed should live, whatever became of the last run. `none`: it is not there yet, or a verb has it stopped or is
  * about to. `over`: nobody needs it any more.
  */
-export function watchPhase({ closed, series, begun, facts, manifest }: WindowView): 'staged' | 'open' | 'none' | 'over' {
-  if (closed !== undefined || begun('teardown', 'feed.remove') || series.rollback?.ended === 'finished') return 'over';
-  if (forkOf({ manifest }) === 'window') return 'none';
-  if (begun('stage', 'undo.trial') || begun('rollback', 'feed.stop')) return 'none';
-  if (begun('cutover', 'database.open')) return 'open';
-  // from the fence on production writes nothing that could be missed.
-  if (begun('cutover', 'database.fence') || begun('cutover', 'feed.pause')) return 'none';
-  return facts('fork.feed') ? 'staged' : 'none';
+export function watchPhase(view: WindowView): 'staged' | 'open' | 'none' | 'over' {
+  if (view.closed !== undefined || feedRemoved(view) || view.series.rollback?.ended === 'finished') return 'over';
+  if (forkOf(view) === 'window' || feedEnding(view)) return 'none';
+  if (databaseOpened(view)) return 'open';
+  return feedStarted(view) && !feedPaused(view) ? 'staged' : 'none';
 }
 
 /** One look; answers as a verb does. A watch with nothing left to watch takes itself away. */
-export async function watchHold(request: Request, hands: Hands): Promise<Reply> {
-  const { aws, clock } = hands;
+export async function watchFeed(request: WatchRequest, runtime: Runtime): Promise<Reply> {
+  const { aws, clock } = runtime;
   const { manifest } = await aws.settings.manifest(request.system);
   const store = aws.journal(manifest.shared.journalBucket, request.system);
-  const journal = new Journal(store, request.window ?? '', clock, randomUUID);
+  const journal = new Journal(store, request.window, clock, randomUUID);
   await journal.refresh();
   const view = fold(journal.events);
   const phase = view ? watchPhase(view) : 'over';
   if (!view || phase === 'over') {
     const { schedule, system } = manifest.shared;
-    await aws.schedules.remove(schedule.group, watchName({ system, name: request.window ?? '' }));
+    await aws.schedules.remove(schedule.group, watchName({ system, name: request.window }));
     return { state: 'finished' };
   }
   const left = leftAlone(await decided(view, aws), journal.events, clock.now());
-  if (left) return decide(left, request, hands, journal, view);
+  if (left) return decide(left, request, runtime, journal, view);
   if (phase === 'none') return { state: 'finished', window: view.name };
-  const last = lastSeen(journal.events);
+  const last = lastHoldSeen(journal.events);
   const connections = new Connections(aws, view.manifest);
   try {
     const seen = await lookNow(view, phase, connections, last, clock.now());
@@ -73,7 +75,7 @@ async function decided(view: WindowView, aws: Aws): Promise<WindowView> {
 }
 
 /** Does what the policy says where the decision time has passed with nobody there. */
-async function decide(left: Left, { system, run, by }: Request, hands: Hands, journal: Journal, view: WindowView): Promise<Reply> {
+async function decide(left: Left, { system, run, by }: WatchRequest, runtime: Runtime, journal: Journal, view: WindowView): Promise<Reply> {
   if (left.do === 'hold') {
     const why = 'nobody was there at the decision time; the policy is to hold: nothing goes on by itself';
     await journal.note(run, by, { type: 'decision.unanswered', upBy: left.upBy, does: 'hold', why });
@@ -81,25 +83,20 @@ async function decide(left: Left, { system, run, by }: Request, hands: Hands, jo
   }
   const { why, upBy, run: goesOn } = left;
   if (view.current?.verb === 'cutover') await journal.note(run, by, { type: 'decision.unanswered', upBy, does: 'rollback', why });
-  return runVerb({ system, verb: 'rollback', window: view.name, run: goesOn ?? unansweredRun(randomUUID()), by, reason: why }, hands);
+  return runVerb({ system, verb: 'rollback', window: view.name, run: goesOn ?? unansweredRun(randomUUID()), by, reason: why }, runtime);
 }
-
-/** The newest note of a window. */
-export const lastSeen = (events: readonly JournalEvent[]): (HoldSeen & { readonly at: string }) | undefined =>
-  events.findLast((event) => event.type === 'hold.seen');
 
 /** A look at the feed as it is now, as a note says it. */
 export async function lookNow(
   view: WindowView,
   phase: 'staged' | 'open',
   connections: Pick<Connections, 'to'>,
-  last: ReturnType<typeof lastSeen>,
+  last: ReturnType<typeof lastHoldSeen>,
   now: number,
 ): Promise<HoldSeen> {
   const { production, fallback, name } = view.window;
   const ends = holdEndsAt(view)?.getTime();
-  const form =
-    phase === 'open' ? ((view.facts('loss.baseline')?.['form'] ?? view.facts('form.classified')?.['now']) as Catalog) : undefined;
+  const form = phase === 'open' ? (schemaOpened(view) as Catalog | undefined) : undefined;
   try {
     const seen = await lookAtFeed(await connections.to(production), await connections.to(fallback ?? ''), feedName(name), {
       knownErrors: last?.applyErrors ?? 0,

@@ -2,13 +2,16 @@
  * Everything that a night or a rollback counts on, looked at now and not read from the journal. It changes nothing: the
  * heartbeat it writes is its own row.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import type { Clock } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { Connections } from '../engine/connections';
 import type { HoldSeen, Verb } from '../engine/events';
+import { lastHoldSeen } from '../engine/events';
 import { Journal } from '../engine/journal';
+import { feedStarted, holdEndsAt, openPathsMoved, siteIsDown, siteIsOpen } from '../engine/milestones';
 import { fold, type WindowView } from '../engine/window-view';
 import { type Color, type Manifest, otherColor, type SystemState } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
@@ -17,32 +20,12 @@ import { inRecovery } from '../postgres/connection/lsn';
 import { feedName } from '../postgres/replication/subscription';
 import { possibleUntil } from '../postgres/verification/feed-look';
 import { scheduleName, watchName } from '../steps/schedule';
-import { lastSeen, lookNow, watchPhase } from './feed-watch';
-import { type Hands, holdEndsAt, type Reply, type Request } from './run-verb';
-
-/** One thing as it is now. */
-export interface Check {
-  /** One word: `feed`, `fence`. */
-  readonly name: string;
-  readonly ok: boolean;
-  /** One sentence each. */
-  readonly what: readonly string[];
-  /** What to type where it is not as it should be. */
-  readonly next: readonly string[];
-}
-
-export interface CheckReport {
-  /** ISO time. */
-  readonly at: string;
-  readonly system: string;
-  readonly window?: string;
-  readonly checks: readonly Check[];
-  /** In the hold, while the feed lives: until then a rollback is possible, and what ends it. */
-  readonly rollbackPossibleUntil?: { readonly at: string; readonly ends: 'hold' | 'limit' };
-}
+import type { Check, CheckReport } from './check-report';
+import { lookNow, watchPhase } from './feed-watch';
+import type { CheckRequest, Reply, Runtime } from './request';
 
 /** Looks once; answers as a verb does. */
-export async function checkNow(request: Request, { aws, clock }: Hands): Promise<Reply> {
+export async function checkHealth(request: CheckRequest, { aws, clock }: Runtime): Promise<Reply> {
   const { manifest: deployed, state } = await aws.settings.manifest(request.system);
   const store = aws.journal(deployed.shared.journalBucket, request.system);
   const last = (await store.windows()).at(-1);
@@ -53,7 +36,7 @@ export async function checkNow(request: Request, { aws, clock }: Hands): Promise
   const manifest = view?.manifest ?? deployed;
   const connections = new Connections(aws, manifest);
   try {
-    const look = new Look({ aws, clock, connections, manifest, state, view, now: clock.now(), last: view && lastSeen(journal.events) });
+    const look = new Look({ aws, clock, connections, manifest, state, view, now: clock.now(), last: view && lastHoldSeen(journal.events) });
     const report = await look.all();
     return { state: 'finished', ...(view ? { window: view.name } : {}), check: { system: request.system, ...report } };
   } finally {
@@ -70,7 +53,7 @@ interface Subject {
   readonly view: WindowView | undefined;
   readonly now: number;
   /** The newest note of the feed's watch. */
-  readonly last: ReturnType<typeof lastSeen>;
+  readonly last: ReturnType<typeof lastHoldSeen>;
 }
 
 /** Where everything should be; undefined in the middle of a night, when nothing stands still. */
@@ -116,11 +99,11 @@ class Look {
     if (view.series.rollback) {
       if (view.series.rollback.ended !== 'finished') return undefined;
       const moved = production === fallback;
-      return { live: from, production, fenced: moved ? view.window.production : view.facts('fork.feed') && fallback };
+      return { live: from, production, fenced: moved ? view.window.production : feedStarted(view) ? fallback : undefined };
     }
-    if (view.series.cutover?.steps.get('traffic.open')?.doneAt !== undefined) return { live: to, production, fenced: fallback };
-    if (view.begun('cutover', 'open-paths.fallback') || view.begun('cutover', 'traffic.maintenance')) return undefined;
-    return { live: from, production, fenced: view.facts('fork.feed') && fallback };
+    if (siteIsOpen(view)) return { live: to, production, fenced: fallback };
+    if (openPathsMoved(view) || siteIsDown(view)) return undefined;
+    return { live: from, production, fenced: feedStarted(view) ? fallback : undefined };
   }
 
   /** A verb that is under way, or was left in the middle. */
@@ -132,7 +115,7 @@ class Look {
     const { verb, by } = current;
     if (alive) return [fine('window', `the ${verb} of ${by.who} on ${by.where} is under way: what it is about to change is not looked at`)];
     // nothing has happened in a cutover that was refused; what it asks for is a stage's business.
-    const begun = verb === 'cutover' ? view.begun('cutover', 'traffic.maintenance') : verb !== 'stage';
+    const begun = verb === 'cutover' ? siteIsDown(view) : verb !== 'stage';
     const next: Record<Verb, string[]> = {
       stage: ['npm run stage', 'npm run stage -- --undo'],
       cutover: begun ? ['npm run rollback', 'npm run cutover'] : ['npm run stage', 'npm run cutover'],

@@ -2,9 +2,11 @@
  * A rollback that would lose what customers wrote, or would wait for it with the site down, is refused before it is begun: nothing
  * is down, and the window stays as it is.
  */
+
 import type { Aws } from '../aws';
 import { exit, Stop } from '../base/errors';
 import { Connections } from '../engine/connections';
+import { databaseOpened } from '../engine/milestones';
 import type { WindowView } from '../engine/window-view';
 import { feedHealth } from '../postgres/replication/feed';
 import { feedName } from '../postgres/replication/subscription';
@@ -24,7 +26,7 @@ interface Looked {
 export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }: Looked): Promise<void> {
   const { production, fallback, name } = view.window;
   // one that has begun is finished or not by its own steps.
-  if (!fallback || forkOf(view) !== 'ahead' || !view.begun('cutover', 'database.open') || view.series.rollback) return;
+  if (!fallback || forkOf(view) !== 'ahead' || !databaseOpened(view) || view.series.rollback) return;
   const connections = new Connections(aws, view.manifest);
   try {
     const [from, to, feed] = [await connections.to(production), await connections.to(fallback), feedName(name)];

@@ -26,7 +26,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   const { window, manifest } = world;
   const { from, to, production, fallback } = window;
   if (!from || !fallback) return planClosedAgain(world);
-  const deleting = ['fallback.delete', 'standby.delete'].find((step) => world.view.begun('teardown', step));
+  const deleting = (['fallback.delete', 'standby.delete'] as const).find((step) => world.view.begun('teardown', step));
   if (deleting && !world.view.series.rollback) {
     throw new Stop(
       'rollback.too-late',

@@ -2,6 +2,7 @@
 
 import { exit, Stop } from '../base/errors';
 import { colorPart } from '../engine/context';
+import { releaseProven } from '../engine/milestones';
 import type { Step } from '../engine/step';
 import { otherColor } from '../manifest/schema';
 import { productionUnbridged } from '../steps/bridges';
@@ -26,8 +27,8 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
   const { window, manifest, view } = world;
   const { from, to, fallback } = window;
   const progress = progressOf(world);
-  const cutOver = view.series.cutover?.steps.get('traffic.proof')?.doneAt !== undefined;
-  const rolledBack = view.series.rollback?.steps.get('traffic.proof')?.doneAt !== undefined;
+  const cutOver = releaseProven(view, 'cutover');
+  const rolledBack = releaseProven(view, 'rollback');
   if (!from || !fallback || !(progress.rolledBack ? rolledBack : cutOver)) {
     throw new Stop('teardown.nothing-done', `${window.name} is neither cut over nor rolled back: there is no standby to tear down`, {
       next: ['npm run cutover', 'npm run rollback'],

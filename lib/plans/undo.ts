@@ -1,5 +1,7 @@
 /** A stage is taken back while nothing of the night has begun: nobody notices, and the next window starts from nothing. */
+
 import { exit, Stop } from '../base/errors';
+import { openPathsMoved, siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
 import { feedRemoved } from '../steps/feed';
 import { stackDeleted } from '../steps/remove';
@@ -23,7 +25,7 @@ export function planUndo({ window, manifest, view }: World): Step[] {
       exit: exit.refused,
     });
   // the night's first own step; what comes before it in a cutover is the stage's.
-  const begun = ['open-paths.fallback', 'traffic.maintenance'].some((step) => view.begun('cutover', step));
+  const begun = openPathsMoved(view) || siteIsDown(view);
   if (begun || view.series.rollback || view.series.teardown)
     throw new Stop('undo.too-late', `the cutover of ${window.name} has begun: a stage can be undone only before it`, {
       next: view.series.rollback || view.series.teardown ? ['npm run teardown'] : ['npm run rollback'],
@@ -32,7 +34,7 @@ export function planUndo({ window, manifest, view }: World): Step[] {
   const stack = manifest.fallbacks[window.name]?.stack;
   return [
     trialRemoved(first),
-    ...(forkOf({ manifest }) === 'ahead' ? [{ ...feedRemoved(production, fallback), id: 'undo.feed' }] : []),
+    ...(forkOf({ manifest }) === 'ahead' ? [{ ...feedRemoved(production, fallback), id: 'undo.feed' as const }] : []),
     { ...stacksReleased(production), id: 'undo.release' },
     ...(stack
       ? [stackDeleted('undo.fallback', `Delete ${stack} with ${fallback}: it has never been anything but a copy`, stack, fallback)]

@@ -1,5 +1,5 @@
 /** What `status --check` has found: each thing in a row, and what to type where it is not as it should be. */
-import type { CheckReport } from '../operations/health-check';
+import type { CheckReport } from '../operations/check-report';
 import { dateTime, localTimes, type Style, wrap } from './style';
 
 export function checkScreen({ system, window, at, checks, rollbackPossibleUntil }: CheckReport, style: Style): string[] {

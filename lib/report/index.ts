@@ -5,8 +5,8 @@
 
 import { isNote, type JournalEvent, type Verb } from '../engine/events';
 import type { WindowView } from '../engine/window-view';
-import type { CheckReport } from '../operations/health-check';
-import type { Reply } from '../operations/run-verb';
+import type { CheckReport } from '../operations/check-report';
+import type { Reply } from '../operations/request';
 import { Block } from './draw';
 import { checkScreen } from './health-check';
 import { jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';

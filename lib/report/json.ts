@@ -1,8 +1,10 @@
 /** JSON lines: one object per line, `event` names it. The words of it are an interface: programs read them. */
+
 import { Stop } from '../base/errors';
 import type { JournalEvent, Verb } from '../engine/events';
+import { siteIsOpening } from '../engine/milestones';
 import type { UpBy, WindowView } from '../engine/window-view';
-import type { Reply } from '../operations/run-verb';
+import type { Reply } from '../operations/request';
 import type { PlanScreen, StatusScreen } from './types';
 
 /** A journal event; the manifest a window froze stays in the journal, which is where to read it. */
@@ -25,7 +27,7 @@ export function jsonStatus({ window, now, ...status }: StatusScreen, next: reado
     at: new Date(now).toISOString(),
     window: window?.name,
     ...(window?.current ? { run: runOf(window) } : {}),
-    ...(window?.upBy && !window.begun('cutover', 'traffic.open') ? { upBy: hourOf(window.upBy) } : {}),
+    ...(window?.upBy && !siteIsOpening(window) ? { upBy: hourOf(window.upBy) } : {}),
     ...(window?.asked && window.current?.ended === undefined ? { asked: window.asked } : {}),
     next: next.map(({ command }) => command),
   };

@@ -1,6 +1,8 @@
 /** The live view of a run: a pure function of what the journal says and what time it is. */
 import type { JournalEvent, PlannedStep } from '../engine/events';
-import { decisionStep, type Series, type WindowView } from '../engine/window-view';
+import { lastWords, siteIsOpening } from '../engine/milestones';
+import { decisionStep } from '../engine/step-id';
+import type { Series, WindowView } from '../engine/window-view';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
 import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap } from './style';
@@ -30,7 +32,7 @@ const runsText = (runs: number): string => (runs === 1 ? '1 earlier run' : `up t
 /** The hour, and how long there is to decide. */
 function decisionLine(view: WindowView, now: number, style: Style): string[] {
   const { upBy, current, answers } = view;
-  if (!upBy || current?.verb !== 'cutover' || view.begun('cutover', 'traffic.open')) return [];
+  if (!upBy || current?.verb !== 'cutover' || siteIsOpening(view)) return [];
   const hour = `must be up by ${clockTime(upBy.upBy, style)}`;
   const { decision } = upBy;
   if (!decision) return [cut(`${hour}; the decision time is worked out before the next step`, style.columns)];
@@ -170,7 +172,7 @@ function shortened(
 
 /** What a rollback is judged by: whether it is proven, and what the old form could not hold. */
 function proofLines(events: readonly JournalEvent[], { columns }: Style): string[] {
-  return ['proof.equal', 'loss.manifest'].flatMap((step) => {
+  return lastWords.flatMap((step) => {
     const done = events.findLast((event) => event.type === 'step.done' && event.step === step);
     const said = events.findLast((event) => event.type === 'step.progress' && event.step === step);
     const more = step === 'loss.manifest' && said?.type === 'step.progress' ? said.text.split('\n') : [];

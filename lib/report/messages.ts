@@ -1,7 +1,7 @@
 /** The words of the screens: one line per event, what happens next, how to abort, and how a verb ended. */
 import { Stop } from '../base/errors';
 import type { JournalEvent, PlannedStep, Verb } from '../engine/events';
-import type { Reply } from '../operations/run-verb';
+import type { Reply } from '../operations/request';
 import { dateTime, duration, localTimes, type Style, wrap } from './style';
 
 /** The title a step has on the plan; its id where the plan does not have it. */

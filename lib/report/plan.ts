@@ -1,6 +1,7 @@
 /** The plan on the wall: every step in order, how long it takes, when it begins, and from where on a rollback loses writes. */
 
 import type { PlannedStep } from '../engine/events';
+import { opensTheSite } from '../engine/milestones';
 import type { Decision } from '../engine/window-view';
 import type { Difference } from '../postgres/schema/classify';
 import { twoPartsText } from '../postgres/schema/expand-contract';
@@ -95,7 +96,7 @@ function decisionLines({ decision, steps, now }: PlanScreen, style: Style): stri
     const takes = wrap(`a rollback takes ${duration(rollbackSeconds)} (90th percentile; ${how})`, columns - 4);
     return [`  ${name}: ${when}`, ...takes.map((line) => paint('dim', `    ${line}`))];
   };
-  const open = steps.findIndex(({ id }) => id === 'traffic.open');
+  const open = steps.findIndex(({ id }) => opensTheSite(id));
   const until = totalOf(steps.slice(0, open + 1).filter(({ done }) => !done));
   const late = now + until * 1000 > Date.parse(decision.upBy);
   return [

@@ -1,7 +1,9 @@
 /** The status of a system: which color is live, which database is production, what is open, and what to type next. */
 
 import type { Verb } from '../engine/events';
-import { decisionStep, type Series, type WindowView } from '../engine/window-view';
+import { databaseOpened, forkMethodOf, siteIsOpening } from '../engine/milestones';
+import { decisionStep } from '../engine/step-id';
+import type { Series, WindowView } from '../engine/window-view';
 import { type Color, otherColor } from '../manifest/schema';
 import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
@@ -61,10 +63,10 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const series = window.series[verb];
     if (series) lines.push([`  ${verb}`, seriesText(series, window, status, style)]);
   }
-  const copy = window.facts('fork.copy') ?? window.facts('fork.way');
+  const copy = forkMethodOf(window);
   if (copy?.['way'] === 'copy' && window.window.fallback)
     lines.push(['fallback', `${window.window.fallback}, filled by a copy of every table, because ${String(copy['why'])}`]);
-  if (window.upBy && !window.begun('cutover', 'traffic.open')) {
+  if (window.upBy && !siteIsOpening(window)) {
     const { upBy, decision } = window.upBy;
     const left = decision ? seconds(now, decision.decideBy) : 0;
     const when = decision ? `; decide by ${dateTime(decision.decideBy, style)}${left > 0 ? `, in ${duration(left)}` : ': over'}` : '';
@@ -156,7 +158,7 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
   const { current, name } = window;
   const first = window.window.from === undefined;
   const back: Next =
-    status.feed?.state === 'dead' && window.begun('cutover', 'database.open')
+    status.feed?.state === 'dead' && databaseOpened(window)
       ? { command: 'npm run rollback -- --accept-loss', why: 'take everything back but what was written since the feed died' }
       : { command: 'npm run rollback', why: 'take everything back' };
   const rollback: Next[] = first ? [{ command: 'npm run rollback', why: 'close the system again, to mend the release' }] : [back];

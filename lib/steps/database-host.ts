@@ -3,6 +3,7 @@
 import { Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import type { Application, Color, DatabaseSecret } from '../manifest/schema';
 import { together } from './together';
 
@@ -11,7 +12,7 @@ export function readsFrom(
   color: Color,
   which: 'open' | 'all',
   instance: string,
-  step: { readonly id: string; readonly title: string; readonly wait: boolean; readonly holdsUntil?: string },
+  step: { readonly id: StepId; readonly title: string; readonly wait: boolean; readonly holdsUntil?: StepId | 'end' },
 ): Step {
   return {
     id: step.id,

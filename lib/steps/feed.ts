@@ -2,6 +2,7 @@
 
 import type { Context } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import { DatabaseError, type Db } from '../postgres/connection/connect';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 import { feedHealth, pauseFeed, settleFeed } from '../postgres/replication/feed';
@@ -88,7 +89,7 @@ export function feedStarted(production: string, fallback: string): Step {
 }
 
 /** With production fenced the marker is the last thing it commits: once it has arrived, so has everything. */
-export function feedLevel(production: string, fallback: string, id = 'feed.level'): Step {
+export function feedLevel(production: string, fallback: string, id: StepId = 'feed.level'): Step {
   return {
     id,
     title: `Send a marker through the feed: once it arrives, ${fallback} has everything`,

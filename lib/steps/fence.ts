@@ -2,6 +2,7 @@
 
 import { colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
 import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/access/fence';
 
@@ -26,7 +27,10 @@ export function drained(instance: string): Step {
   };
 }
 
-export function fenced(instance: string, options: { id?: string; title?: string; holdsUntil?: string; again?: boolean } = {}): Step {
+export function fenced(
+  instance: string,
+  options: { id?: StepId; title?: string; holdsUntil?: StepId | 'end'; again?: boolean } = {},
+): Step {
   return {
     id: options.id ?? 'database.fence',
     title: options.title ?? `Fence ${instance}: nobody but Switchback can write, and prove it`,

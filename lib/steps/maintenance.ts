@@ -1,6 +1,7 @@
 /** The maintenance answer in front of every application, or parked behind them. Open paths keep their rules in front of it. */
 
 import { done, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import { movesTo } from '../manifest/traffic';
 
 export const maintenanceInFront = (): Step =>
@@ -8,7 +9,7 @@ export const maintenanceInFront = (): Step =>
 
 export const maintenanceParked = (): Step => maintenance('traffic.open', 'Park the maintenance answer: the site is open', false, 'end');
 
-function maintenance(id: string, title: string, inFront: boolean, holdsUntil: string): Step {
+function maintenance(id: StepId, title: string, inFront: boolean, holdsUntil: StepId | 'end'): Step {
   // maintenance rules stand in the same two blocks whichever color is live.
   const where = { live: 'blue', maintenance: inFront } as const;
   return {

@@ -2,7 +2,8 @@
 import type { Instance } from '../aws/databases';
 import type { Context } from '../engine/context';
 import { done, type Step } from '../engine/step';
-import { type Finding, preflight } from '../postgres/preflight/preflight';
+import type { Finding } from '../postgres/preflight/finding';
+import { preflight } from '../postgres/preflight/preflight';
 
 export function preflightPassed(production: string, fallback: string, fork: 'ahead' | 'window'): Step {
   return {

@@ -3,6 +3,7 @@
 import { exit, Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import { writersAllowed } from '../postgres/access/fence';
@@ -76,7 +77,7 @@ export function finalSnapshot(instance: string, window: { system: string; name: 
 }
 
 /** Deletes a stack; where it holds a database, deletion protection goes off first, after the final snapshot. */
-export function stackDeleted(id: string, title: string, stack: string, instance?: string): Step {
+export function stackDeleted(id: StepId, title: string, stack: string, instance?: string): Step {
   return {
     id,
     title,

@@ -1,6 +1,7 @@
 /** The replica that becomes the fallback database: ready days before, level with the fenced production, promoted. */
 
 import type { Context } from '../engine/context';
+import { forkMade } from '../engine/milestones';
 import { done, pending, type Step, todo } from '../engine/step';
 import { compareLsn, currentLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 
@@ -21,11 +22,7 @@ export function replicaReady(fallback: string): Step {
           message: `there is no instance ${fallback}: deploy it with \`npx cdk deploy fallback-${window.name}\``,
         };
       }
-      if (
-        instance.replicaOf === undefined &&
-        (context.view.begun('stage', 'fallback.promote') || context.view.begun('cutover', 'fallback.promote'))
-      )
-        return done('it was promoted in this window');
+      if (instance.replicaOf === undefined && forkMade(context.view)) return done('it was promoted in this window');
       if (instance.replicaOf === undefined) {
         return {
           is: 'failed',

@@ -2,6 +2,7 @@
 
 import type { Context } from '../engine/context';
 import { done, type Observation, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import { feedName } from '../postgres/replication/subscription';
 import { readCatalog } from '../postgres/schema/catalog';
 import { classify } from '../postgres/schema/classify';
@@ -54,7 +55,7 @@ export function forkTried(production: string, fallback: string): Step {
 type Try = (context: Context, onProgress: (tables: number, of: number) => void) => Promise<RoundTrip>;
 
 interface Kind {
-  readonly id: string;
+  readonly id: StepId;
   readonly title: string;
   /** Whether the operator may go on with a table that cannot be fed. */
   readonly acceptable: boolean;

@@ -25,7 +25,6 @@ export function windowWatched(what: 'the feed and the decision time' | 'the deci
         runner,
         input: {
           system: window.system,
-          verb: 'teardown',
           watch: true,
           window: window.name,
           run: `watch-${window.name}`,

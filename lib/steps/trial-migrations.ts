@@ -1,7 +1,9 @@
 /** The migrations of a trial: the same task as on the night, with its secret pointed at the copy and no way to another database. */
+
 import type { OneOff } from '../aws/tasks';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
 import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/access/fence';
 import { locksHeld, noteLocks, prepareLocks } from '../postgres/schema/rewrites';
@@ -9,7 +11,7 @@ import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
 
 export interface TrialRun {
-  readonly id: string;
+  readonly id: StepId;
   readonly copy: string;
   readonly color: Color;
   readonly part: 'expand' | 'contract';

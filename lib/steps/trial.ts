@@ -2,10 +2,12 @@
  * The trial: the migrations run days before on a copy of production that nobody else can reach. What fails on real data
  * fails there, and what a rollback would lose is known before the night.
  */
+
 import type { Instance } from '../aws/databases';
 import { type Context, colorPart } from '../engine/context';
 import type { Window } from '../engine/events';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
+import type { StepId, TrialStep } from '../engine/step-id';
 import { type Catalog, readCatalog } from '../postgres/schema/catalog';
 import { classify, type Difference } from '../postgres/schema/classify';
 import { type ContractPart, contractPart, deferrable, twoPartsText } from '../postgres/schema/expand-contract';
@@ -30,8 +32,9 @@ export function planTrial({ window, manifest, view }: World): Step[] {
   const attempt = attemptOf({ view });
   const contract = colorPart(manifest, to).migration.contract !== undefined;
   // what an attempt that failed has done is done again under a name of its own.
-  const name = (id: string): string => (attempt === 1 ? id : `${id}.${attempt}`);
-  const run = (id: string, part: 'expand' | 'contract') => once(migrationsTried({ id: name(id), copy, color: to, part, attempt }));
+  const name = (id: `trial.${TrialStep}`): StepId => (attempt === 1 ? id : `${id}.${attempt}`);
+  const run = (id: 'trial.migrate' | 'trial.contract', part: 'expand' | 'contract') =>
+    once(migrationsTried({ id: name(id), copy, color: to, part, attempt }));
   const before = { id: name('trial.form'), title: `Note the form of ${copy}'s tables, and where their rows are` };
   const between = { id: name('trial.expanded'), title: 'Note the form and the rows again, as the night will leave them' };
   return [
@@ -76,7 +79,7 @@ const once = (step: Step): Step => ({
   observe: async (context) => (passed(context) ? done('passed before in this window') : step.observe(context)),
 });
 
-function snapshotTaken(production: string, copy: string, id: string): Step {
+function snapshotTaken(production: string, copy: string, id: StepId): Step {
   return {
     id,
     title: `Take a snapshot of ${production} for a trial of the migrations`,
@@ -96,7 +99,7 @@ function snapshotTaken(production: string, copy: string, id: string): Step {
   };
 }
 
-function restored(production: string, copy: string, id: string): Step {
+function restored(production: string, copy: string, id: StepId): Step {
   return {
     id,
     title: `Restore it as ${copy}, from which nothing can get out`,
@@ -128,7 +131,7 @@ const nameTaken = (kind: 'snapshot' | 'db-instance', name: string): Observation 
   message: `${name} exists and was not made by this window, so it is left alone; when nobody needs it: aws rds delete-db-${kind === 'snapshot' ? 'snapshot --db-snapshot-identifier' : 'instance --db-instance-identifier'} ${name}`,
 });
 
-function formNotedOf(copy: string, step: { id: string; title: string }): Step {
+function formNotedOf(copy: string, step: { id: StepId; title: string }): Step {
   return {
     ...step,
     estimateSeconds: 1,
@@ -153,6 +156,9 @@ async function noteForm(context: Context, copy: string): Promise<Form> {
 }
 
 /** What a trial has found, in the facts of `trial.classified`; `plan` shows it. */
+/** Names a step of this attempt. */
+type TrialName = (id: `trial.${TrialStep}`) => StepId;
+
 export interface TrialFound extends PartFound {
   /** After the part that the night runs. */
   readonly now: Catalog;
@@ -168,7 +174,7 @@ interface PartFound extends Pick<TrialFacts, 'seconds' | 'takes' | 'locks' | 'fa
 }
 
 /** Only shown here; the cutover refuses to lose anything that nobody has accepted. */
-function differencesShown(copy: string, name: (id: string) => string): Step {
+function differencesShown(copy: string, name: TrialName): Step {
   return {
     id: 'trial.classified',
     title: 'Sort what the migrations changed: carried, bridged, to be declared, not lossless',
@@ -187,7 +193,7 @@ function differencesShown(copy: string, name: (id: string) => string): Step {
   };
 }
 
-async function sorted(context: Context, copy: string, name: (id: string) => string): Promise<TrialFound> {
+async function sorted(context: Context, copy: string, name: TrialName): Promise<TrialFound> {
   const [before, expanded] = [context.facts(name('trial.form')), context.facts(name('trial.expanded'))] as unknown as Form[];
   const declared = declaredBy(context);
   const night = classify(before!.catalog, expanded!.catalog, declared);
@@ -213,7 +219,7 @@ const differenceLine = ({ id, verdict, what, loses }: Difference): string =>
   loses === undefined ? `${verdict}: ${what}` : `${verdict}: ${what}; a rollback would lose ${loses} (cutover --accept-loss ${id})`;
 
 /** Whatever a trial left: its task, its instance, its snapshot; and the migrator's secret names production again. */
-export function trialRemoved(id = 'trial.remove'): Step {
+export function trialRemoved(id: StepId = 'trial.remove'): Step {
   return {
     id,
     title: 'Delete the copy with its snapshot',

@@ -2,12 +2,13 @@
 
 import type { Context } from '../engine/context';
 import { done, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import { type Emergency, emergencyOf, noEmergency, sameEmergency } from '../manifest/emergency';
 import type { SystemState } from '../manifest/schema';
 import { scheduleName, watchName } from './schedule';
 
 function stateIs(
-  id: string,
+  id: StepId,
   title: string,
   wanted: (context: Context) => SystemState,
   /** What `rollback --traffic-only` is to find. */

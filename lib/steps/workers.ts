@@ -3,11 +3,12 @@
 import { Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
+import type { StepId } from '../engine/step-id';
 import type { Color, Worker } from '../manifest/schema';
 import { together } from './together';
 
 /** No task of a worker is left that has not STOPPED: `runningCount` alone leaves out those still shutting down. */
-export function workersStopped(color: Color, options: { id?: string; holdsUntil?: string } = {}): Step {
+export function workersStopped(color: Color, options: { id?: StepId; holdsUntil?: StepId | 'end' } = {}): Step {
   return {
     id: options.id ?? 'workers.stop',
     title: `Stop ${color}'s workers and prove them stopped`,

@@ -5,8 +5,9 @@ import { type Aws, explain, makeAws } from '../aws';
 import { exit, Stop } from '../base/errors';
 import { parseUpBy } from '../engine/decision-time';
 import type { AtDecision, Verb } from '../engine/events';
-import { decisionStep } from '../engine/window-view';
-import type { Reply, Request } from '../operations/run-verb';
+import { decisionStep } from '../engine/step-id';
+
+import type { Reply, VerbRequest } from '../operations/request';
 import { makeOutput, type Output } from '../report';
 import { drive } from './drive';
 import { askGate, confirm, question } from './gate';
@@ -175,7 +176,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
     }
   }
-  const request: Request = {
+  const request: VerbRequest = {
     system,
     verb,
     run,
@@ -193,7 +194,7 @@ async function take(verb: Verb, flags: Flags, output: Output): Promise<number> {
     ...ahead(flags),
   };
   const interrupt = onInterrupt();
-  const followed = async (now: Request) => {
+  const followed = async (now: VerbRequest) => {
     const reply = await drive(now, {
       aws,
       clock: aws.clock,
@@ -236,7 +237,7 @@ function onInterrupt(): { signal: AbortSignal; end(): void } {
 async function extended(
   aws: Aws,
   system: string,
-  { upBy, run, by }: Pick<Request, 'run' | 'by'> & { upBy: NonNullable<Request['upBy']> },
+  { upBy, run, by }: Pick<VerbRequest, 'run' | 'by'> & { upBy: NonNullable<VerbRequest['upBy']> },
   output: Output,
 ): Promise<boolean> {
   const { manifest } = await aws.settings.manifest(system);
@@ -260,7 +261,7 @@ function exitOf(reply: Reply): number {
 }
 
 /** The runner answers by it and goes on: an invocation less while the site is down. */
-function ahead({ answer, reason, yes }: Flags): Pick<Request, 'ahead'> {
+function ahead({ answer, reason, yes }: Flags): Pick<VerbRequest, 'ahead'> {
   if (answer) return { ahead: { answer, reason: reason ?? 'no reason given' } };
   return yes ? { ahead: { answer: 'go', reason: reason ?? 'answered by --yes' } } : {};
 }

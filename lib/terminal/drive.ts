@@ -10,9 +10,11 @@ import { answerSeconds, warningDue } from '../engine/decision-time';
 import type { JournalEvent, Verb } from '../engine/events';
 import { Journal } from '../engine/journal';
 import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../engine/lease';
-import type { RunAnswer } from '../engine/run';
-import { type Decision, decisionStep, fold, type WindowView } from '../engine/window-view';
-import { type Reply, type Request, runVerb } from '../operations/run-verb';
+import type { RunAnswer } from '../engine/run-options';
+import { decisionStep } from '../engine/step-id';
+import { type Decision, fold, type WindowView } from '../engine/window-view';
+import type { Reply, VerbRequest } from '../operations/request';
+import { runVerb } from '../operations/run-verb';
 import type { Screen } from '../report';
 import type { Answer, Gate } from './gate';
 import { endOf, watch } from './watch';
@@ -34,7 +36,7 @@ export interface DriveOptions {
 }
 
 /** Takes a request to its end; answers what the runner said last. */
-export async function drive(request: Request, options: DriveOptions): Promise<Reply> {
+export async function drive(request: VerbRequest, options: DriveOptions): Promise<Reply> {
   const follower = await Follower.start(request, options);
   const onInterrupt = () => {
     // a run of somebody else that is followed is not asked: only the following ends.
@@ -43,10 +45,10 @@ export async function drive(request: Request, options: DriveOptions): Promise<Re
     void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
   };
   options.signal.addEventListener('abort', onInterrupt, { once: true });
-  let more: Pick<Request, 'answer' | 'unanswered'> = request.answer ? { answer: request.answer } : {};
+  let more: Pick<VerbRequest, 'answer' | 'unanswered'> = request.answer ? { answer: request.answer } : {};
   const { answer: _, ahead, ...rest } = request;
   // said at the decision time it says nothing about the landing tests.
-  const plain: Request = ahead && !(request.answer && follower.view?.asked?.step === decisionStep) ? { ...rest, ahead } : rest;
+  const plain: VerbRequest = ahead && !(request.answer && follower.view?.asked?.step === decisionStep) ? { ...rest, ahead } : rest;
   try {
     if (options.signal.aborted)
       throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was begun', { next: ['npm run status'], exit: exit.interrupted });
@@ -81,7 +83,7 @@ export async function drive(request: Request, options: DriveOptions): Promise<Re
 }
 
 /** One invocation, with the journal drawn while it is under way. */
-async function invoke(request: Request, options: DriveOptions, follower: Follower): Promise<Reply> {
+async function invoke(request: VerbRequest, options: DriveOptions, follower: Follower): Promise<Reply> {
   const call = options.here
     ? runVerb(request, { aws: options.aws, clock: options.clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
     : options.aws.invokeRunner<Reply>(follower.runner, request);
@@ -106,7 +108,7 @@ async function invoke(request: Request, options: DriveOptions, follower: Followe
 }
 
 /** The runner goes on without us: its journal says how. Asked again it would try again what it has stopped at. */
-async function unanswered(lost: Stop, { run }: Request, { clock, note }: DriveOptions, follower: Follower): Promise<Reply> {
+async function unanswered(lost: Stop, { run }: VerbRequest, { clock, note }: DriveOptions, follower: Follower): Promise<Reply> {
   const from = clock.elapsed();
   note(`${lost.message}; its journal is followed`);
   for (;;) {
@@ -129,7 +131,7 @@ async function unanswered(lost: Stop, { run }: Request, { clock, note }: DriveOp
  * Waits until the run that holds the window has ended, or has not written for the length of its lease. It is asked
  * to stop after its step, so that a living one does not keep the window for ever.
  */
-async function waitForHolder(request: Request, { clock, note, signal }: DriveOptions, follower: Follower): Promise<void> {
+async function waitForHolder(request: VerbRequest, { clock, note, signal }: DriveOptions, follower: Follower): Promise<void> {
   let asked: string | undefined;
   let said = Number.POSITIVE_INFINITY;
   for (;;) {
@@ -157,11 +159,11 @@ const nothingTaken = (): Stop =>
 
 /** What people say at a gate, here or elsewhere; undefined when nobody is there to be asked. */
 async function atGate(
-  request: Request,
+  request: VerbRequest,
   gate: Extract<RunAnswer, { state: 'gate' }>,
   { ask, clock, note, signal }: DriveOptions,
   follower: Follower,
-): Promise<Pick<Request, 'answer' | 'unanswered'> | 'elsewhere' | undefined> {
+): Promise<Pick<VerbRequest, 'answer' | 'unanswered'> | 'elsewhere' | undefined> {
   const decision = gate.step === decisionStep;
   // an older runner asks, and is told.
   if (request.ahead && !decision) return { answer: request.ahead };
@@ -246,7 +248,7 @@ class Follower {
 
   private constructor(
     private readonly options: DriveOptions,
-    private readonly request: Request,
+    private readonly request: VerbRequest,
     private readonly bucket: string,
     readonly runner: string,
     /** Windows that were closed before we began: not ours. */
@@ -256,7 +258,7 @@ class Follower {
     this.screen = options.screen(request.verb, request.run);
   }
 
-  static async start(request: Request, options: DriveOptions): Promise<Follower> {
+  static async start(request: VerbRequest, options: DriveOptions): Promise<Follower> {
     const { manifest } = await options.aws.settings.manifest(request.system);
     const store = options.aws.journal(manifest.shared.journalBucket, request.system);
     const names = await store.windows();

@@ -11,7 +11,7 @@ import { explain, explainFirst } from '../aws/explain';
 import { isPassing } from '../aws/outcome';
 import { type Clock, SharedClock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
-import { retryMs } from '../engine/journal';
+import { retryMs } from '../base/journal-store';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
 import { failureLines } from '../report/messages';
 import { type Style, styleFor, wrap } from '../report/style';

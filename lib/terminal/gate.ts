@@ -1,8 +1,7 @@
 /** Asking a person at a gate, until they answer, somebody else does, or the time for an answer is over. */
 import { createInterface, type Interface } from 'node:readline/promises';
 import { exit, Stop } from '../base/errors';
-import type { Verb } from '../engine/events';
-import type { GateAnswer as Answer } from '../engine/run';
+import type { GateAnswer as Answer, Verb } from '../engine/events';
 
 export type { Answer };
 

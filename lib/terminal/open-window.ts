@@ -6,7 +6,7 @@ import type { Operator } from '../engine/events';
 import { Journal } from '../engine/journal';
 import { holderOf } from '../engine/lease';
 import { fold, hourSet, type Series, type WindowView } from '../engine/window-view';
-import type { Request } from '../operations/run-verb';
+import type { VerbRequest } from '../operations/request';
 
 export interface OpenWindow {
   readonly journal: Journal;
@@ -34,7 +34,7 @@ export async function openWindow(
  */
 export async function extend(
   { journal, view }: OpenWindow,
-  upBy: NonNullable<Request['upBy']>,
+  upBy: NonNullable<VerbRequest['upBy']>,
   run: string,
   by: Operator,
   clock: Clock,

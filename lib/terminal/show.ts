@@ -1,31 +1,29 @@
 /** Verbs that only look: the plan and the status. */
+
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import type { Clock } from '../base/clock';
 import { exit, Stop } from '../base/errors';
+import type { JournalStore } from '../base/journal-store';
 import { decide } from '../engine/decision-time';
 import { estimated, learn } from '../engine/estimates';
 import type { Durations, Operator, Verb } from '../engine/events';
-import { Journal, type JournalStore } from '../engine/journal';
+import { lastHoldSeen } from '../engine/events';
+import { Journal } from '../engine/journal';
+import { holdEndsAt } from '../engine/milestones';
 import { planned } from '../engine/step';
 import { fold, refuseHour, type WindowView } from '../engine/window-view';
 import { type Manifest, otherColor } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
-import { lastSeen, watchPhase } from '../operations/feed-watch';
-import {
-  holdEndsAt,
-  nextWindow,
-  observeWorld,
-  planOf,
-  type Reply,
-  type Request,
-  refuseAfterRollback,
-  rollbackFrom,
-  runVerb,
-} from '../operations/run-verb';
+import { watchPhase } from '../operations/feed-watch';
+import { handleRequest } from '../operations/handle-request';
+import { nextWindow, refuseAfterRollback } from '../operations/open-window';
+import type { CheckRequest, Reply } from '../operations/request';
+import { planOf, rollbackFrom } from '../plans';
 import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
+import { observeWorld } from '../steps/world';
 import { openWindow } from './open-window';
 import { watch } from './watch';
 
@@ -129,7 +127,7 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
   const names = await aws.journal(manifest.shared.journalBucket, system).windows();
   const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
   const view = open?.view;
-  const feed = open && watchPhase(open.view) !== 'over' ? lastSeen(open.journal.events) : undefined;
+  const feed = open && watchPhase(open.view) !== 'over' ? lastHoldSeen(open.journal.events) : undefined;
   const production = state?.production ?? manifest.shared.database.instance;
   const [order, instance, doors] = await Promise.all([
     aws.traffic.order(manifest),
@@ -173,9 +171,9 @@ function readyFor({ fallbacks }: Manifest, opened: readonly string[], production
 /** Looks now, where the databases can be reached: in the runner, or here. Exit code 0 when everything is as it should be, 1 when not. */
 export async function showCheck(aws: Aws, system: string, here: boolean, output: Output, clock: Clock, by: Operator): Promise<number> {
   const { shared } = (await aws.settings.manifest(system)).manifest;
-  const request: Request = { system, verb: 'stage', check: true, run: randomUUID(), by };
+  const request: CheckRequest = { system, check: true, run: randomUUID(), by };
   const reply = here
-    ? await runVerb(request, { aws, clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
+    ? await handleRequest(request, { aws, clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
     : await aws.invokeRunner<Reply>(shared.runner, request);
   if (reply.state === 'stopped') throw new Stop(reply.code, reply.message, { next: reply.next, exit: reply.exit });
   if (!reply.check)

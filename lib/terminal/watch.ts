@@ -5,7 +5,7 @@ import { exit } from '../base/errors';
 import type { Verb } from '../engine/events';
 import type { Journal } from '../engine/journal';
 import { fold, type WindowView } from '../engine/window-view';
-import type { Reply } from '../operations/run-verb';
+import type { Reply } from '../operations/request';
 import type { Screen } from '../report';
 
 export interface WatchOptions {

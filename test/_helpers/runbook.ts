@@ -1,9 +1,11 @@
 /** A journal in memory, a clock that tests move, and steps over a world of flags. */
 import type { Aws } from '../../lib/aws';
 import type { Clock } from '../../lib/base/clock';
+import type { JournalStore } from '../../lib/base/journal-store';
 import type { Operator, Window } from '../../lib/engine/events';
-import { Journal, type JournalStore } from '../../lib/engine/journal';
-import { advance, type RunAnswer, type RunOptions } from '../../lib/engine/run';
+import { Journal } from '../../lib/engine/journal';
+import { advance } from '../../lib/engine/run';
+import type { RunAnswer, RunOptions } from '../../lib/engine/run-options';
 import { done, type Step, todo } from '../../lib/engine/step';
 import type { ColorPart, Manifest, SharedPart } from '../../lib/manifest/schema';
 
@@ -170,7 +172,9 @@ export const window: Window = {
 export const operator: Operator = { who: 'ada', where: 'ada@laptop' };
 
 /** A step over a set of flags: so when its id is in the world. */
-export const flag = (world: Set<string>, id: string, options: Partial<Step> = {}): Step => ({
+export const flag = (world: Set<string>, name: string, options: Partial<Omit<Step, 'holdsUntil'>> & { holdsUntil?: string } = {}): Step =>
+  flagged(world, name as Step['id'], options as Partial<Step>);
+const flagged = (world: Set<string>, id: Step['id'], options: Partial<Step>): Step => ({
   id,
   title: `make ${id} so`,
   estimateSeconds: 1,

@@ -1,7 +1,9 @@
 import type { Aws } from '../../lib/aws';
 import { type Clock, SharedClock } from '../../lib/base/clock';
-import { Journal, type JournalStore } from '../../lib/engine/journal';
-import { advance, type RunOptions } from '../../lib/engine/run';
+import type { JournalStore } from '../../lib/base/journal-store';
+import { Journal } from '../../lib/engine/journal';
+import { advance } from '../../lib/engine/run';
+import type { RunOptions } from '../../lib/engine/run-options';
 import { done, pending, type Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
 import { flag, operator, Rig, TestClock } from '../_helpers/runbook';
@@ -228,10 +230,10 @@ test('the decision time is not asked for because a clock was set', async () => {
   const ada = machine('ada');
   const upBy = new Date(world.now() + hour / 2).toISOString();
   await rig.journal().note('ada', operator, { type: 'up-by.set', upBy, atDecision: 'rollback' });
-  const outside = { emergencySince: async () => undefined, rollback: async () => [{ id: 'x', title: 'x', estimateSeconds: 60 }] };
+  const externalState = { emergencySince: async () => undefined, rollback: async () => [{ id: 'x', title: 'x', estimateSeconds: 60 }] };
   const step = waitsFor(world, 60, () => {
     ada.skew += hour;
   });
-  expect(await ada.advance([step], { outside })).toEqual({ state: 'finished' });
+  expect(await ada.advance([step], { externalState })).toEqual({ state: 'finished' });
   expect(fold((await rig.events()) as never)?.asked).toBeUndefined();
 });

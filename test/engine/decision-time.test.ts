@@ -1,6 +1,6 @@
 import { decide, parseUpBy, warningDue } from '../../lib/engine/decision-time';
 import type { PlannedStep } from '../../lib/engine/events';
-import type { RunOptions } from '../../lib/engine/run';
+import type { RunOptions } from '../../lib/engine/run-options';
 import { pending, type Step } from '../../lib/engine/step';
 import { flag, operator, Rig } from '../_helpers/runbook';
 
@@ -35,7 +35,7 @@ test('an hour is the next time a clock shows it; what is over or no time at all 
 
 describe('a cutover with an hour', () => {
   /** The way back takes a minute, and half an hour once the migrations have begun. */
-  const outside: NonNullable<RunOptions['outside']> = {
+  const externalState: NonNullable<RunOptions['externalState']> = {
     emergencySince: async () => undefined,
     rollback: async (view, next) => back(next === 'migrations' || view.begun('cutover', 'migrations') ? 1800 : 60),
   };
@@ -51,7 +51,7 @@ describe('a cutover with an hour', () => {
   test('works the decision time out before each step, as if that step had begun', async () => {
     const rig = await windowUpBy(120);
     const world = new Set<string>();
-    await rig.advance([flag(world, 'stage'), flag(world, 'migrations')], { outside });
+    await rig.advance([flag(world, 'stage'), flag(world, 'migrations')], { externalState });
     expect((await decisions(rig)).map(({ decideBy }) => decideBy)).toEqual(['2026-11-21T03:59:00.000Z', '2026-11-21T03:30:00.000Z']);
   });
 
@@ -59,7 +59,7 @@ describe('a cutover with an hour', () => {
     const rig = await windowUpBy(29);
     const world = new Set<string>();
     const plan = [flag(world, 'stage'), flag(world, 'migrations')];
-    expect(await rig.advance(plan, { outside })).toMatchObject({
+    expect(await rig.advance(plan, { externalState })).toMatchObject({
       state: 'gate',
       step: 'decision.time',
       question: expect.stringContaining('about 30 min'),
@@ -68,13 +68,13 @@ describe('a cutover with an hour', () => {
     await rig
       .journal()
       .note('run-2', operator, { type: 'gate.answered', step: 'decision.time', answer: 'go', reason: 'the shop opens at nine' });
-    expect(await rig.advance(plan, { outside })).toEqual({ state: 'finished' });
+    expect(await rig.advance(plan, { externalState })).toEqual({ state: 'finished' });
   });
 
   test('asks while a step is waited for, after warning ten and two minutes before', async () => {
     const rig = await windowUpBy(60);
     const slow: Step = flag(new Set(), 'migrations', { observe: async () => pending('40 %'), patienceSeconds: 7200, pollMs: 1000 });
-    expect(await rig.advance([slow], { outside })).toMatchObject({ state: 'gate', step: 'decision.time' });
+    expect(await rig.advance([slow], { externalState })).toMatchObject({ state: 'gate', step: 'decision.time' });
     expect(rig.clock.time - two).toBeGreaterThanOrEqual(1_800_000);
     expect(rig.clock.time - two).toBeLessThan(1_802_000);
     expect((await decisions(rig)).map(({ warning }) => warning)).toEqual([undefined, 10, 2]);
@@ -89,16 +89,16 @@ describe('a cutover with an hour', () => {
       ['rollback', 'decision.roll-back'],
     ] as const) {
       const rig = await windowUpBy(29, policy);
-      await rig.advance(down(), { outside });
-      expect(await rig.advance(down(), { outside, unanswered: true })).toMatchObject({ state: 'stopped', code, exit: 6 });
+      await rig.advance(down(), { externalState });
+      expect(await rig.advance(down(), { externalState, unanswered: true })).toMatchObject({ state: 'stopped', code, exit: 6 });
     }
   });
 
   test('no-go at the decision time stops the run for a rollback', async () => {
     const rig = await windowUpBy(29);
-    await rig.advance(down(), { outside });
+    await rig.advance(down(), { externalState });
     await rig.journal().note('run-2', operator, { type: 'gate.answered', step: 'decision.time', answer: 'no-go', reason: 'no' });
-    expect(await rig.advance(down(), { outside })).toMatchObject({
+    expect(await rig.advance(down(), { externalState })).toMatchObject({
       state: 'stopped',
       code: 'decision.roll-back',
       next: ['npm run rollback'],
@@ -108,34 +108,40 @@ describe('a cutover with an hour', () => {
   test('before the maintenance answer is in front there is nothing to take back: a rollback would take customers down for nothing', async () => {
     const late = await windowUpBy(1, 'rollback');
     const plan = [flag(new Set(), 'traffic.maintenance')];
-    expect(await late.advance(plan, { outside })).toMatchObject({ state: 'gate', question: expect.stringContaining('stop here (no-go)') });
-    expect(await late.advance(plan, { outside, unanswered: true })).toMatchObject({
+    expect(await late.advance(plan, { externalState })).toMatchObject({
+      state: 'gate',
+      question: expect.stringContaining('stop here (no-go)'),
+    });
+    expect(await late.advance(plan, { externalState, unanswered: true })).toMatchObject({
       ...{ state: 'stopped', code: 'decision.hold', world: 'Customers are served by the old release.' },
       next: ['npm run cutover -- --up-by <a later hour>', 'npm run status'],
     });
     const refused = await windowUpBy(1);
-    await refused.advance(plan, { outside });
+    await refused.advance(plan, { externalState });
     await refused.journal().note('run-2', operator, { type: 'gate.answered', step: 'decision.time', answer: 'no-go', reason: 'too late' });
-    expect(await refused.advance(plan, { outside })).toMatchObject({ code: 'decision.hold', message: expect.stringContaining('ada') });
+    expect(await refused.advance(plan, { externalState })).toMatchObject({
+      code: 'decision.hold',
+      message: expect.stringContaining('ada'),
+    });
   });
 
   test('that nobody answered is said of the hour that was asked about, not of a later one', async () => {
     const rig = await windowUpBy(29, 'rollback');
     const slow: Step = flag(new Set(), 'migrations', { observe: async () => pending(), patienceSeconds: 36_000, pollMs: 1000 });
     const plan = [flag(new Set(), 'traffic.maintenance'), slow];
-    await rig.advance(plan, { outside });
+    await rig.advance(plan, { externalState });
     await rig.journal().note('run-2', operator, { type: 'up-by.set', upBy, atDecision: 'rollback' });
-    expect(await rig.advance(plan, { outside, unanswered: true })).toMatchObject({ state: 'gate', step: 'decision.time' });
+    expect(await rig.advance(plan, { externalState, unanswered: true })).toMatchObject({ state: 'gate', step: 'decision.time' });
     expect(new Date(rig.clock.time).toISOString()).toMatch(/^2026-11-21T03:30:0/);
   });
 
   test('another hour makes another decision time, and asks anew when that has come', async () => {
     const rig = await windowUpBy(1);
     const slow: Step = flag(new Set(), 'migrations', { observe: async () => pending(), patienceSeconds: 36_000, pollMs: 1000 });
-    await rig.advance([slow], { outside });
+    await rig.advance([slow], { externalState });
     await rig.journal().note('run-2', operator, { type: 'gate.answered', step: 'decision.time', answer: 'go', reason: 'a while' });
     await rig.journal().note('run-2', operator, { type: 'up-by.set', upBy, atDecision: 'hold' });
-    expect(await rig.advance([slow], { outside })).toMatchObject({ state: 'gate', step: 'decision.time' });
+    expect(await rig.advance([slow], { externalState })).toMatchObject({ state: 'gate', step: 'decision.time' });
     expect(new Date(rig.clock.time).toISOString()).toMatch(/^2026-11-21T03:30:0/);
   });
 
@@ -143,8 +149,8 @@ describe('a cutover with an hour', () => {
     const rig = await windowUpBy(1);
     const world = new Set<string>();
     const open = flag(world, 'traffic.open');
-    await rig.advance([open], { outside: { ...outside, rollback: async () => back(0) } });
+    await rig.advance([open], { externalState: { ...externalState, rollback: async () => back(0) } });
     rig.clock.time += 3_600_000;
-    expect(await rig.advance([open, flag(world, 'watch')], { outside, run: 'run-1' })).toEqual({ state: 'finished' });
+    expect(await rig.advance([open, flag(world, 'watch')], { externalState, run: 'run-1' })).toEqual({ state: 'finished' });
   });
 });

@@ -157,11 +157,11 @@ describe('traffic that was moved behind the back of a run', () => {
         used = true;
       },
     });
-    const outside = {
+    const externalState = {
       emergencySince: async () => (used ? 'bob@phone moved traffic back with --traffic-only at 03:00' : undefined),
       rollback: async () => [],
     };
-    expect(await made.advance([first, flag(world, 'b')], { outside })).toMatchObject({
+    expect(await made.advance([first, flag(world, 'b')], { externalState })).toMatchObject({
       state: 'stopped',
       code: 'traffic.emergency',
       next: ['npm run status', 'npm run rollback'],
@@ -171,13 +171,13 @@ describe('traffic that was moved behind the back of a run', () => {
 
   test('a look that fails is made again at the next and stops nothing', async () => {
     const made = await rig();
-    const outside = {
+    const externalState = {
       emergencySince: async () => {
         throw new Error('ssm is throttled');
       },
       rollback: async () => [],
     };
-    expect(await made.advance([flag(new Set(), 'a')], { outside })).toEqual({ state: 'finished' });
+    expect(await made.advance([flag(new Set(), 'a')], { externalState })).toEqual({ state: 'finished' });
   });
 });
 

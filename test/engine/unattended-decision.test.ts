@@ -2,7 +2,7 @@ import type { Aws } from '../../lib/aws';
 import type { EventBody, JournalEvent } from '../../lib/engine/events';
 import { leftAlone, silentMs, unansweredRun } from '../../lib/engine/unattended-decision';
 import { fold } from '../../lib/engine/window-view';
-import { runVerb } from '../../lib/operations/run-verb';
+import { handleRequest } from '../../lib/operations/handle-request';
 import { manifest, operator, Rig, window } from '../_helpers/runbook';
 
 const began = Date.parse('2026-11-21T02:00:00Z');
@@ -145,7 +145,7 @@ test('an hour that was set at a question, in the last terminal there was, has a 
   } as unknown as Aws;
   const look = (minute: number) => {
     rig.clock.time = began + minute * 60_000;
-    return runVerb(
+    return handleRequest(
       { system: 'video', verb: 'teardown', watch: true, window: 'w1', run: 'watch-w1', by: operator },
       { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY },
     );

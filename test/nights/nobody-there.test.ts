@@ -2,10 +2,12 @@
  * The last terminal is gone when the decision time comes: the look that the window's schedule makes every five minutes does what the
  * policy says. Everything is real but the hours, which are told to the look as they would be when it comes.
  */
+
 import { makeAws } from '../../lib/aws';
 import { type Clock, wallClock } from '../../lib/base/clock';
 import type { JournalEvent } from '../../lib/engine/events';
-import { type Reply, type Request, runVerb } from '../../lib/operations/run-verb';
+import { handleRequest } from '../../lib/operations/handle-request';
+import type { Reply, VerbRequest, WatchRequest } from '../../lib/operations/request';
 import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
@@ -24,13 +26,13 @@ const ada = { who: 'ada', where: 'ada@laptop' };
 const schedule = { who: 'EventBridge Scheduler', where: 'video-w1-watch' };
 
 /** As the runner function executes it. */
-const run = (request: Omit<Request, 'system'>, clock: Clock): Promise<Reply> =>
-  runVerb({ system: 'video', ...request }, { aws: makeAws(), clock, runner: 'video-runner', deadline: Number.POSITIVE_INFINITY });
+const run = (request: Omit<VerbRequest, 'system'> | Omit<WatchRequest, 'system'>, clock: Clock): Promise<Reply> =>
+  handleRequest({ system: 'video', ...request }, { aws: makeAws(), clock, runner: 'video-runner', deadline: Number.POSITIVE_INFINITY });
 const look = (hours: number): Promise<Reply> =>
   run({ verb: 'teardown', watch: true, window: 'w1', run: 'watch-w1', by: schedule }, hour(hours));
 
 /** The cutover up to its gate. The schedule that it makes is taken away: it would look by itself, at its own time. */
-async function toTheGate(name: string, upBy: NonNullable<Request['upBy']>, clock: Clock): Promise<void> {
+async function toTheGate(name: string, upBy: NonNullable<VerbRequest['upBy']>, clock: Clock): Promise<void> {
   expect(await run({ verb: 'cutover', run: name, by: ada, upBy }, clock)).toMatchObject({ state: 'gate', step: 'gate.go' });
   const { manifest } = await world.look();
   await makeAws().schedules.remove(manifest.shared.schedule.group, 'video-w1-watch');

@@ -14,7 +14,8 @@ import { type Aws, makeAws } from '../../lib/aws';
 import { wallClock } from '../../lib/base/clock';
 import type { JournalEvent } from '../../lib/engine/events';
 import type { Manifest } from '../../lib/manifest/schema';
-import { type Reply, runVerb } from '../../lib/operations/run-verb';
+import { handleRequest } from '../../lib/operations/handle-request';
+import type { Reply } from '../../lib/operations/request';
 import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { Kill } from '../_helpers/runbook';
 import { clean, command, type Run, root, script } from '../windows/bad-input/script';
@@ -203,7 +204,7 @@ async function undo(dies?: number): Promise<Reply | 'killed'> {
   const clock = { ...wallClock, now: () => Date.now() + late * 61_000, pause: (ms: number) => pause(Math.min(ms, 100)) };
   const by = { who: 'eve', where: 'eve@desk' };
   const request = { system: 'video', verb: 'stage' as const, undo: true, run: randomUUID(), by };
-  return kill.or(runVerb(request, { aws: hands, clock, runner: 'test', deadline: Number.POSITIVE_INFINITY }));
+  return kill.or(handleRequest(request, { aws: hands, clock, runner: 'test', deadline: Number.POSITIVE_INFINITY }));
 }
 
 /** Two processes of three are killed while they take back, at one of their first writes. */

@@ -5,7 +5,8 @@ import type { Aws } from '../../lib/aws';
 import type { EventBody, Verb } from '../../lib/engine/events';
 import { Journal } from '../../lib/engine/journal';
 import { fold } from '../../lib/engine/window-view';
-import { type Request, runVerb } from '../../lib/operations/run-verb';
+import type { VerbRequest } from '../../lib/operations/request';
+import { runVerb } from '../../lib/operations/run-verb';
 import { manifest, operator, Rig, unopenedSystem, window } from '../_helpers/runbook';
 
 const state = { production: 'video-db', opened: true };
@@ -25,7 +26,7 @@ async function after(...events: EventBody[]) {
   } as unknown as Aws;
   return {
     rig,
-    type: (request: Pick<Request, 'verb' | 'undo'>) =>
+    type: (request: Pick<VerbRequest, 'verb' | 'undo'>) =>
       runVerb(
         { system: 'video', run: 'again', by: { who: 'eve', where: 'eve@desk' }, ...request },
         { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY },

@@ -1,8 +1,10 @@
 import type { Aws } from '../../lib/aws';
 import type { EventBody, HoldSeen, JournalEvent } from '../../lib/engine/events';
+import { lastHoldSeen } from '../../lib/engine/events';
 import { fold } from '../../lib/engine/window-view';
-import { isNews, lastSeen, watchPhase } from '../../lib/operations/feed-watch';
-import { type Reply, runVerb } from '../../lib/operations/run-verb';
+import { isNews, watchPhase } from '../../lib/operations/feed-watch';
+import { handleRequest } from '../../lib/operations/handle-request';
+import type { Reply } from '../../lib/operations/request';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
 import { forkAhead } from '../../lib/postgres/replication/fork';
@@ -132,7 +134,7 @@ describe('asked by its schedule, with two servers', () => {
   } as unknown as Aws;
   const watch = async (): Promise<Reply> => {
     rig.clock.time += 300_000;
-    return runVerb(
+    return handleRequest(
       { system: 'video', verb: 'teardown', watch: true, window: 'w1', run: 'watch-w1', by: operator },
       { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY },
     );
@@ -141,7 +143,7 @@ describe('asked by its schedule, with two servers', () => {
     expect(await watch()).toMatchObject({ state: 'finished' });
     const journal = rig.journal();
     await journal.refresh();
-    return lastSeen(journal.events);
+    return lastHoldSeen(journal.events);
   };
   const subscription = (what: string) => fallback!.query(`ALTER SUBSCRIPTION ${name} ${what}`);
 

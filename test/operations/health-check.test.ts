@@ -4,8 +4,8 @@ import type { EventBody, Facts } from '../../lib/engine/events';
 import { priorityOf } from '../../lib/manifest/priorities';
 import type { Color, Manifest } from '../../lib/manifest/schema';
 import { type RuleOrder, rulesOf } from '../../lib/manifest/traffic';
-import type { CheckReport } from '../../lib/operations/health-check';
-import { runVerb } from '../../lib/operations/run-verb';
+import type { CheckReport } from '../../lib/operations/check-report';
+import { handleRequest } from '../../lib/operations/handle-request';
 import { openTo } from '../../lib/postgres/access/fence';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
@@ -78,8 +78,8 @@ const aws = {
 } as unknown as Aws;
 
 async function check(): Promise<CheckReport> {
-  const request = { system: 'video', verb: 'stage' as const, check: true, run: 'check', by: operator };
-  const reply = await runVerb(request, { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY });
+  const request = { system: 'video', check: true as const, run: 'check', by: operator };
+  const reply = await handleRequest(request, { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY });
   if (!reply.check) throw new Error(JSON.stringify(reply));
   return reply.check;
 }

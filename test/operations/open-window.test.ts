@@ -1,8 +1,9 @@
 /** What keeps a window from being opened; nothing is written then. */
-import { type Request, runVerb } from '../../lib/operations/run-verb';
+import type { VerbRequest } from '../../lib/operations/request';
+import { runVerb } from '../../lib/operations/run-verb';
 import { manifest, Rig, unopenedSystem } from '../_helpers/runbook';
 
-async function open(more: Partial<Request> = {}, status?: string) {
+async function open(more: Partial<VerbRequest> = {}, status?: string) {
   const rig = new Rig();
   const asked: string[] = [];
   const aws = unopenedSystem(rig, async (stack) => {

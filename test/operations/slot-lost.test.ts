@@ -1,9 +1,11 @@
 /** In the hold, production gives up the slot of the feed: said loudly, production goes on, and nothing is lost that nobody accepted to lose. */
+
 import type { Aws } from '../../lib/aws';
 import type { EventBody } from '../../lib/engine/events';
+import { lastHoldSeen } from '../../lib/engine/events';
 import type { Manifest } from '../../lib/manifest/schema';
-import { lastSeen } from '../../lib/operations/feed-watch';
-import { type Reply, type Request, runVerb } from '../../lib/operations/run-verb';
+import { handleRequest } from '../../lib/operations/handle-request';
+import type { Reply, VerbRequest, WatchRequest } from '../../lib/operations/request';
 import { openTo } from '../../lib/postgres/access/fence';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
@@ -30,11 +32,13 @@ const aws = {
   },
   databases: { describe: async (instance: string) => ({ address: servers[instance]?.address }) },
 } as unknown as Aws;
-const ask = (request: Partial<Request>): Promise<Reply> =>
-  runVerb(
-    { system: 'video', verb: 'rollback', run: 'run-2', by: operator, ...request },
-    { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY },
-  );
+const ask = (request: Partial<VerbRequest> | Partial<WatchRequest>): Promise<Reply> =>
+  handleRequest({ system: 'video', verb: 'rollback', run: 'run-2', by: operator, ...request } as VerbRequest | WatchRequest, {
+    aws,
+    clock: rig.clock,
+    runner: 'test',
+    deadline: Number.POSITIVE_INFINITY,
+  });
 const watch = async () => {
   rig.clock.time += 300_000;
   expect(await ask({ verb: 'teardown', watch: true, window: 'w1', run: 'watch-w1' })).toMatchObject({ state: 'finished' });
@@ -76,7 +80,7 @@ test('as long as the feed lives, a rollback is not refused', async () => {
   await app!.query("INSERT INTO users VALUES (1, 'carried')");
   await markerRoundTrip(production!, fallback!);
   await watch();
-  expect(lastSeen((await journal()).events)).toMatchObject({ state: 'alive' });
+  expect(lastHoldSeen((await journal()).events)).toMatchObject({ state: 'alive' });
   // it goes on to its plan.
   expect(await ask({})).toMatchObject({ message: expect.stringContaining('no load balancer') });
 });
@@ -121,7 +125,7 @@ test('while the fallback is down production writes more than it keeps: the slot 
 
 test('the watch says it loudly, once and for all, and what it means', async () => {
   await watch();
-  const seen = lastSeen((await journal()).events);
+  const seen = lastHoldSeen((await journal()).events);
   expect(seen).toMatchObject({
     state: 'dead',
     reasons: [

@@ -7,11 +7,14 @@ import { Stop } from '../../lib/base/errors';
 import type { Context } from '../../lib/engine/context';
 import type { Operator, Verb } from '../../lib/engine/events';
 import { Journal } from '../../lib/engine/journal';
-import { advance, type RunAnswer } from '../../lib/engine/run';
+import { advance } from '../../lib/engine/run';
+import type { RunAnswer } from '../../lib/engine/run-options';
 import { done, type Step, todo } from '../../lib/engine/step';
 import { fold, type WindowView } from '../../lib/engine/window-view';
 import type { Color, Manifest } from '../../lib/manifest/schema';
-import { isFinished, planOf, refuseAfterRollback } from '../../lib/operations/run-verb';
+import { refuseAfterRollback } from '../../lib/operations/open-window';
+import { isFinished } from '../../lib/operations/run-verb';
+import { planOf } from '../../lib/plans';
 import type { World } from '../../lib/steps/world';
 import { MemoryStore, operator, TestClock, window, manifest as windowManifest } from '../_helpers/runbook';
 

@@ -2,7 +2,8 @@
 import type { Aws } from '../../lib/aws';
 import { type Clock, wallClock } from '../../lib/base/clock';
 import { Journal } from '../../lib/engine/journal';
-import { advance, type RunAnswer } from '../../lib/engine/run';
+import { advance } from '../../lib/engine/run';
+import type { RunAnswer } from '../../lib/engine/run-options';
 import { done, type Step, todo } from '../../lib/engine/step';
 import { fold, type WindowView } from '../../lib/engine/window-view';
 import { openTo } from '../../lib/postgres/access/fence';

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Aws } from '../../lib/aws';
 import { type Clock, wallClock } from '../../lib/base/clock';
-import type { RunAnswer } from '../../lib/engine/run';
+import type { RunAnswer } from '../../lib/engine/run-options';
 import { migrationsAllowed } from '../../lib/postgres/access/fence';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { prepareLocks } from '../../lib/postgres/schema/rewrites';
@@ -50,7 +50,7 @@ test.each([
     logs: { lines: async (_group: string, _stream: string, token?: string) => ({ lines: token ? [] : lines, token: 'end' }) },
   } as unknown as Aws;
   await prepareLocks(db);
-  const step = migrationsTried({ id: 'trial.x', copy: 'video-w1-trial', color: 'green', part, attempt: 1 });
+  const step = migrationsTried({ id: 'trial.migrate', copy: 'video-w1-trial', color: 'green', part, attempt: 1 });
   // it was tried before: this run only looks.
   const answer = await rig.advance([{ id: step.id, title: step.title, estimateSeconds: 1, patienceSeconds: 60, observe: step.observe }], {
     ...{ aws, verb: 'stage', run: 'stage-1' },

@@ -1,6 +1,6 @@
 import type { Aws } from '../../lib/aws';
 import { wallClock } from '../../lib/base/clock';
-import type { CheckReport } from '../../lib/operations/health-check';
+import type { CheckReport } from '../../lib/operations/check-report';
 import { makeOutput } from '../../lib/report';
 import { showCheck } from '../../lib/terminal/show';
 import { manifest, operator } from '../_helpers/runbook';

@@ -1,10 +1,12 @@
 import type { Aws } from '../../lib/aws';
 import { exit, Stop } from '../../lib/base/errors';
 import type { JournalEvent } from '../../lib/engine/events';
-import { advance, type RunOptions } from '../../lib/engine/run';
+import { answerGate } from '../../lib/engine/gate';
+import { advance } from '../../lib/engine/run';
+import type { RunOptions } from '../../lib/engine/run-options';
 import type { Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
-import { answerGate, type Reply, type Request } from '../../lib/operations/run-verb';
+import type { Reply, VerbRequest } from '../../lib/operations/request';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
 import { extend } from '../../lib/terminal/open-window';
 import { watch } from '../../lib/terminal/watch';
@@ -35,22 +37,22 @@ class Theatre {
   readonly world = new Set<string>();
   readonly notes: string[] = [];
   readonly shown: JournalEvent[] = [];
-  outside: RunOptions['outside'];
+  externalState: RunOptions['externalState'];
   plan: Step[] = [];
 
   private readonly aws = {
     settings: { manifest: async () => ({ manifest, state: { production: 'video-db', opened: true } }) },
     journal: () => this.rig.store,
-    invokeRunner: (_name: string, request: Request) => this.wire(() => this.invoke(request)),
+    invokeRunner: (_name: string, request: VerbRequest) => this.wire(() => this.invoke(request)),
   } as unknown as Aws;
 
   /** What becomes of a call to the runner, and of its answer. */
   wire = (call: () => Promise<Reply>): Promise<Reply> => call();
 
-  async invoke(request: Request): Promise<Reply> {
+  async invoke(request: VerbRequest): Promise<Reply> {
     const journal = this.rig.journal();
     await journal.refresh();
-    await answerGate(request, journal);
+    if (request.answer) await answerGate(journal, request, request.answer);
     const { verb, run, by, reason, takeOver, unanswered, ahead } = request;
     const answer = await advance({
       aws: {} as Aws,
@@ -59,13 +61,13 @@ class Theatre {
       ...(reason === undefined ? {} : { reason }),
       ...(unanswered ? { unanswered } : {}),
       ...(ahead ? { ahead } : {}),
-      ...(this.outside ? { outside: this.outside } : {}),
+      ...(this.externalState ? { externalState: this.externalState } : {}),
       plan: async () => this.plan,
     });
     return { ...answer, window: 'w1' };
   }
 
-  terminal(run: string, request: Partial<Request> = {}, options: Partial<DriveOptions> = {}): Promise<Reply> {
+  terminal(run: string, request: Partial<VerbRequest> = {}, options: Partial<DriveOptions> = {}): Promise<Reply> {
     return drive(
       { system: 'video', verb: 'cutover', run, by: operator, ...request },
       {
@@ -384,7 +386,10 @@ describe('at the decision time', () => {
   const hour = async (atDecision: 'hold' | 'rollback') => {
     const upBy = new Date(theatre.clock.time + 600_000).toISOString();
     await theatre.rig.journal().note('run-0', operator, { type: 'up-by.set', upBy, atDecision });
-    theatre.outside = { emergencySince: async () => undefined, rollback: async () => [{ id: 'a', title: 'a', estimateSeconds: 300 }] };
+    theatre.externalState = {
+      emergencySince: async () => undefined,
+      rollback: async () => [{ id: 'a', title: 'a', estimateSeconds: 300 }],
+    };
   };
 
   test('a question about the landing tests gives way to the other question; unanswered, the policy is applied', async () => {

@@ -3,7 +3,7 @@
 import type { Roles } from '../access/roles';
 import { literal } from '../connection/connect';
 import { ofExtension, ownSession, userSchema } from '../connection/server';
-import type { Check } from './preflight';
+import type { Check } from './finding';
 
 /** Settings that change what the same statement does or shows. */
 export const identical = [

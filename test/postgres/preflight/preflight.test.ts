@@ -1,5 +1,6 @@
 import { openTo } from '../../../lib/postgres/access/fence';
-import { type Finding, preflight } from '../../../lib/postgres/preflight/preflight';
+import type { Finding } from '../../../lib/postgres/preflight/finding';
+import { preflight } from '../../../lib/postgres/preflight/preflight';
 import { allowFeeding, blue, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 const good = { max_slot_wal_keep_size: '1GB', wal_level: 'logical' };

@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, wallClock } from '../../../../lib/base/clock';
 import { leaseSeconds } from '../../../../lib/engine/window-view';
-import { type Reply, type Request, runVerb } from '../../../../lib/operations/run-verb';
+import { handleRequest } from '../../../../lib/operations/handle-request';
+import type { Reply, VerbRequest } from '../../../../lib/operations/request';
 import type { Call } from './call-gate';
 import { Life } from './simulated-process';
 
@@ -62,7 +63,7 @@ export class MovableClock implements Clock {
 
 const people = ['ada', 'grace', 'eve'] as const;
 
-export type Asked = Omit<Request, 'run' | 'by' | 'system'>;
+export type Asked = Omit<VerbRequest, 'run' | 'by' | 'system'>;
 
 /** Takes one verb to its end, or to where it is left; answers what it said last. */
 export async function walk(asked: Asked, clock: MovableClock, options: WalkOptions): Promise<Reply | 'left'> {
@@ -98,7 +99,7 @@ export type Decide = (point: Point, failed: boolean) => 'on' | 'die' | Promise<v
 export class Command {
   private step = '-';
   private readonly counts = new Map<string, number>();
-  private readonly request: Request;
+  private readonly request: VerbRequest;
 
   constructor(
     asked: Asked,
@@ -118,10 +119,10 @@ export class Command {
       },
       clock,
     );
-    let more: Pick<Request, 'answer'> = {};
+    let more: Pick<VerbRequest, 'answer'> = {};
     for (;;) {
       const reply = await life.run(({ aws, clock: own }) =>
-        runVerb({ ...this.request, ...more }, { aws, clock: own, runner: 'terminal', deadline: Number.POSITIVE_INFINITY }),
+        handleRequest({ ...this.request, ...more }, { aws, clock: own, runner: 'terminal', deadline: Number.POSITIVE_INFINITY }),
       );
       if (reply === 'killed') return reply;
       if (reply.state === 'gate') more = { answer: { answer: 'go', reason: 'the walk goes on' } };

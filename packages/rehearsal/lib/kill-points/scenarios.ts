@@ -1,6 +1,6 @@
 /** The ways a window can go, each walked with a kill at every call of the verbs that it is about. */
 import { createHash } from 'node:crypto';
-import type { Reply } from '../../../../lib/operations/run-verb';
+import type { Reply } from '../../../../lib/operations/request';
 import type { Color, Station } from '../soak/invariants';
 import { type Asked, MovableClock, nameOf, type Point, type WalkOptions, walk } from './kill-run';
 import { type Nap, Sleepers } from './suspended-process';

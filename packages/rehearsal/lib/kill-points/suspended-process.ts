@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../../../lib/base/clock';
 import { leaseSeconds } from '../../../../lib/engine/window-view';
-import type { Reply } from '../../../../lib/operations/run-verb';
+import type { Reply } from '../../../../lib/operations/request';
 import { type Asked, Command, type MovableClock, nameOf, type Point } from './kill-run';
 
 /** One that woke up. */

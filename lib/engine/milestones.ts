@@ -1,0 +1,68 @@
+/**
+ * What steps mean to everybody around the lists: the engine, the operations, the screens and the terminal ask for a milestone, never
+ * for the step that brings it. A step that is renamed is renamed in StepId, or neither its list nor its milestone compiles.
+ */
+import type { Facts } from './events';
+import type { StepId } from './step-id';
+import type { WindowView } from './window-view';
+
+type Begun = Pick<WindowView, 'begun'>;
+type Ended = Pick<WindowView, 'series'>;
+
+/** Customers see the maintenance answer, or are about to: before it a rollback has nothing to take back for them. */
+export const siteIsDown = ({ begun }: Begun): boolean => begun('cutover', 'traffic.maintenance');
+
+/** The maintenance answer is being parked: from here on the window's hour no longer counts. */
+export const siteIsOpening = ({ begun }: Begun): boolean => begun('cutover', 'traffic.open');
+
+/** The maintenance answer is parked, by the cutover. */
+export const siteIsOpen = ({ series }: Ended): boolean => series.cutover?.steps.get('traffic.open')?.doneAt !== undefined;
+
+/** The first change of a cutover in which the fork comes before maintenance: open paths read from the fallback. */
+export const openPathsMoved = ({ begun }: Begun): boolean => begun('cutover', 'open-paths.fallback');
+
+/** Customers, or testers, may write in the new form: what they write is lost by whoever goes back without the feed. */
+export const databaseOpened = ({ begun }: Begun): boolean => begun('cutover', 'database.open');
+
+export const migrationsBegun = ({ begun }: Begun): boolean => begun('cutover', 'migrations');
+
+/** The fallback is a database of its own, or is becoming one. */
+export const forkMade = ({ begun }: Begun): boolean => begun('stage', 'fallback.promote') || begun('cutover', 'fallback.promote');
+
+/** Rows reach the fallback. */
+export const feedStarted = ({ facts }: Pick<WindowView, 'facts'>): boolean => facts('fork.feed') !== undefined;
+
+/** From the fence of the cutover on, production writes nothing that the feed could miss. */
+export const feedPaused = ({ begun }: Begun): boolean => begun('cutover', 'database.fence') || begun('cutover', 'feed.pause');
+
+/** A verb has stopped the feed or is about to: its silence is no news. */
+export const feedEnding = ({ begun }: Begun): boolean => begun('stage', 'undo.trial') || begun('rollback', 'feed.stop');
+
+/** The teardown takes the feed away: there is nothing to watch any more. */
+export const feedRemoved = ({ begun }: Begun): boolean => begun('teardown', 'feed.remove');
+
+/** The load balancer was proven to answer with the release that a verb brings. */
+export const releaseProven = ({ series }: Ended, verb: 'cutover' | 'rollback'): boolean =>
+  series[verb]?.steps.get('traffic.proof')?.doneAt !== undefined;
+
+/** When the hold ends, if the window has got that far. */
+export function holdEndsAt({ facts }: Pick<WindowView, 'facts'>): Date | undefined {
+  const at = facts('hold.schedule')?.['holdEndsAt'];
+  return typeof at === 'string' ? new Date(at) : undefined;
+}
+
+/** The schema that production should have while the database is opened, as the opening noted it. */
+export const schemaOpened = ({ facts }: Pick<WindowView, 'facts'>): unknown =>
+  facts('loss.baseline')?.['form'] ?? facts('form.classified')?.['now'];
+
+/** How the fork came to be where the feed starts, as the step that knew it last noted it. */
+export const forkMethodOf = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('fork.copy') ?? facts('fork.way');
+
+/** Steps that move traffic: somebody else may have moved it meanwhile. */
+export const movesTraffic = (step: string): boolean => step.startsWith('traffic.');
+
+/** The step from which on the site is open again, on a plan. */
+export const opensTheSite = (step: string): boolean => step === 'traffic.open';
+
+/** Steps whose word is shown at the end of a rollback: what was proven, and what was left behind. */
+export const lastWords: readonly StepId[] = ['proof.equal', 'loss.manifest'];

@@ -1,0 +1,55 @@
+/** The names of all steps. */
+
+/** Steps of the trial; a later attempt adds its number. */
+export type TrialStep =
+  | 'snapshot'
+  | 'restore'
+  | 'fence'
+  | 'form'
+  | 'migrate'
+  | 'expanded'
+  | 'contract'
+  | 'after'
+  | 'classified'
+  | 'passed'
+  | 'remove'
+  | 'clear';
+
+/** Every step there is. Ids are written into journals: none is ever given to something else. */
+export type StepId =
+  | 'preflight'
+  | 'release.ready'
+  | `standby.${'database' | 'workers' | 'move' | 'fallback' | 'idle' | 'delete'}`
+  | `trial.${TrialStep}`
+  | `trial.${TrialStep}.${number}`
+  | `window.${'record' | 'release' | 'close'}`
+  | `fallback.${'ready' | 'level' | 'promote' | 'fence' | 'delete'}`
+  | `fork.${'way' | 'slot' | 'feed' | 'copy' | 'round-trip'}`
+  | `traffic.${'maintenance' | 'open' | 'switch' | 'proof'}`
+  | `workers.${'stop' | 'start'}`
+  | `database.${'drain' | 'fence' | 'fenced-after' | 'open'}`
+  | 'open-paths.fallback'
+  | `feed.${'level' | 'canary' | 'drained' | 'pause' | 'resume' | 'bridge' | 'unbridge' | 'footprint' | 'round-trip' | 'stop' | 'remove'}`
+  | `form.${'before' | 'classified' | 'aside'}`
+  | 'migrations'
+  | 'migrations.contract'
+  | 'checks.smoke'
+  | 'gate.go'
+  | 'watch'
+  | 'watch.schedule'
+  | 'hold.schedule'
+  | `loss.${'baseline' | 'accepted' | 'manifest'}`
+  | `proof.${'moment' | 'equal'}`
+  | 'sequences.ahead'
+  | 'production.pointer'
+  | `live.${'production' | 'fallback'}`
+  | 'bridge.remove'
+  | 'retired.fence'
+  | 'retired.delete'
+  | 'final.snapshot'
+  | `undo.${'trial' | 'feed' | 'release' | 'close' | 'fallback'}`
+  /** No step: the question at the decision time, asked and answered as at a gate. */
+  | 'decision.time';
+
+/** The question at the decision time: asked and answered as at a gate. */
+export const decisionStep = 'decision.time' satisfies StepId;

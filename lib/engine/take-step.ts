@@ -1,0 +1,194 @@
+/** One step to its end: looked at, taken where it is not so yet, looked at again; what became of a lost answer is looked up, never guessed. */
+import { explain } from '../aws';
+import { isPassing } from '../aws/outcome';
+import type { Clock } from '../base/clock';
+import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
+import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connection/connect';
+import type { Connections } from './connections';
+import type { EventBody, Verb } from './events';
+import { askGate } from './gate';
+import type { Journal } from './journal';
+import { seriesOf } from './journal-view';
+import { alive, keepLease } from './keep-lease';
+import type { RunMonitor } from './run-monitor';
+import type { RunAnswer, RunOptions } from './run-options';
+import type { Observation, Step } from './step';
+import { contextOf, sayProgress, waiting } from './step-context';
+
+/** A change that was refused for load, or whose lost answer turned out to mean no, is tried this often. */
+const triesPerStep = 3;
+/** How long it is tried to see what became of a change whose answer was lost: a failover of the database is over by then. */
+const blindMs = 120_000;
+/** Left of an invocation's time when it hands over to the next. */
+export const handOverMs = 20_000;
+
+/** Takes a step. Answers only when the run must pause. */
+export async function takeStep(
+  given: RunOptions,
+  step: Step,
+  connections: Connections,
+  monitor: RunMonitor,
+): Promise<RunAnswer | undefined> {
+  let pausedMs = 0;
+  const clock: Clock = {
+    now: () => given.clock.now(),
+    elapsed: () => given.clock.elapsed(),
+    doubtful: () => given.clock.doubtful(),
+    every: (ms, action) => given.clock.every(ms, action),
+    async pause(ms) {
+      const from = given.clock.elapsed();
+      await given.clock.pause(ms);
+      pausedMs += given.clock.elapsed() - from;
+    },
+  };
+  const options = { ...given, clock };
+  const { journal } = options;
+  const say = (body: EventBody) => journal.append(options.run, options.by, body);
+  const begunByThisRun = begunBy(journal, step.id, options.run);
+  if (seriesOf(journal).steps.get(step.id)?.startedAt === undefined || !begunByThisRun) await say({ type: 'step.started', step: step.id });
+  const waitedMs = waiting(clock, Date.parse(seriesOf(journal).steps.get(step.id)?.startedAt ?? ''));
+  if (step.gate !== undefined) return askGate(options, step, step.gate, waitedMs);
+
+  let acted = begunByThisRun;
+  let tries = 0;
+  /** What the last try failed with, until a look has told what came of it. */
+  let failed: { readonly error: unknown; readonly before: string; readonly seenAt: number; readonly wasPending: boolean } | undefined;
+  const tryOnce = async (before: Seen) => {
+    tries += 1;
+    acted = true;
+    try {
+      await alive(options, async () => step.act?.(contextOf(options, step, connections, waitedMs)));
+    } catch (error) {
+      const explained = explain(error);
+      if (explained instanceof Stop) throw explained;
+      await connections.close();
+      failed = { error, before: JSON.stringify(before), seenAt: clock.elapsed(), wasPending: false };
+    }
+  };
+  const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
+  let shown: string | undefined;
+  for (;;) {
+    const seen = await look(options, step, connections, waitedMs);
+    const outOfTime = options.deadline - clock.now() < handOverMs;
+    if (failed && seen.is === 'unseen') {
+      if (outOfTime || clock.elapsed() - failed.seenAt > Math.min(blindMs, patienceSeconds * 1000))
+        throw neverSeen(step, failed.error, seen.detail, options.verb);
+    } else if (
+      failed &&
+      (seen.is === 'todo' || (seen.is === 'failed' && (!isUnanswered(failed.error) || JSON.stringify(seen) === failed.before)))
+    ) {
+      const { error, wasPending } = failed;
+      failed = undefined;
+      if (tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options.verb);
+      acted = false;
+      await clock.pause(1000 * tries);
+      continue;
+    } else if (failed) {
+      // the answer was lost after the change was made, or something else was in its way: then it is not so when that is over.
+      failed = { ...failed, seenAt: clock.elapsed(), wasPending: true };
+    }
+    switch (seen.is) {
+      case 'done':
+        monitor.lookAhead();
+        await say({
+          type: 'step.done',
+          step: step.id,
+          seconds: Math.round(waitedMs()) / 1000,
+          ...(pausedMs > 0 ? { waited: Math.round(pausedMs) / 1000 } : {}),
+          acted,
+          ...(seen.detail === undefined ? {} : { detail: seen.detail }),
+          ...(seen.facts === undefined ? {} : { facts: seen.facts }),
+        });
+        return undefined;
+      case 'failed':
+        // tried by an earlier run: this operator asks for another try.
+        if (!acted && step.act) {
+          await tryOnce(seen);
+          continue;
+        }
+        throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options.verb) });
+      case 'todo':
+        if (!acted && step.act) {
+          await tryOnce(seen);
+          continue;
+        }
+        break;
+      case 'pending':
+      case 'unseen':
+        break;
+    }
+    const detail = 'detail' in seen ? seen.detail : undefined;
+    if (!(failed && seen.is === 'unseen') && waitedMs() > patienceSeconds * 1000) {
+      throw new Stop('step.too-slow', `"${step.title}" is not done after ${patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
+        next: nextAfterFailure(options.verb),
+      });
+    }
+    if (outOfTime) return { state: 'continue' };
+    if (
+      detail !== undefined &&
+      detail !== shown &&
+      (await sayProgress(options, step, detail, seen.is === 'pending' ? seen.share : undefined))
+    )
+      shown = detail;
+    await keepLease(options);
+    const answer = await monitor.during(step);
+    if (answer) return answer;
+    await clock.pause(step.pollMs ?? 500);
+  }
+}
+
+/** Nothing was seen: a fault of the network, or of a server that restarts. */
+type Seen = Observation | { readonly is: 'unseen'; readonly detail: string };
+
+/** Looks; a passing fault is waited out, within the step's patience. */
+async function look(options: RunOptions, step: Step, connections: Connections, waitedMs: () => number): Promise<Seen> {
+  try {
+    return await alive(options, () => step.observe(contextOf(options, step, connections, waitedMs)));
+  } catch (error) {
+    const explained = explain(error);
+    if (explained instanceof Stop) throw explained;
+    await connections.close();
+    return { is: 'unseen', detail: messageOf(error) };
+  }
+}
+
+/** Of a change whose answer was lost: it may have been made. */
+const isUnanswered = (error: unknown): error is OutcomeUnknown | SqlOutcomeUnknown =>
+  error instanceof OutcomeUnknown || error instanceof SqlOutcomeUnknown;
+
+/** May be over at the next try. */
+const mayPass = (error: unknown): boolean => isUnanswered(error) || error instanceof ConnectionLost || isPassing(error);
+
+const notApplied = (step: Step, error: unknown, verb: Verb): Stop =>
+  isUnanswered(error)
+    ? new Stop('step.not-applied', `${error.message}; looking again shows that it was not done`, {
+        next: ['the same command again', ...nextAfterFailure(verb)],
+        cause: error,
+      })
+    : new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(verb), cause: error });
+
+const neverSeen = (step: Step, error: unknown, why: string, verb: Verb): Stop =>
+  isUnanswered(error)
+    ? new Stop('step.unknown', `"${step.title}": ${error.message}; what came of it could not be looked up: ${why}`, {
+        state: 'It may or may not have been done; nothing was tried again.',
+        next: [error.look, 'then the same command again: it looks before it does anything'],
+        exit: exit.unknown,
+        cause: error,
+      })
+    : notApplied(step, error, verb);
+
+function begunBy(journal: Journal, step: string, run: string): boolean {
+  let begun = false;
+  for (const event of journal.events) {
+    if (event.type === 'step.started' && event.step === step && event.run === run) begun = true;
+    // an operator who runs the verb again asks for another try.
+    if (event.type === 'run.started') begun = false;
+  }
+  return begun;
+}
+
+/** What makes sense after a step that failed. */
+const nextAfterFailure = (verb: Verb): string[] =>
+  verb === 'cutover'
+    ? ['npm run rollback', 'or, when the reason is gone: npm run cutover']
+    : [`when the reason is gone: npm run ${verb}`, 'npm run status'];

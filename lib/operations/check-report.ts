@@ -1,0 +1,22 @@
+/** What a health check answers. */
+
+/** One thing as it is now. */
+export interface Check {
+  /** One word: `feed`, `fence`. */
+  readonly name: string;
+  readonly ok: boolean;
+  /** One sentence each. */
+  readonly what: readonly string[];
+  /** What to type where it is not as it should be. */
+  readonly next: readonly string[];
+}
+
+export interface CheckReport {
+  /** ISO time. */
+  readonly at: string;
+  readonly system: string;
+  readonly window?: string;
+  readonly checks: readonly Check[];
+  /** In the hold, while the feed lives: until then a rollback is possible, and what ends it. */
+  readonly rollbackPossibleUntil?: { readonly at: string; readonly ends: 'hold' | 'limit' };
+}
