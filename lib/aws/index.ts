@@ -87,7 +87,7 @@ export class Aws {
    */
   async invokeRunner<T>(name: string, event: unknown): Promise<T> {
     // a look at the feed (operations/feed-watch.ts) takes the one runner for a few seconds; a rollback must not be refused for that.
-    const deadline = Date.now() + busyMs;
+    const deadline = this.clock.elapsed() + busyMs;
     try {
       const answer = await this.whenFree(deadline, () =>
         this.clients.lambda.send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) })),
@@ -134,7 +134,7 @@ export class Aws {
       try {
         return await call();
       } catch (error) {
-        if (!isAws(error, 'TooManyRequestsException') || Date.now() > deadline) throw error;
+        if (!isAws(error, 'TooManyRequestsException') || this.clock.elapsed() > deadline) throw error;
         await pause(250);
       }
     }

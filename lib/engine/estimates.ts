@@ -1,5 +1,7 @@
 /** How long steps take: learned from the journals of this system's earlier windows, and guessed only where there are none. */
+
 import type { Durations, JournalEvent, Measured, Verb } from './events';
+import { migrationPart, trialFound } from './milestones';
 import type { WindowView } from './window-view';
 
 /** The newest are kept: a database that has grown says more than one of two years ago. */
@@ -61,10 +63,10 @@ export function withEstimates<S extends { readonly id: string; readonly estimate
   });
 }
 
-/** The step that runs a part of the migrations, and where its trial has left what that part took (lib/steps/trial.ts). */
-const tried: Readonly<Record<string, (found: Tried) => Tried | undefined>> = {
-  migrations: (found) => found,
-  'migrations.contract': ({ contract }) => (contract?.failed === undefined ? contract : undefined),
+/** What the trial of a part of the migrations took (lib/steps/trial.ts). */
+const tried = {
+  expand: (found: Tried): Tried | undefined => found,
+  contract: ({ contract }: Tried): Tried | undefined => (contract?.failed === undefined ? contract : undefined),
 };
 
 interface Tried {
@@ -78,14 +80,16 @@ interface Tried {
 /** The same with what is known in a window: its own trial says more about its migrations than what others took in other windows. */
 export function estimated<S extends { readonly id: string; readonly estimateSeconds: number; readonly act?: unknown }>(
   steps: readonly S[],
-  { durations, name, facts, series }: Pick<WindowView, 'durations' | 'name' | 'facts' | 'series'>,
+  view: Pick<WindowView, 'durations' | 'name' | 'facts' | 'series'>,
   verb: Verb,
 ): (S & { readonly measured?: Measured })[] {
+  const { durations, name, series } = view;
   // the night looks at what the stage has done, and takes no hours for its copy.
   const staged = (step: string) => verb === 'cutover' && series.stage?.steps.get(step)?.doneAt !== undefined;
-  const found = facts('trial.classified') as Tried | undefined;
+  const found = trialFound(view) as Tried | undefined;
   return withEstimates(steps, durations, staged).map((step) => {
-    const part = found && tried[step.id]?.(found);
+    const which = migrationPart(step.id);
+    const part = found && which && tried[which](found);
     const seconds = part?.takes ?? part?.seconds;
     if (seconds === undefined) return step;
     return { ...step, estimateSeconds: tenths(seconds), measured: { runs: 1, p90Seconds: tenths(seconds), trial: name } };

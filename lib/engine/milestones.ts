@@ -58,6 +58,13 @@ export const schemaOpened = ({ facts }: Pick<WindowView, 'facts'>): unknown =>
 /** How the fork came to be where the feed starts, as the step that knew it last noted it. */
 export const forkMethodOf = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('fork.copy') ?? facts('fork.way');
 
+/** What the trial of the stage found, as its last step noted it. */
+export const trialFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('trial.classified');
+
+/** Which part of the migrations a step runs on production. */
+export const migrationPart = (step: string): 'expand' | 'contract' | undefined =>
+  step === 'migrations' ? 'expand' : step === 'migrations.contract' ? 'contract' : undefined;
+
 /** Steps that move traffic: somebody else may have moved it meanwhile. */
 export const movesTraffic = (step: string): boolean => step.startsWith('traffic.');
 

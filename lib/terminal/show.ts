@@ -10,7 +10,7 @@ import { estimated, learn } from '../engine/estimates';
 import type { Durations, Operator, Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
 import { Journal } from '../engine/journal';
-import { holdEndsAt } from '../engine/milestones';
+import { holdEndsAt, trialFound } from '../engine/milestones';
 import { planned } from '../engine/step';
 import { fold, refuseHour, type WindowView } from '../engine/window-view';
 import { type Manifest, otherColor } from '../manifest/schema';
@@ -71,7 +71,7 @@ export async function showPlan(
 
 /** What the trial found, once it has passed. */
 function trialOf(view: WindowView): Pick<PlanScreen, 'trial'> {
-  const found = view.facts('trial.classified') as unknown as TrialFound | undefined;
+  const found = trialFound(view) as unknown as TrialFound | undefined;
   if (!found) return {};
   // the form itself stays in the journal, which is where to read it.
   const { now: _form, ...trial } = found;

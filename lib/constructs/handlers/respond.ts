@@ -2,8 +2,10 @@
  * The outer half of every custom resource: reads CloudFormation's request, and answers it whatever happens. A request
  * that is never answered holds its stack for an hour.
  */
+
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import type { z } from 'zod';
+import { wallClock } from '../../base/clock';
 import { Stop } from '../../base/errors';
 
 export interface Answer {
@@ -46,7 +48,7 @@ export function customResource<S extends z.ZodType>(
         physicalId,
         stackId: event.StackId,
         requestId: event.RequestId,
-        deadline: Date.now() + context.getRemainingTimeInMillis(),
+        deadline: wallClock.now() + context.getRemainingTimeInMillis(),
       };
       const answer = await withinTime(act(request), request.deadline, event.LogicalResourceId);
       // what is deleted keeps its name to the end.
@@ -63,7 +65,7 @@ async function withinTime<T>(work: Promise<T>, deadline: number, resource: strin
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new Error(`${resource} was not ready when the function's time ended; deploy again to go on from where it is`)),
-      Math.max(0, deadline - Date.now() - 5_000),
+      Math.max(0, deadline - wallClock.now() - 5_000),
     );
   });
   try {

@@ -1,6 +1,8 @@
 /** Makes a worker's ECS service at zero, keeps its definition up to date, and never touches how many run. */
+
 import { makeClients } from '../../aws/clients';
 import { type WorkerDefinition, WorkerServices } from '../../aws/worker-services';
+import { wallClock } from '../../base/clock';
 import { workerPropertiesSchema } from '../properties';
 import { customResource } from './respond';
 
@@ -39,7 +41,7 @@ async function drainAndDelete(cluster: string, service: string, status: string, 
     for (let pause = 250; ; pause = Math.min(pause * 2, 4_000)) {
       const alive = await services.alive(cluster, service);
       if (alive === 0) break;
-      if (Date.now() > deadline - 10_000)
+      if (wallClock.now() > deadline - 10_000)
         throw new Error(
           `${alive} tasks of ${service} have not stopped; see aws ecs list-tasks --cluster ${cluster} --service-name ${service}`,
         );
@@ -49,7 +51,7 @@ async function drainAndDelete(cluster: string, service: string, status: string, 
   }
   // a service of this name can be made again only once it is inactive.
   while (!['INACTIVE', undefined].includes(await services.status(cluster, service))) {
-    if (Date.now() > deadline - 10_000) throw new Error(`the service ${service} is still draining`);
+    if (wallClock.now() > deadline - 10_000) throw new Error(`the service ${service} is still draining`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
 }

@@ -1,7 +1,7 @@
 /** What equals what when production has the new form and the fallback the old one: the same question before opening and after a rollback. */
 
 import { ident } from '../connection/connect';
-import type { Pair, Side } from '../verification/compare';
+import type { Pair, Side } from '../connection/row-pair';
 import { sameColumn } from './catalog';
 import type { BridgePlan, Declared, TablePlan } from './classify';
 import { typeChange } from './types';

@@ -5,9 +5,9 @@
 
 import type { Quieting } from '../access/triggers';
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
+import type { Pair } from '../connection/row-pair';
 import type { CatalogTable } from '../schema/catalog';
 import type { Value } from '../schema/sample-rows';
-import type { Pair } from './compare';
 
 /** A change that production takes and the fallback does not: the first of its kind would stop the feed, or arrive as something else. */
 export interface Refusal {

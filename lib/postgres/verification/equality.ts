@@ -5,9 +5,10 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../connection/connect';
+import type { Pair } from '../connection/row-pair';
 import type { Mapping } from '../schema/mapping';
 import { type Baseline, changesSince, takeBaseline } from './change-counts';
-import { type Comparison, compareTables, exportSnapshot, type Pair, type Progress, type Snapshot, type TableComparison } from './compare';
+import { type Comparison, compareTables, exportSnapshot, type Progress, type Snapshot, type TableComparison } from './compare';
 
 export interface Proof {
   readonly equal: boolean;
