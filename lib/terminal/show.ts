@@ -24,7 +24,7 @@ import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
 import { observeWorld } from '../steps/world';
-import { openWindow } from './open-window';
+import { findWindow } from './find-window';
 import { watch } from './watch';
 
 /** Shows the plan of a verb for the open window, or for the one that would be opened; answers how many steps are left. */
@@ -44,7 +44,7 @@ export async function showPlan(
   const { manifest, state } = await aws.settings.manifest(system);
   const store = aws.journal(manifest.shared.journalBucket, system);
   const names = await store.windows();
-  const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
+  const open = await findWindow(aws, system, manifest.shared.journalBucket, names, clock);
   let view = open?.view;
   // what the verb would refuse has no plan.
   if (view) refuseAfterRollback({ verb }, view);
@@ -125,7 +125,7 @@ function preview(
 export async function showStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
   const { manifest, state } = await aws.settings.manifest(system);
   const names = await aws.journal(manifest.shared.journalBucket, system).windows();
-  const open = await openWindow(aws, system, manifest.shared.journalBucket, names, clock);
+  const open = await findWindow(aws, system, manifest.shared.journalBucket, names, clock);
   const view = open?.view;
   const feed = open && watchPhase(open.view) !== 'over' ? lastHoldSeen(open.journal.events) : undefined;
   const production = state?.production ?? manifest.shared.database.instance;
@@ -190,7 +190,7 @@ export async function watchStatus(aws: Aws, system: string, output: Output, cloc
   const status = await showStatus(aws, system, output, clock);
   const { manifest } = await aws.settings.manifest(system);
   const bucket = manifest.shared.journalBucket;
-  const open = await openWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), clock);
+  const open = await findWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), clock);
   if (!open) return status;
   const leave = new AbortController();
   const onInterrupt = () => leave.abort();

@@ -8,7 +8,7 @@ import type { Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
 import type { Reply, VerbRequest } from '../../lib/operations/request';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
-import { extend } from '../../lib/terminal/open-window';
+import { extend } from '../../lib/terminal/find-window';
 import { watch } from '../../lib/terminal/watch';
 import { flag, manifest, operator, Rig, TestClock } from '../_helpers/runbook';
 

@@ -8,18 +8,18 @@ import { holderOf } from '../engine/lease';
 import { fold, hourSet, type Series, type WindowView } from '../engine/window-view';
 import type { VerbRequest } from '../operations/request';
 
-export interface OpenWindow {
+export interface FoundWindow {
   readonly journal: Journal;
   readonly view: WindowView;
 }
 
-export async function openWindow(
+export async function findWindow(
   aws: Aws,
   system: string,
   bucket: string,
   names: readonly string[],
   clock: Clock,
-): Promise<OpenWindow | undefined> {
+): Promise<FoundWindow | undefined> {
   const last = names.at(-1);
   if (last === undefined) return undefined;
   const journal = new Journal(aws.journal(bucket, system), last, clock, randomUUID);
@@ -33,7 +33,7 @@ export async function openWindow(
  * next step. Answers whose run that is; undefined where nobody is at it, and the verb itself brings the hour along.
  */
 export async function extend(
-  { journal, view }: OpenWindow,
+  { journal, view }: FoundWindow,
   upBy: NonNullable<VerbRequest['upBy']>,
   run: string,
   by: Operator,

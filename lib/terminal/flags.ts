@@ -1,0 +1,41 @@
+/** What can be typed after a verb. */
+import { InvalidArgumentError } from 'commander';
+import type { AtDecision } from '../engine/events';
+
+/** What a command line may say; which of it a verb takes is in verbs.ts. */
+export interface Flags {
+  readonly system?: string;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly here?: boolean;
+  readonly by?: string;
+  /** True at a rollback; ids of differences at a cutover. */
+  readonly acceptLoss?: boolean | readonly string[];
+  readonly now?: boolean;
+  readonly keepStandby?: boolean;
+  readonly undo?: boolean;
+  readonly answer?: 'go' | 'no-go';
+  readonly reason?: string;
+  readonly takeOver?: boolean;
+  readonly trafficOnly?: boolean;
+  readonly patience?: number;
+  readonly upBy?: string;
+  readonly atDecision?: AtDecision;
+  readonly watch?: boolean;
+  readonly check?: boolean;
+  readonly detailedExitcode?: boolean;
+  readonly verb?: 'cutover' | 'rollback' | 'teardown' | 'stage';
+  readonly color?: boolean;
+}
+
+/** `--reason ""`, from a script whose variable was empty, would leave a journal that answers nothing. */
+export function said(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('it is empty.');
+  return text.trim();
+}
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('it is a number of seconds above 0.');
+  return value;
+}

@@ -1,0 +1,145 @@
+/** Takes a verb from a terminal: asks before what customers feel, drives it to its end, and shows what came of it. */
+import { randomUUID } from 'node:crypto';
+import type { Aws } from '../aws';
+import { exit, Stop } from '../base/errors';
+import { parseUpBy } from '../engine/decision-time';
+import type { Verb } from '../engine/events';
+import { decisionStep } from '../engine/step-id';
+import type { Reply, VerbRequest } from '../operations/request';
+import type { Output } from '../report';
+import { drive } from './drive';
+import { extend, findWindow } from './find-window';
+import type { Flags } from './flags';
+import { askGate, confirm } from './gate';
+import { showPlan } from './show';
+import { whichSystem, whoIsThis } from './system';
+import { awsFor } from './terminal-aws';
+
+/** Answers the exit code. */
+export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promise<number> {
+  // lib/terminal/start.ts has taken it elsewhere; a full rollback is not what was asked for.
+  if (flags.trafficOnly)
+    throw new Stop('usage', '--traffic-only stands right after rollback', {
+      next: ['npm run rollback -- --traffic-only'],
+      exit: exit.usage,
+    });
+  const aws = awsFor(output);
+  const by = await whoIsThis(aws, flags.by);
+  const system = await whichSystem(aws, flags.system);
+  const upBy =
+    flags.upBy === undefined
+      ? undefined
+      : { upBy: parseUpBy(flags.upBy, aws.clock.now()), ...(flags.atDecision ? { atDecision: flags.atDecision } : {}) };
+  if (flags.atDecision && !upBy)
+    throw new Stop('usage', `--at-decision ${flags.atDecision} says nothing without --up-by`, {
+      next: [`npm run cutover -- --up-by <hour> --at-decision ${flags.atDecision}`],
+      exit: exit.usage,
+    });
+  const run = randomUUID();
+  if (upBy && !flags.takeOver && flags.answer === undefined && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
+  const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
+  if ((verb !== 'stage' || flags.undo) && !flags.yes && flags.answer === undefined) {
+    if (!interactive)
+      throw new Stop(
+        'confirm.no-terminal',
+        `${flags.undo ? 'stage --undo deletes the fallback database' : `${verb} changes what customers see`}, and there is no terminal to ask`,
+        {
+          next: [`npm run ${verb} -- ${flags.undo ? '--undo ' : ''}--yes`],
+          exit: exit.usage,
+        },
+      );
+    if (!flags.undo) await showPlan(aws, system, verb, output, aws.clock, { upBy: upBy?.upBy, starting: true });
+    const what = flags.undo ? 'Undo the stage of' : `Start the ${verb} of`;
+    if (!(await confirm(`${what} ${system}? Type ${system} to go on: `, system))) {
+      throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
+    }
+  }
+  const request: VerbRequest = {
+    system,
+    verb,
+    run,
+    by,
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+    ...(flags.takeOver ? { takeOver: true } : {}),
+    ...(flags.patience === undefined ? {} : { patienceSeconds: flags.patience }),
+    ...(upBy ? { upBy } : {}),
+    ...(flags.acceptLoss === true ? { acceptLoss: true } : {}),
+    ...(Array.isArray(flags.acceptLoss) ? { acceptedLosses: flags.acceptLoss } : {}),
+    ...(flags.now ? { now: true } : {}),
+    ...(flags.keepStandby ? { keepStandby: true } : {}),
+    ...(flags.undo ? { undo: true } : {}),
+    ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
+    ...ahead(flags),
+  };
+  const interrupt = onInterrupt();
+  const followed = async (now: VerbRequest) => {
+    const reply = await drive(now, {
+      aws,
+      clock: aws.clock,
+      screen: (its, run) => output.screen(its, run),
+      here: flags.here ?? false,
+      ask: async (gate, signal) => (interactive ? askGate(gate, signal) : undefined),
+      note: (text) => output.note(text),
+      signal: interrupt.signal,
+    });
+    output.reply(now.verb, reply);
+    return reply;
+  };
+  try {
+    const reply = await followed(request);
+    if (reply.state !== 'stopped' || reply.code !== 'decision.roll-back' || interrupt.signal.aborted) return exitOf(reply);
+    // decided by people or by the window's policy: nobody needs to type it.
+    const { upBy: _hour, answer: _answer, takeOver: _over, ...same } = request;
+    return exitOf(await followed({ ...same, verb: 'rollback', run: randomUUID() }));
+  } finally {
+    interrupt.end();
+  }
+}
+
+/**
+ * The first Ctrl-C asks the run to stop after the step it is in; the second ends this process at once, whatever it
+ * waits for: a run in the runner function goes on without it.
+ */
+function onInterrupt(): { signal: AbortSignal; end(): void } {
+  const wish = new AbortController();
+  const first = () => {
+    wish.abort();
+    // without a handler the signal ends the process, and the shell sees 130.
+    process.removeListener('SIGINT', first);
+  };
+  process.on('SIGINT', first);
+  return { signal: wish.signal, end: () => process.removeListener('SIGINT', first) };
+}
+
+/** Another hour for a run that is under way needs no second run: a note to it is enough. */
+async function extended(
+  aws: Aws,
+  system: string,
+  { upBy, run, by }: Pick<VerbRequest, 'run' | 'by'> & { upBy: NonNullable<VerbRequest['upBy']> },
+  output: Output,
+): Promise<boolean> {
+  const { manifest } = await aws.settings.manifest(system);
+  const bucket = manifest.shared.journalBucket;
+  const open = await findWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), aws.clock);
+  const at = open && (await extend(open, upBy, run, by, aws.clock));
+  if (!at) return false;
+  output.note(
+    `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,
+  );
+  if (open.view.asked && open.view.asked.step !== decisionStep)
+    output.note(`its question is still open: npm run ${at.verb} -- --answer go|no-go --reason "<why>"`);
+  return true;
+}
+
+function exitOf(reply: Reply): number {
+  if (reply.state === 'finished') return exit.done;
+  if (reply.state === 'stopped') return reply.exit;
+  // a gate that nobody has answered: not done, not refused.
+  return exit.refused;
+}
+
+/** The runner answers by it and goes on: an invocation less while the site is down. */
+function ahead({ answer, reason, yes }: Flags): Pick<VerbRequest, 'ahead'> {
+  if (answer) return { ahead: { answer, reason: reason ?? 'no reason given' } };
+  return yes ? { ahead: { answer: 'go', reason: reason ?? 'answered by --yes' } } : {};
+}
