@@ -14,7 +14,7 @@ import {
 } from '../manifest/schema';
 import { Guard } from './guard';
 import { colorUser, readerUser, roleNames } from './names';
-import { giveFrom } from './permissions';
+import { grantFrom } from './permissions';
 import type { DatabaseProperties, RuleDefinition, WorkerProperties } from './properties';
 import type { ApplicationProps, SwitchbackProps, WorkerProps } from './props';
 import { Rules } from './rules';
@@ -127,7 +127,7 @@ export class ColorStack extends SystemStack {
   private prepareUsers(): CustomResource {
     const { handlers, database } = this.shared;
     const secrets = [this.secret.secretArn, this.openSecret.secretArn];
-    const rights = giveFrom(this, 'PrepareUsers', handlers.databaseRole, [{ actions: useSecret, resources: secrets }]);
+    const permissions = grantFrom(this, 'PrepareUsers', handlers.databaseRole, [{ actions: useSecret, resources: secrets }]);
     const properties: DatabaseProperties = {
       System: this.system,
       Instance: database.identifier,
@@ -145,7 +145,7 @@ export class ColorStack extends SystemStack {
       resourceType: 'Custom::SwitchbackUsers',
       properties,
     });
-    users.node.addDependency(rights);
+    users.node.addDependency(permissions);
     return users;
   }
 
@@ -289,7 +289,7 @@ export class ColorStack extends SystemStack {
   /** What the runner needs to know and do in this color, and no longer than the color exists. */
   private allowRunner(migration: ecs.FargateTaskDefinition): void {
     const roles = [this.tasks.taskRole.roleArn, this.tasks.executionRole.roleArn];
-    giveFrom(this, 'RunnerRights', this.shared.runner.role, [
+    grantFrom(this, 'RunnerRights', this.shared.runner.role, [
       { actions: useSecret, resources: [this.secret.secretArn, this.openSecret.secretArn] },
       {
         actions: ['ecs:RunTask'],

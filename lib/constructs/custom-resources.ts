@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 import { parameterName } from '../manifest/schema';
 import { HandlerFunction } from './functions';
 import type { Network } from './network';
-import type { Right } from './permissions';
+import type { Permission } from './permissions';
 
 export interface HandlersProps {
   readonly system: string;
@@ -36,12 +36,12 @@ export class Handlers extends Construct {
     const { system } = props;
     const stack = Stack.of(this);
     const arn = (service: string, resource: string) => stack.formatArn({ service, resource });
-    const readState: Right = { actions: ['ssm:GetParameter'], resources: [arn('ssm', `parameter${parameterName.state(system)}`)] };
+    const readState: Permission = { actions: ['ssm:GetParameter'], resources: [arn('ssm', `parameter${parameterName.state(system)}`)] };
 
     const rules = new HandlerFunction(this, 'Rules', {
       description: `Switchback ${system}: listener rules`,
       handler: 'rules',
-      rights: [
+      permissions: [
         {
           actions: [
             'elasticloadbalancing:DescribeRules',
@@ -70,7 +70,7 @@ export class Handlers extends Construct {
       handler: 'workers',
       // a delete waits for tasks to stop.
       timeout: Duration.minutes(10),
-      rights: [
+      permissions: [
         {
           actions: ['ecs:CreateService', 'ecs:UpdateService', 'ecs:DeleteService', 'ecs:DescribeServices', 'ecs:TagResource'],
           resources: [arn('ecs', `service/${props.cluster.clusterName}/*`)],
@@ -102,7 +102,7 @@ export class Handlers extends Construct {
       description: `Switchback ${system}: database roles and users`,
       handler: 'database',
       network: { vpc: props.network.vpc, subnets: props.network.inside, securityGroup: props.network.functions },
-      rights: [
+      permissions: [
         readState,
         {
           actions: ['rds:DescribeDBInstances'],
@@ -117,12 +117,12 @@ export class Handlers extends Construct {
     const source = new HandlerFunction(this, 'Source', {
       description: `Switchback ${system}: the instance a fallback replicates`,
       handler: 'source',
-      rights: [readState],
+      permissions: [readState],
     });
     this.guardFunction = new HandlerFunction(this, 'Guard', {
       description: `Switchback ${system}: refuses changes to what is live or in use`,
       handler: 'guard',
-      rights: [
+      permissions: [
         readState,
         { actions: ['elasticloadbalancing:DescribeRules'], resources: ['*'], because: looking },
         {

@@ -5,13 +5,13 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { bundledCode } from './bundle';
-import { give, type Right } from './permissions';
+import { grant, type Permission } from './permissions';
 
 export interface HandlerFunctionProps {
   readonly description: string;
   /** Which export of `functions.lambda` it runs. */
   readonly handler: keyof typeof import('./functions.lambda');
-  readonly rights: readonly Right[];
+  readonly permissions: readonly Permission[];
   readonly timeout?: Duration;
   readonly memorySize?: number;
   readonly environment?: Record<string, string>;
@@ -30,7 +30,7 @@ export class HandlerFunction extends Construct {
     // not the managed policies: they allow every log group of the account.
     this.role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), description: props.description });
     logGroup.grantWrite(this.role);
-    give(this.role, [...props.rights, ...(props.network ? [networkRight] : [])]);
+    grant(this.role, [...props.permissions, ...(props.network ? [networkPermission] : [])]);
     this.function = new lambda.Function(this, 'Resource', {
       description: props.description,
       runtime: lambda.Runtime.NODEJS_24_X,
@@ -56,7 +56,7 @@ export class HandlerFunction extends Construct {
 }
 
 /** Lambda makes the function's network interfaces with the function's own role; these actions know no resources. */
-const networkRight: Right = {
+const networkPermission: Permission = {
   actions: [
     'ec2:CreateNetworkInterface',
     'ec2:DescribeNetworkInterfaces',

@@ -3,7 +3,7 @@ import { Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct, IConstruct } from 'constructs';
 
 /** What somebody may do. Wildcards need a reason, which is also what a reviewer reads instead of a finding. */
-export interface Right {
+export interface Permission {
   readonly actions: readonly string[];
   readonly resources: readonly string[];
   readonly conditions?: Record<string, unknown>;
@@ -11,17 +11,17 @@ export interface Right {
 }
 
 /** Gives a role its rights, and acknowledges each wildcard among them with its reason. */
-export function give(role: iam.Role, rights: readonly Right[]): void {
-  for (const right of rights) {
+export function grant(role: iam.Role, permissions: readonly Permission[]): void {
+  for (const right of permissions) {
     role.addToPolicy(statementOf(right));
     explain(role, right);
   }
 }
 
 /** The same for a role of another stack, as long as this stack exists. */
-export function giveFrom(scope: Construct, id: string, role: iam.IRole, rights: readonly Right[]): iam.Policy {
-  const policy = new iam.Policy(scope, id, { roles: [role], statements: rights.map(statementOf) });
-  for (const right of rights) explain(policy, right);
+export function grantFrom(scope: Construct, id: string, role: iam.IRole, permissions: readonly Permission[]): iam.Policy {
+  const policy = new iam.Policy(scope, id, { roles: [role], statements: permissions.map(statementOf) });
+  for (const right of permissions) explain(policy, right);
   return policy;
 }
 
@@ -29,10 +29,10 @@ export function giveFrom(scope: Construct, id: string, role: iam.IRole, rights: 
 export const acknowledge = (construct: IConstruct, rule: string, reason: string): void =>
   Validations.of(construct).acknowledge({ id: `AwsSolutions::AwsSolutions-${rule}`, reason });
 
-const statementOf = ({ actions, resources, conditions }: Right): iam.PolicyStatement =>
+const statementOf = ({ actions, resources, conditions }: Permission): iam.PolicyStatement =>
   new iam.PolicyStatement({ actions: [...actions], resources: [...resources], ...(conditions ? { conditions } : {}) });
 
-function explain(construct: IConstruct, { actions, resources, because }: Right): void {
+function explain(construct: IConstruct, { actions, resources, because }: Permission): void {
   for (const resource of resources) {
     const text = flat(Stack.of(construct).resolve(resource));
     if (!text.includes('*')) continue;

@@ -12,7 +12,7 @@ import { parameterName } from '../manifest/schema';
 import { looking, ruleArns } from './custom-resources';
 import { HandlerFunction } from './functions';
 import type { Network } from './network';
-import { give, type Right } from './permissions';
+import { grant, type Permission } from './permissions';
 import type { Trial } from './trial';
 
 export interface RunnerProps {
@@ -53,7 +53,7 @@ export class Runner extends Construct {
       reservedConcurrentExecutions: 1,
       timeout: Duration.minutes(15),
       memorySize: 1024,
-      rights: this.rights(props, group),
+      permissions: this.permissions(props, group),
     });
     this.function = runner.function;
     this.role = runner.role;
@@ -61,10 +61,10 @@ export class Runner extends Construct {
       secret.grantRead(this.role);
       secret.grantWrite(this.role);
     }
-    give(this.scheduleRole, [{ actions: ['lambda:InvokeFunction'], resources: [this.function.functionArn] }]);
+    grant(this.scheduleRole, [{ actions: ['lambda:InvokeFunction'], resources: [this.function.functionArn] }]);
   }
 
-  private rights(props: RunnerProps, group: scheduler.CfnScheduleGroup): Right[] {
+  private permissions(props: RunnerProps, group: scheduler.CfnScheduleGroup): Permission[] {
     const { system, cluster, journal } = props;
     const stack = Stack.of(this);
     const arn = (service: string, resource: string) => stack.formatArn({ service, resource });
@@ -113,7 +113,7 @@ export class Runner extends Construct {
         resources: [rds('db', `${system}-fallback-*`), rds('db', props.database), rds('snapshot', `${system}-*`)],
         because: 'the fallback databases of one system, one for each window, and the snapshots of them',
       },
-      ...(props.trial ? this.trialRights(system, props.trial, rds) : []),
+      ...(props.trial ? this.trialPermissions(system, props.trial, rds) : []),
       {
         actions: ['ssm:GetParameter', 'ssm:GetParameters', 'ssm:GetParametersByPath'],
         resources: [arn('ssm', `parameter/switchback/${system}`), arn('ssm', `parameter/switchback/${system}/*`)],
@@ -171,7 +171,7 @@ export class Runner extends Construct {
   }
 
   /** A copy of production comes and goes with its snapshot. */
-  private trialRights(system: string, { subnets }: Trial, rds: (kind: string, name: string) => string): Right[] {
+  private trialPermissions(system: string, { subnets }: Trial, rds: (kind: string, name: string) => string): Permission[] {
     const copies = [rds('db', `${system}-*-trial`), rds('snapshot', `${system}-*-trial`)];
     return [
       {

@@ -2,7 +2,7 @@
 import type { Aws } from '../aws';
 import { exit, Stop } from '../base/errors';
 import type { Manifest } from '../manifest/schema';
-import { HeldDb, type Holder } from '../postgres/access/run-lock';
+import { type Holder, LockedDb } from '../postgres/access/run-lock';
 import { type Address, connect, DatabaseError, type Db, ident, type Login } from '../postgres/connection/connect';
 import type { Operator, Verb } from './events';
 
@@ -54,7 +54,7 @@ export class Connections {
     const db = await connect(address, login, { applicationName: 'switchback' });
     if (!this.run) return db;
     const run = this.run();
-    const held = new HeldDb(db, holderOf(run, this.manifest), (message) => takenOver(instance, message, run));
+    const held = new LockedDb(db, holderOf(run, this.manifest), (message) => takenOver(instance, message, run));
     try {
       await held.take();
     } catch (error) {

@@ -99,7 +99,7 @@ export type EventBody =
       readonly reason?: string;
       /** A rollback that the operator accepted to lose writes for. */
       readonly acceptLoss?: boolean;
-      /** Ids of differences of the two forms that a rollback may lose. */
+      /** Ids of differences of the two schemas that a rollback may lose. */
       readonly acceptedLosses?: readonly string[];
       /** Whose run, not ended, was taken over. */
       readonly takeOver?: { readonly who: string; readonly where: string; readonly run: string };

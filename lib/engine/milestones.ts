@@ -21,7 +21,7 @@ export const siteIsOpen = ({ series }: Ended): boolean => series.cutover?.steps.
 /** The first change of a cutover in which the fork comes before maintenance: open paths read from the fallback. */
 export const openPathsMoved = ({ begun }: Begun): boolean => begun('cutover', 'open-paths.fallback');
 
-/** Customers, or testers, may write in the new form: what they write is lost by whoever goes back without the feed. */
+/** Customers, or testers, may write in the new schema: what they write is lost by whoever goes back without the feed. */
 export const databaseOpened = ({ begun }: Begun): boolean => begun('cutover', 'database.open');
 
 export const migrationsBegun = ({ begun }: Begun): boolean => begun('cutover', 'migrations');

@@ -169,7 +169,7 @@ const notApplied = (step: Step, error: unknown, verb: Verb): Stop =>
 
 const neverSeen = (step: Step, error: unknown, why: string, verb: Verb): Stop =>
   isUnanswered(error)
-    ? new Stop('step.unknown', `"${step.title}": ${error.message}; what came of it could not be looked up: ${why}`, {
+    ? new Stop('step.unknown', `"${step.title}": ${error.message}; could not determine whether it was applied: ${why}`, {
         state: 'It may or may not have been done; nothing was tried again.',
         next: [error.look, 'then the same command again: it looks before it does anything'],
         exit: exit.unknown,

@@ -171,7 +171,7 @@ export const colorPartSchema = z.object({
     contract: z.array(z.string()).optional(),
     /** Tables of the migration tool's own notes, `schema.table` each, beside the well-known ones. */
     bookkeeping: z.array(z.string()).optional(),
-    /** What cannot be guessed about bringing rows back into the old form (lib/postgres/schema/classify.ts, `Declared`). */
+    /** What cannot be guessed about bringing rows back into the old schema (lib/postgres/schema/classify.ts, `Declared`). */
     bridges: z
       .object({
         columns: z

@@ -132,7 +132,7 @@ export async function nextWindow(
 async function refuseWhileDeploying({ name, from, to }: Window, manifest: Manifest, aws: Aws): Promise<void> {
   const stacks = [manifest[to], from && manifest[from], manifest.fallbacks[name]].flatMap((part) => part?.stack ?? []);
   const found = await Promise.all(stacks.map(async (stack) => ({ stack, status: (await aws.stacks.status(stack))?.status ?? '' })));
-  // cleaning up removes what the new form of the stack does not have any more.
+  // cleaning up removes what the new template of the stack does not have any more.
   const busy = found.find(({ status }) => /(?<!_CLEANUP)_IN_PROGRESS$/.test(status));
   if (!busy) return;
   throw new Stop('window.deploying', `${busy.stack} is being deployed (${busy.status}), and the window would be about what it was before`, {

@@ -22,7 +22,7 @@ interface Looked {
   readonly knownErrors?: number | undefined;
 }
 
-/** @throws Stop once customers may write in the new form: `rollback.loses-writes` when the feed is dead, `rollback.feed-stands` when it does not move */
+/** @throws Stop once customers may write in the new schema: `rollback.loses-writes` when the feed is dead, `rollback.feed-stands` when it does not move */
 export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }: Looked): Promise<void> {
   const { production, fallback, name } = view.window;
   // one that has begun is finished or not by its own steps.
@@ -34,8 +34,8 @@ export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }
     // a feed that has just broken off is none that is stuck: that takes a longer look.
     if (health.state === 'stuck') health = await lookAtFeed(from, to, feed, { knownErrors });
     if (health.state === 'stuck' || health.state === 'paused') {
-      throw new Stop('rollback.feed-stands', `${fallback} does not become level: ${health.reasons.join('; ')}`, {
-        state: `Nothing was begun and nothing is down: ${production} goes on in the new form, and keeps what ${fallback} has not got yet.`,
+      throw new Stop('rollback.feed-stands', `${fallback} is not catching up: ${health.reasons.join('; ')}`, {
+        state: `Nothing was begun and nothing is down: ${production} goes on in the new schema, and keeps what ${fallback} has not got yet.`,
         next: ['mend that, then npm run rollback', 'npm run rollback -- --accept-loss', 'npm run status'],
         exit: exit.refused,
       });
@@ -48,7 +48,7 @@ export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }
       'rollback.loses-writes',
       `a rollback without loss is not possible any more: ${health.reasons.join('; ')}. What was written since ${since} is only on ${production} and would stay behind there${rows === 0 ? '' : `; since the opening at least ${rows} rows have changed (${words})`}`,
       {
-        state: `Nothing was begun and nothing is down: ${production} goes on in the new form. ${fallback} has what was written until then.`,
+        state: `Nothing was begun and nothing is down: ${production} goes on in the new schema. ${fallback} has what was written until then.`,
         next: ['npm run rollback -- --accept-loss', 'npm run status'],
         exit: exit.refused,
       },

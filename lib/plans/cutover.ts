@@ -1,17 +1,17 @@
 /** The night. */
 import type { Step } from '../engine/step';
-import { bridged, feedResumed, footprintShipped, formClassified, formNoted } from '../steps/bridges';
+import { bridged, feedResumed, footprintShipped, schemaClassified, schemaRecorded } from '../steps/bridges';
 import { goNoGo, smokeTested, watched } from '../steps/checks';
 import { readsFrom } from '../steps/database-host';
-import { feedLevel, feedPaused } from '../steps/feed';
+import { feedCaughtUp, feedPaused } from '../steps/feed';
 import { drained, fenced, opened } from '../steps/fence';
-import { maintenanceInFront, maintenanceParked } from '../steps/maintenance';
+import { maintenanceOff, maintenanceOn } from '../steps/maintenance';
 import { migrationsRun } from '../steps/migrations';
 import { releaseProven } from '../steps/release-proof';
-import { promoted, replicaLevel } from '../steps/replica';
+import { promoted, replicaCaughtUp } from '../steps/replica';
 import { roundTripped } from '../steps/round-trip';
 import { teardownScheduled } from '../steps/schedule';
-import { inFront } from '../steps/traffic';
+import { trafficSentTo } from '../steps/traffic';
 import { windowClosed } from '../steps/window-records';
 import { workersStarted, workersStopped } from '../steps/workers';
 import { forkOf, type World } from '../steps/world';
@@ -36,21 +36,21 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
   return [
     ...planStaged(world),
     readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
-    maintenanceInFront(),
+    maintenanceOn(),
     workersStopped(from, { holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'migrations' }),
-    feedLevel(production, fallback),
-    formNoted(fallback),
+    feedCaughtUp(production, fallback),
+    schemaRecorded(fallback),
     feedPaused(production, fallback),
     standbyMoved(from, fallback),
     migrationsRun(production, to),
     fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
-    formClassified(production),
+    schemaClassified(production),
     bridged(production, fallback),
     footprintShipped(production, fallback),
     feedResumed(production, fallback),
-    feedLevel(production, fallback, 'feed.canary'),
+    feedCaughtUp(production, fallback, 'feed.canary'),
     roundTripped(production, fallback),
     changesCounted(production),
     opened(production, to),
@@ -63,11 +63,11 @@ function planCutoverWithFork(world: World, { from, to, fallback }: Names): Step[
   const { production } = world.window;
   return [
     ...planStaged(world),
-    maintenanceInFront(),
+    maintenanceOn(),
     workersStopped(from, { holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'migrations' }),
-    replicaLevel(fallback),
+    replicaCaughtUp(fallback),
     promoted(fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody can write to ${fallback} either`, holdsUntil: 'end' }),
     readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
@@ -97,9 +97,9 @@ function toCustomers({ window: { to }, manifest: { shared } }: World, ready: Ste
     smokeTested(to),
     goNoGo(shared.landingTests),
     ready,
-    inFront(to),
+    trafficSentTo(to),
     workersStarted(to),
-    maintenanceParked(),
+    maintenanceOff(),
     releaseProven(to),
     teardownScheduled(shared.holdSeconds),
     watched(to, shared.watchSeconds),
@@ -114,9 +114,9 @@ function planFirstOpening(world: World): Step[] {
     migrationsRun(production, to),
     opened(production, to),
     smokeTested(to),
-    inFront(to),
+    trafficSentTo(to),
     workersStarted(to),
-    maintenanceParked(),
+    maintenanceOff(),
     releaseProven(to),
     windowClosed('opened for the first time', production),
   ];

@@ -1,16 +1,16 @@
 /** Everything back, from wherever the world is. Nothing is ever deleted here. */
 import { exit, Stop } from '../base/errors';
 import type { Step } from '../engine/step';
-import { putAside, unbridged } from '../steps/bridges';
+import { newObjectsMovedAside, unbridged } from '../steps/bridges';
 import { readsFrom } from '../steps/database-host';
-import { equalityProven, lossTold, Moment, momentKept } from '../steps/equality';
-import { feedLevel, feedStopped, sequencesAhead } from '../steps/feed';
+import { comparisonSnapshotTaken, equalityProven, lossReported, Moment } from '../steps/equality';
+import { feedCaughtUp, feedStopped, sequencesAhead } from '../steps/feed';
 import { drained, fenced, opened } from '../steps/fence';
-import { maintenanceInFront, maintenanceParked } from '../steps/maintenance';
+import { maintenanceOff, maintenanceOn } from '../steps/maintenance';
 import { releaseProven } from '../steps/release-proof';
 import { promoted } from '../steps/replica';
 import { teardownScheduled } from '../steps/schedule';
-import { inFront } from '../steps/traffic';
+import { trafficSentTo } from '../steps/traffic';
 import { fallbackIsProduction, windowClosed } from '../steps/window-records';
 import { workersStarted, workersStopped } from '../steps/workers';
 import { forkOf, progressOf, type World } from '../steps/world';
@@ -40,8 +40,8 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   const { migrated, opened: wasOpened } = progressOf(world);
   const fed = forkOf(world) === 'ahead';
-  const down = [maintenanceInFront(), workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' })];
-  const backToCustomers = [inFront(from, { again: true }), workersStarted(from), maintenanceParked(), releaseProven(from)];
+  const down = [maintenanceOn(), workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' })];
+  const backToCustomers = [trafficSentTo(from, { again: true }), workersStarted(from), maintenanceOff(), releaseProven(from)];
   const schedule = teardownScheduled(manifest.shared.holdSeconds);
 
   // the production database is as it was: open it again.
@@ -73,7 +73,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
     holdsUntil: 'end',
   });
   const toFallback = [fallbackIsProduction(fallback), opened(fallback, from), ...backToCustomers];
-  // customers have written in the new form, and the fallback has been fed with it: nothing is lost, and it is proven.
+  // customers have written in the new schema, and the fallback has been fed with it: nothing is lost, and it is proven.
   if (fed && wasOpened && !acceptLoss) {
     const moment = new Moment();
     return [
@@ -81,19 +81,19 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       moved,
       ...down,
       ...closed,
-      feedLevel(production, fallback, 'feed.drained'),
+      feedCaughtUp(production, fallback, 'feed.drained'),
       feedStopped(fallback),
       unbridged(fallback),
-      momentKept(fallback, moment),
+      comparisonSnapshotTaken(fallback, moment),
       ...toFallback,
       equalityProven(production, fallback, moment),
-      lossTold(fallback),
-      putAside(fallback),
+      lossReported(fallback),
+      newObjectsMovedAside(fallback),
       schedule,
     ];
   }
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
-  const left = fed ? [feedStopped(fallback), unbridged(fallback), putAside(fallback)] : [promoted(fallback)];
+  const left = fed ? [feedStopped(fallback), unbridged(fallback), newObjectsMovedAside(fallback)] : [promoted(fallback)];
   return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
 }
 
@@ -103,7 +103,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
  */
 function planClosedAgain({ window: { to, production } }: World): Step[] {
   return [
-    maintenanceInFront(),
+    maintenanceOn(),
     workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'end', again: true }),

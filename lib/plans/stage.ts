@@ -3,7 +3,7 @@ import type { Step } from '../engine/step';
 import { readsFrom } from '../steps/database-host';
 import { feedStarted, slotMade } from '../steps/feed';
 import { fenced } from '../steps/fence';
-import { copied, forkWay, wayFound } from '../steps/fork-method';
+import { copied, forkMethod, forkMethodChosen } from '../steps/fork-method';
 import { preflightPassed } from '../steps/preflight';
 import { releaseReady } from '../steps/release-proof';
 import { promoted, replicaReady } from '../steps/replica';
@@ -40,10 +40,10 @@ function plan(world: World, trial: readonly Step[], night: boolean): Step[] {
     ...checked,
     // before there is something to watch, so that no run can end in between.
     windowWatched('the feed and the decision time'),
-    wayFound(production, fallback, night),
+    forkMethodChosen(production, fallback, night),
     slotMade(production, fallback),
     promoted(fallback),
-    copied(production, fallback, forkWay(world.view), night),
+    copied(production, fallback, forkMethod(world.view), night),
     feedStarted(production, fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody but the feed can write to ${fallback}`, holdsUntil: 'end' }),
     forkTried(production, fallback),

@@ -170,7 +170,7 @@ function shortened(
   ];
 }
 
-/** What a rollback is judged by: whether it is proven, and what the old form could not hold. */
+/** What a rollback is judged by: whether it is proven, and what the old schema could not hold. */
 function proofLines(events: readonly JournalEvent[], { columns }: Style): string[] {
   return lastWords.flatMap((step) => {
     const done = events.findLast((event) => event.type === 'step.done' && event.step === step);

@@ -16,30 +16,30 @@ import { compareShare, compareWords, rowEstimates } from './comparison-words';
 import { feedSource } from './fork-options';
 
 /** The form of the data before the change, as the fallback has it: what everything after is compared with. */
-export function formNoted(fallback: string): Step {
+export function schemaRecorded(fallback: string): Step {
   return {
     id: 'form.before',
-    title: `Note the form of ${fallback}'s tables: the one a rollback goes back to`,
+    title: `Record the schema of ${fallback}: a rollback goes back to it`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
       const known = context.view.facts('form.before');
       if (known) return done('noted before', known);
-      const catalog = formOf(context, await readCatalog(await context.database(fallback)));
+      const catalog = schemaOf(context, await readCatalog(await context.database(fallback)));
       return done(`${catalog.tables.length} tables`, { catalog });
     },
   };
 }
 
-/** Every difference of the two forms, sorted. What would be lost must have been accepted by its id. */
-export function formClassified(production: string): Step {
+/** Every difference of the two schemas, sorted. What would be lost must have been accepted by its id. */
+export function schemaClassified(production: string): Step {
   return {
     id: 'form.classified',
-    title: 'Sort every difference that the migrations made: carried, bridged, to be declared, not lossless',
+    title: 'Classify schema changes: compatible, bridged, needs declaration, lossy',
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
-      const now = formOf(context, await readCatalog(await context.database(production)));
+      const now = schemaOf(context, await readCatalog(await context.database(production)));
       const { differences } = classify(catalogBefore(context), now, declaredBy(context));
       const open = differences.filter(({ id, loses }) => loses !== undefined && !context.acceptedLosses.includes(id));
       if (open.length > 0) {
@@ -55,12 +55,12 @@ export function formClassified(production: string): Step {
   };
 }
 
-/** The fallback takes rows of the new form from here on. Its own part is one transaction: it is up or it is not. */
+/** The fallback takes rows of the new schema from here on. Its own part is one transaction: it is up or it is not. */
 export function bridged(production: string, fallback: string): Step {
   let up = false;
   return {
     id: 'feed.bridge',
-    title: `Put the bridge on ${fallback}: rows of the new form become rows of the old`,
+    title: `Put the bridge on ${fallback}: rows of the new schema become rows of the old`,
     estimateSeconds: 2,
     patienceSeconds: 120,
     async observe(context) {
@@ -77,19 +77,19 @@ export function bridged(production: string, fallback: string): Step {
   };
 }
 
-/** Which rows of the old form the migrations changed, brought over; backfills of columns it does not have are not shipped. */
+/** Which rows of the old schema the migrations changed, brought over; backfills of columns it does not have are not shipped. */
 export function footprintShipped(production: string, fallback: string): Step {
   let found: Footprint | undefined;
   return {
     id: 'feed.footprint',
-    title: `Find the rows of the old form that the migrations changed, and bring them to ${fallback}`,
+    title: `Find the rows that the migrations changed, and bring them to ${fallback}`,
     estimateSeconds: 10,
     patienceSeconds: 3600,
     async observe(context) {
       found = await find(context, production, fallback);
       const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
       return rows === 0
-        ? done('both databases hold the same in the old form')
+        ? done('both databases hold the same in the old schema')
         : todo(found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', '));
     },
     async act(context) {
@@ -127,7 +127,7 @@ async function find(context: Context, production: string, fallback: string): Pro
 export function feedResumed(production: string, fallback: string): Step {
   return {
     id: 'feed.resume',
-    title: `Feed ${fallback} again, from behind the migrations`,
+    title: `Resume replication to ${fallback}, skipping the migrations`,
     estimateSeconds: 5,
     patienceSeconds: 3600,
     async observe(context) {
@@ -158,7 +158,7 @@ export function unbridged(fallback: string): Step {
   let notPutBack: string[] | undefined;
   return {
     id: 'feed.unbridge',
-    title: `Take the bridge off ${fallback} and put the old form's rules back`,
+    title: `Remove the bridge from ${fallback} and restore the constraints of the old schema`,
     estimateSeconds: 1,
     patienceSeconds: 600,
     async observe(context) {
@@ -176,13 +176,13 @@ export function unbridged(fallback: string): Step {
 }
 
 /**
- * After a rollback the next try migrates this database again: what the bridge kept for the new form must not be in its
+ * After a rollback the next try migrates this database again: what the bridge kept for the new schema must not be in its
  * way. Nothing is deleted: tables move to a schema named after the window, columns get its name in front.
  */
-export function putAside(fallback: string): Step {
+export function newObjectsMovedAside(fallback: string): Step {
   return {
     id: 'form.aside',
-    title: `Put aside on ${fallback} what only the new form knows, so that the next window can migrate it`,
+    title: `Move aside on ${fallback} what only the new schema has: the next window migrates again`,
     estimateSeconds: 1,
     patienceSeconds: 300,
     async observe(context) {
@@ -202,7 +202,7 @@ export function putAside(fallback: string): Step {
 
 const asideSchema = ({ window }: Pick<Context, 'window'>): string => ident(`switchback_${window.name}`);
 
-/** Tables and columns of the new form that the fallback has kept, each with the statement that puts it aside. */
+/** Tables and columns of the new schema that the fallback has kept, each with the statement that puts it aside. */
 async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string }[]> {
   const { plan } = planned(context).classification;
   const there = await readCatalog(await context.database(fallback));
@@ -232,14 +232,14 @@ async function insistently(context: Context, action: () => Promise<void>): Promi
   }
 }
 
-/** What the classifier and the bridge made of the two forms; the same on every invocation. */
+/** What the classifier and the bridge made of the two schemas; the same on every invocation. */
 export function planned(context: Pick<Context, 'facts' | 'manifest' | 'window'>): { classification: Classification; script: BridgeScript } {
   const classification = classify(catalogBefore(context), context.facts('form.classified')['now'] as Catalog, declaredBy(context));
   return { classification, script: bridgeScript(classification.plan) };
 }
 
 /** What counts as form: everything but the migration tool's own notes. */
-export const formOf = (context: Pick<Context, 'manifest' | 'window'>, catalog: Catalog): Catalog =>
+export const schemaOf = (context: Pick<Context, 'manifest' | 'window'>, catalog: Catalog): Catalog =>
   withoutBookkeeping(catalog, colorPart(context.manifest, context.window.to).migration.bookkeeping);
 
 export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => context.facts('form.before')['catalog'] as Catalog;
@@ -252,12 +252,12 @@ export function count(differences: readonly Difference[]): string {
   return `${of('carried')} carried as they are, ${of('bridged')} bridged, ${of('declare')} to be declared, ${of('lossy')} not lossless`;
 }
 
-/** At the teardown: what the bridge put on production for the old form's sake goes. Every statement may be run again. */
+/** At the teardown: what the bridge put on production for the old schema's sake goes. Every statement may be run again. */
 export function productionUnbridged(production: string): Step {
   let off = false;
   return {
     id: 'bridge.remove',
-    title: `Take off ${production} what only the bridge needed`,
+    title: `Remove from ${production} what only the bridge needed`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {

@@ -11,7 +11,7 @@ import { firstUnhealthy, firstWrongAnswer } from './release-proof';
 export function smokeTested(color: Color): Step {
   return {
     id: 'checks.smoke',
-    title: `Smoke tests against ${color}, past the maintenance answer`,
+    title: `Run smoke tests against ${color}, past the maintenance page`,
     estimateSeconds: 5,
     patienceSeconds: 60,
     async observe(context) {

@@ -4,7 +4,14 @@ import type { Context } from '../engine/context';
 import { done, type Step, todo } from '../engine/step';
 import { mapping } from '../postgres/schema/mapping';
 import type { Progress, Snapshot } from '../postgres/verification/compare';
-import { keepMoment, type MomentNote, noteMoment, type Proof, prove, proveAfterwards } from '../postgres/verification/equality';
+import {
+  type ComparisonSnapshotNote,
+  noteComparisonSnapshot,
+  type Proof,
+  prove,
+  proveAfterwards,
+  takeComparisonSnapshot,
+} from '../postgres/verification/equality';
 import { type Loss, lossManifest } from '../postgres/verification/loss-manifest';
 import { catalogBefore, declaredBy, planned } from './bridges';
 import { compareShare, compareWords, differenceWords, rowEstimates } from './comparison-words';
@@ -15,22 +22,22 @@ import { compareShare, compareWords, differenceWords, rowEstimates } from './com
  */
 export class Moment {
   snapshot: Snapshot | undefined;
-  note: MomentNote | undefined;
+  note: ComparisonSnapshotNote | undefined;
 }
 
 /** In the gap: production fenced, everything arrived, the fallback not open yet. */
-export function momentKept(fallback: string, moment: Moment): Step {
+export function comparisonSnapshotTaken(fallback: string, moment: Moment): Step {
   return {
     id: 'proof.moment',
-    title: `Keep this moment of ${fallback}, to compare it once customers are served again`,
+    title: `Take a snapshot of ${fallback} for the comparison after reopening`,
     estimateSeconds: 1,
     patienceSeconds: 30,
     async observe() {
       return moment.snapshot && moment.note ? done(undefined, { note: moment.note }) : todo();
     },
     async act(context) {
-      moment.snapshot = await keepMoment(await context.connection(fallback));
-      moment.note = await noteMoment(moment.snapshot.db);
+      moment.snapshot = await takeComparisonSnapshot(await context.connection(fallback));
+      moment.note = await noteComparisonSnapshot(moment.snapshot.db);
     },
   };
 }
@@ -40,7 +47,7 @@ export function equalityProven(production: string, fallback: string, moment: Mom
   let proof: Proof | undefined;
   return {
     id: 'proof.equal',
-    title: `Compare ${production} with the kept moment of ${fallback}: every row of the old form`,
+    title: `Compare ${production} with the snapshot of ${fallback}: every row of the old schema`,
     estimateSeconds: 30,
     patienceSeconds: 6 * 3600,
     async observe(context) {
@@ -74,7 +81,8 @@ export function equalityProven(production: string, fallback: string, moment: Mom
   };
 }
 
-const noted = ({ view }: Pick<Context, 'view'>): MomentNote | undefined => view.facts('proof.moment')?.['note'] as MomentNote | undefined;
+const noted = ({ view }: Pick<Context, 'view'>): ComparisonSnapshotNote | undefined =>
+  view.facts('proof.moment')?.['note'] as ComparisonSnapshotNote | undefined;
 
 /** Nothing is left that could not be compared for want of the moment, but what customers have written. */
 const isWhole = ({ since }: Proof): boolean => !since || (since.gone.length === 0 && since.tooMany.length === 0);
@@ -92,15 +100,15 @@ function words({ comparison, uncompared, since }: Proof): string {
     ...(since && since.tooMany.length > 0
       ? [`not proven, because too many rows have been written since: ${since.tooMany.join(', ')}`]
       : []),
-    ...(uncompared.length > 0 ? [`without a source in the new form, so not compared: ${uncompared.join(', ')}`] : []),
+    ...(uncompared.length > 0 ? [`without a source in the new schema, so not compared: ${uncompared.join(', ')}`] : []),
   ].join('; ');
 }
 
-/** What the old form could not hold, possibly nothing. */
-export function lossTold(fallback: string): Step {
+/** What the old schema could not hold, possibly nothing. */
+export function lossReported(fallback: string): Step {
   return {
     id: 'loss.manifest',
-    title: 'Say what the old form could not hold: the loss manifest',
+    title: 'Report what the old schema could not hold: the loss manifest',
     estimateSeconds: 2,
     patienceSeconds: 600,
     async observe(context: Context) {

@@ -18,7 +18,7 @@ import { forkOptions, notHere } from './fork-options';
 export function slotMade(production: string, fallback: string): Step {
   return {
     id: 'fork.slot',
-    title: `Make a publication and a slot on ${production}: what it commits is kept for ${fallback}`,
+    title: `Create a publication and a slot on ${production}: it keeps changes for ${fallback}`,
     estimateSeconds: 5,
     patienceSeconds: 600,
     async observe(context) {
@@ -54,7 +54,7 @@ const markerArrival = (from: Db, to: Db) =>
 export function feedStarted(production: string, fallback: string): Step {
   return {
     id: 'fork.feed',
-    title: `Feed ${fallback} from the exact position where it left ${production}`,
+    title: `Start replication to ${fallback} from the exact position where it left ${production}`,
     estimateSeconds: 5,
     patienceSeconds: 900,
     async observe(context) {
@@ -89,10 +89,10 @@ export function feedStarted(production: string, fallback: string): Step {
 }
 
 /** With production fenced the marker is the last thing it commits: once it has arrived, so has everything. */
-export function feedLevel(production: string, fallback: string, id: StepId = 'feed.level'): Step {
+export function feedCaughtUp(production: string, fallback: string, id: StepId = 'feed.level'): Step {
   return {
     id,
-    title: `Send a marker through the feed: once it arrives, ${fallback} has everything`,
+    title: `Send a marker through the feed: when it arrives, ${fallback} has everything`,
     estimateSeconds: 1,
     patienceSeconds: 600,
     async observe(context) {
@@ -126,7 +126,7 @@ export function feedLevel(production: string, fallback: string, id: StepId = 'fe
 export function feedPaused(production: string, fallback: string): Step {
   return {
     id: 'feed.pause',
-    title: `Pause the feed: ${fallback} stays the exact data before the change`,
+    title: `Pause the feed: ${fallback} keeps the data as before the migrations`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     holdsUntil: 'migrations',
@@ -141,7 +141,7 @@ export function feedPaused(production: string, fallback: string): Step {
   };
 }
 
-/** Numbers the old form hands out next must lie beyond those the new form has. */
+/** Numbers the old schema hands out next must lie beyond those the new schema has. */
 export function sequencesAhead(production: string, fallback: string): Step {
   let result: AdvancedSequences | undefined;
   return {
@@ -164,7 +164,7 @@ export function sequencesAhead(production: string, fallback: string): Step {
 export function feedStopped(fallback: string): Step {
   return {
     id: 'feed.stop',
-    title: `Make everything applied durable on ${fallback} and stop the feed`,
+    title: `Flush what ${fallback} has applied to disk and stop the feed`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {

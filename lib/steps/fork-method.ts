@@ -17,24 +17,24 @@ import { forkOptions, notHere } from './fork-options';
 const bytesPerSecond = 20e6;
 
 /** What `fork.way` has found out, as plans and screens show it. */
-export interface ForkWay {
+export interface ForkMethod {
   readonly way: 'exact' | 'copy';
   /** Of a copy. */
   readonly why?: string;
   readonly bytes: number;
 }
 
-export const forkWay = ({ facts }: Pick<WindowView, 'facts'>): ForkWay | undefined =>
-  (facts('fork.copy') ?? facts('fork.way')) as unknown as ForkWay | undefined;
+export const forkMethod = ({ facts }: Pick<WindowView, 'facts'>): ForkMethod | undefined =>
+  (facts('fork.copy') ?? facts('fork.way')) as unknown as ForkMethod | undefined;
 
 export const sizeWords = (bytes: number): string =>
   bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** `night`: the cutover goes over the stage's steps again; a copy is not for the night. */
-export function wayFound(production: string, fallback: string, night: boolean): Step {
+export function forkMethodChosen(production: string, fallback: string, night: boolean): Step {
   return {
     id: 'fork.way',
-    title: `Find out whether ${fallback} can go on from where it leaves ${production}, or must be filled by a copy`,
+    title: `Check whether ${fallback} can be fed from where it leaves ${production}, or needs a copy`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
@@ -88,14 +88,14 @@ async function reason(context: Context, production: string, fallback: string): P
 const pausedSince = ({ view }: Pick<Context, 'view'>): boolean => view.begun('cutover', 'feed.pause');
 
 /** After the promotion, when the servers tell for certain. Nothing to do where the position is known. */
-export function copied(production: string, fallback: string, known: ForkWay | undefined, night: boolean): Step {
+export function copied(production: string, fallback: string, known: ForkMethod | undefined, night: boolean): Step {
   const copy = known?.way === 'copy' ? known : undefined;
   let why: string | undefined;
   return {
     id: 'fork.copy',
     title: copy
       ? `Empty ${fallback} and copy every table of ${production} into it (${sizeWords(copy.bytes)})`
-      : `Copy every table into ${fallback}, should it not be known where it left ${production}`,
+      : `Copy every table to ${fallback} if its position on ${production} is not known`,
     estimateSeconds: copy ? Math.ceil(5 + copy.bytes / bytesPerSecond) : 1,
     patienceSeconds: 48 * 3600,
     pollMs: 2000,
@@ -119,7 +119,7 @@ export function copied(production: string, fallback: string, known: ForkWay | un
         };
       }
       if (!isCopied(seen)) return pending(progressWords(seen), seen.ofBytes > 0 ? seen.bytes / seen.ofBytes : undefined);
-      const before = forkWay(context.view);
+      const before = forkMethod(context.view);
       const copy = why !== undefined || before?.way === 'copy' || (await wasEmptied(to));
       // that it is alive is proven by the next step.
       if (!copy) return done('it is fed from where it left', { ...before, way: 'exact' });

@@ -4,14 +4,14 @@ import { done, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import { movesTo } from '../manifest/traffic';
 
-export const maintenanceInFront = (): Step =>
-  maintenance('traffic.maintenance', 'Put the maintenance answer in front; open paths stay open', true, 'traffic.open');
+export const maintenanceOn = (): Step =>
+  maintenance('traffic.maintenance', 'Turn the maintenance page on: open paths stay open', true, 'traffic.open');
 
-export const maintenanceParked = (): Step => maintenance('traffic.open', 'Park the maintenance answer: the site is open', false, 'end');
+export const maintenanceOff = (): Step => maintenance('traffic.open', 'Turn the maintenance page off: the site is open', false, 'end');
 
-function maintenance(id: StepId, title: string, inFront: boolean, holdsUntil: StepId | 'end'): Step {
+function maintenance(id: StepId, title: string, trafficSentTo: boolean, holdsUntil: StepId | 'end'): Step {
   // maintenance rules stand in the same two blocks whichever color is live.
-  const where = { live: 'blue', maintenance: inFront } as const;
+  const where = { live: 'blue', maintenance: trafficSentTo } as const;
   return {
     id,
     title,

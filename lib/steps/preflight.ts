@@ -8,7 +8,7 @@ import { preflight } from '../postgres/preflight/preflight';
 export function preflightPassed(production: string, fallback: string, fork: 'ahead' | 'window'): Step {
   return {
     id: 'preflight',
-    title: 'Preflight of both databases: settings, rights, owners, what a copy would not carry',
+    title: 'Check both databases: settings, permissions, owners, what a copy would lack',
     estimateSeconds: 5,
     patienceSeconds: 60,
     async observe(context) {

@@ -47,7 +47,7 @@ export function replicaReady(fallback: string): Step {
 }
 
 /** Everything that was written before the fence has been replayed. Lag in seconds proves nothing on an idle primary (aws-facts, fact 1). */
-export function replicaLevel(fallback: string): Step {
+export function replicaCaughtUp(fallback: string): Step {
   return {
     id: 'fallback.level',
     title: `Wait until ${fallback} has replayed everything up to the fence`,
@@ -69,7 +69,7 @@ export function replicaLevel(fallback: string): Step {
 export function promoted(fallback: string): Step {
   return {
     id: 'fallback.promote',
-    title: `Promote ${fallback}: from here it is the data before the change`,
+    title: `Promote ${fallback}: it becomes a database of its own`,
     estimateSeconds: 240,
     patienceSeconds: 3600,
     async observe(context) {

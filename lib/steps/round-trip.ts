@@ -15,7 +15,7 @@ export function roundTripped(production: string, fallback: string): Step {
   return roundTripStep(
     {
       id: 'feed.round-trip',
-      title: `Try a row of every table on ${fallback}, send it and take it away: it must arrive in the old form`,
+      title: `Send a test row of every table to ${fallback} and remove it: it must arrive in the old schema`,
       acceptable: true,
       skip: () => undefined,
     },
@@ -31,12 +31,12 @@ export function roundTripped(production: string, fallback: string): Step {
   );
 }
 
-/** At the stage, while customers write: both forms are the same, and nothing of theirs is waited for or held up. */
+/** At the stage, while customers write: both schemas are the same, and nothing of theirs is waited for or held up. */
 export function forkTried(production: string, fallback: string): Step {
   return roundTripStep(
     {
       id: 'fork.round-trip',
-      title: `Send a row of every table to ${fallback} and take it away: it must arrive`,
+      title: `Send a test row of every table to ${fallback} and remove it: it must arrive`,
       acceptable: false,
       skip: (context) => (context.view.begun('cutover', 'feed.pause') ? 'it was tried before the migrations' : undefined),
     },

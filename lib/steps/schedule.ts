@@ -10,7 +10,7 @@ export const watchName = ({ system, name }: Pick<Window, 'system' | 'name'>): st
 export function windowWatched(what: 'the feed and the decision time' | 'the decision time'): Step {
   return {
     id: 'watch.schedule',
-    title: `Have ${what} looked at every 5 minutes for as long as the window is open`,
+    title: `Schedule a check of ${what} every 5 minutes while the window is open`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe({ aws, manifest, window }) {

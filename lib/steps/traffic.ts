@@ -7,12 +7,12 @@ import { movesTo } from '../manifest/traffic';
 const moving = ['application', 'open'] as const;
 
 /** `again`: at a rollback, which has no other way out when somebody moves traffic; a cutover can be taken back. */
-export function inFront(color: Color, { again = false } = {}): Step {
+export function trafficSentTo(color: Color, { again = false } = {}): Step {
   // maintenance rules are not among the kinds that move here.
   const where = { live: color, maintenance: false };
   return {
     id: 'traffic.switch',
-    title: `Put ${color}'s rules in front`,
+    title: `Send traffic to ${color}`,
     estimateSeconds: 2,
     patienceSeconds: 60,
     holdsUntil: 'end',

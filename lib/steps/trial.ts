@@ -12,7 +12,7 @@ import { type Catalog, readCatalog } from '../postgres/schema/catalog';
 import { classify, type Difference } from '../postgres/schema/classify';
 import { type ContractPart, contractPart, deferrable, twoPartsText } from '../postgres/schema/expand-contract';
 import { readFiles, rewritten, type TableFile } from '../postgres/schema/rewrites';
-import { count, declaredBy, formOf } from './bridges';
+import { count, declaredBy, schemaOf } from './bridges';
 import { addressOf } from './database-host';
 import { fenced } from './fence';
 import { attemptOf, migrationsTried, pointMigrator, runningTasks, type TrialFacts } from './trial-migrations';
@@ -35,16 +35,16 @@ export function planTrial({ window, manifest, view }: World): Step[] {
   const name = (id: `trial.${TrialStep}`): StepId => (attempt === 1 ? id : `${id}.${attempt}`);
   const run = (id: 'trial.migrate' | 'trial.contract', part: 'expand' | 'contract') =>
     once(migrationsTried({ id: name(id), copy, color: to, part, attempt }));
-  const before = { id: name('trial.form'), title: `Note the form of ${copy}'s tables, and where their rows are` };
-  const between = { id: name('trial.expanded'), title: 'Note the form and the rows again, as the night will leave them' };
+  const before = { id: name('trial.form'), title: `Record the schema of ${copy} and where its rows are stored` };
+  const between = { id: name('trial.expanded'), title: 'Record the schema and the rows again, as the cutover will leave them' };
   return [
     ...(attempt === 1 ? [] : [trialRemoved(name('trial.clear'))]),
     once(snapshotTaken(production, copy, name('trial.snapshot'))),
     once(restored(production, copy, name('trial.restore'))),
     once(fenced(copy, { id: name('trial.fence'), title: `Fence ${copy}: only the migrations may write to it` })),
-    once(formNotedOf(copy, before)),
+    once(schemaRecordedOf(copy, before)),
     run('trial.migrate', 'expand'),
-    once(formNotedOf(copy, between)),
+    once(schemaRecordedOf(copy, between)),
     ...(contract ? [run('trial.contract', 'contract')] : []),
     differencesShown(copy, name),
     trialRemoved(),
@@ -55,7 +55,7 @@ export function planTrial({ window, manifest, view }: World): Step[] {
 export function trialPassed(): Step {
   return {
     id: 'trial.passed',
-    title: 'Check that the migrations have passed their trial, where one was made',
+    title: 'Check that the migrations passed their trial, where one was made',
     estimateSeconds: 1,
     patienceSeconds: 30,
     async observe({ view }) {
@@ -131,7 +131,7 @@ const nameTaken = (kind: 'snapshot' | 'db-instance', name: string): Observation 
   message: `${name} exists and was not made by this window, so it is left alone; when nobody needs it: aws rds delete-db-${kind === 'snapshot' ? 'snapshot --db-snapshot-identifier' : 'instance --db-instance-identifier'} ${name}`,
 });
 
-function formNotedOf(copy: string, step: { id: StepId; title: string }): Step {
+function schemaRecordedOf(copy: string, step: { id: StepId; title: string }): Step {
   return {
     ...step,
     estimateSeconds: 1,
@@ -152,7 +152,7 @@ interface Form {
 
 async function noteForm(context: Context, copy: string): Promise<Form> {
   const db = await context.database(copy);
-  return { catalog: formOf(context, await readCatalog(db)), files: await readFiles(db) };
+  return { catalog: schemaOf(context, await readCatalog(db)), files: await readFiles(db) };
 }
 
 /** What a trial has found, in the facts of `trial.classified`; `plan` shows it. */
@@ -177,7 +177,7 @@ interface PartFound extends Pick<TrialFacts, 'seconds' | 'takes' | 'locks' | 'fa
 function differencesShown(copy: string, name: TrialName): Step {
   return {
     id: 'trial.classified',
-    title: 'Sort what the migrations changed: carried, bridged, to be declared, not lossless',
+    title: 'Classify schema changes: compatible, bridged, needs declaration, lossy',
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {

@@ -9,7 +9,7 @@ import { type Baseline, changesSince, takeBaseline } from '../postgres/verificat
 export function changesCounted(instance: string): Step {
   return {
     id: 'loss.baseline',
-    title: 'Note how many rows have changed so far, to count what comes after opening',
+    title: 'Record how many rows have changed, to count what is written after opening',
     estimateSeconds: 1,
     patienceSeconds: 30,
     async observe(context) {
@@ -41,7 +41,7 @@ export async function changesAtStake(
 export function lossAccepted(instance: string): Step {
   return {
     id: 'loss.accepted',
-    title: 'Count what was written since opening; it stays behind on the migrated database',
+    title: 'Count what was written since opening: it stays on the migrated database',
     estimateSeconds: 2,
     patienceSeconds: 30,
     async observe(context) {

@@ -93,7 +93,7 @@ export const verbs: readonly VerbEntry[] = [
     name: 'rollback',
     description: 'take everything back, from wherever the window is',
     details:
-      'Before the opening it reopens what was there; after it, what customers have written in the new form goes with it. Compares every row, and prints what the old form could not hold. Deletes nothing.',
+      'Before the opening it reopens what was there; after it, what customers have written in the new schema goes with it. Compares every row, and prints what the old schema could not hold. Deletes nothing.',
     options: (command) =>
       running(command)
         .option('--accept-loss', 'accept that writes since opening stay behind')

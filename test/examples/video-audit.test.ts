@@ -177,7 +177,7 @@ test('a database of another kind is refused', async () => {
   );
 });
 
-test('after the migration to release 2.0.0 the same acknowledgements are all there, in the new form', async () => {
+test('after the migration to release 2.0.0 the same acknowledgements are all there, in the new schema', async () => {
   await host.migrate('video', '2.0.0', 'expand');
   const result = await audited();
   expect(result.schema).toBe('v2');

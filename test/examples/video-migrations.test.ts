@@ -87,7 +87,7 @@ test('the backfill takes as long as it is told to, and goes on where it was inte
   expect(output).toMatch(/expand: 2 applied/);
 });
 
-test('data that the new form forbids stops the migration: it is named, exits with 1, and goes on once mended', async () => {
+test('data that the new schema forbids stops the migration: it is named, exits with 1, and goes on once mended', async () => {
   await host.createDatabase('broken', '1.0.0');
   await host.query('broken', `insert into charges (user_id, ref, cents) values (1, 'a gift', 0)`);
   await expect(host.migrate('broken', '2.0.0', 'expand')).rejects.toThrow(

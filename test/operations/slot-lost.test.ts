@@ -94,7 +94,7 @@ test('with a feed that cannot apply what it gets, a rollback would take the site
   const before = (await journal()).events.length;
   expect(await ask({})).toMatchObject({
     ...{ state: 'stopped', code: 'rollback.feed-stands', exit: 6 },
-    message: expect.stringMatching(/^video-fallback-w1 does not become level: the fallback could not apply a change \(\d+ errors so far/),
+    message: expect.stringMatching(/^video-fallback-w1 is not catching up: the fallback could not apply a change \(\d+ errors so far/),
     world: expect.stringContaining('Nothing was begun and nothing is down'),
     next: expect.arrayContaining(['mend that, then npm run rollback']),
   });
@@ -144,7 +144,7 @@ test('a rollback is refused before anything is down, with what would be lost and
     /^a rollback without loss is not possible any more: production gave the slot switchback_w1 up .* What was written since \d{4}-\d\d-\d\dT\S+Z is only on video-db and would stay behind there; since the opening at least \d+ rows have changed \(public\.users: \d+ inserted, 0 updated, 1 deleted\)$/,
   );
   expect(reply.world).toBe(
-    'Nothing was begun and nothing is down: video-db goes on in the new form. video-fallback-w1 has what was written until then.',
+    'Nothing was begun and nothing is down: video-db goes on in the new schema. video-fallback-w1 has what was written until then.',
   );
   expect(reply.next).toEqual(['npm run rollback -- --accept-loss', 'npm run status']);
   // the window is as it was: no run has begun, the watch goes on, a teardown ends the hold.

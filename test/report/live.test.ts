@@ -21,9 +21,9 @@ video w3 · cutover · blue 1.0.0 → green 2.0.0                           5:00
 by Ana on ana@laptop, since 02:00:00
 
 ✔ Check that green is up, healthy and runs its release             5 s     0.4 s
-✔ Put the maintenance answer in front                              2 s       2 s
+✔ Turn the maintenance page on                                     2 s       2 s
 ✔ Stop blue's workers and prove them stopped                      40 s      28 s
-✔ Promote video-fallback-w3: from here it is the data befo…   4:00 min  3:40 min
+✔ Promote video-fallback-w3: it becomes a database of its …   4:00 min  3:40 min
 ▶ Run the migrations of 2.0.0                                 2:00 min      50 s
     charges: 40,000 of 120,000
 ── from here on, a rollback loses what customers write ─────────────────────────
@@ -154,7 +154,7 @@ test('a run that goes on where another stopped shows its own clock and what was 
   expect(lines[7]).toMatch(/^▶ Run the migrations of 2.0.0 .* 10 s$/);
 });
 
-test('a rollback ends with what it is judged by: its proof, and what the old form could not hold', () => {
+test('a rollback ends with what it is judged by: its proof, and what the old schema could not hold', () => {
   const rollback = [
     { id: 'proof.equal', title: 'Compare', estimateSeconds: 30 },
     { id: 'loss.manifest', title: 'Say what is lost', estimateSeconds: 2 },

@@ -28,9 +28,9 @@ export const manifest = {
 
 export const cutover: PlannedStep[] = [
   { id: 'stage.ready', title: 'Check that green is up, healthy and runs its release', estimateSeconds: 5 },
-  { id: 'traffic.maintenance', title: 'Put the maintenance answer in front', estimateSeconds: 2 },
+  { id: 'traffic.maintenance', title: 'Turn the maintenance page on', estimateSeconds: 2 },
   { id: 'workers.stop', title: "Stop blue's workers and prove them stopped", estimateSeconds: 40 },
-  { id: 'fallback.promote', title: 'Promote video-fallback-w3: from here it is the data before the change', estimateSeconds: 240 },
+  { id: 'fallback.promote', title: 'Promote video-fallback-w3: it becomes a database of its own', estimateSeconds: 240 },
   { id: 'migrations', title: 'Run the migrations of 2.0.0', estimateSeconds: 120 },
   { id: 'database.open', title: 'Open video-production to green, and only to green', estimateSeconds: 1, pointOfLoss: true },
   { id: 'gate.go', title: 'Landing tests (by the business), then go or no-go', estimateSeconds: 600 },

@@ -11,10 +11,10 @@ production video-production, fallback video-fallback-w3
 
      step                                                    estimate  begins at
 1    Check that green is up, healthy and runs its release         5 s        now
-2    Put the maintenance answer in front                          2 s       +5 s
+2    Turn the maintenance page on                                 2 s       +5 s
 3    Stop blue's workers and prove them stopped                  40 s       +7 s
-4    Promote video-fallback-w3: from here it is the data     4:00 min      +47 s
-     before the change
+4    Promote video-fallback-w3: it becomes a database of     4:00 min      +47 s
+     its own
 5    Run the migrations of 2.0.0                             2:00 min  +4:47 min
 ── from here on, a rollback loses what customers write ─────────────────────────
 6    Open video-production to green, and only to green            1 s  +6:47 min
@@ -31,10 +31,10 @@ test('what is done is marked and takes no more time; the loss is red', () => {
   expect(lines.slice(4)).toEqual(
     screen(`
 1  <green>✔</> <dim>Check that green is up, healthy and runs its release         5 s</>
-2  <green>✔</> <dim>Put the maintenance answer in front                          2 s</>
+2  <green>✔</> <dim>Turn the maintenance page on                                 2 s</>
 3  <green>✔</> <dim>Stop blue's workers and prove them stopped                  40 s</>
-4  <green>✔</> <dim>Promote video-fallback-w3: from here it is the data     4:00 min</>
-     <dim>before the change</>
+4  <green>✔</> <dim>Promote video-fallback-w3: it becomes a database of     4:00 min</>
+     <dim>its own</>
 5    Run the migrations of 2.0.0                             2:00 min        now
 <red>── from here on, a rollback loses what customers write ─────────────────────────</>
 6    Open video-production to green, and only to green            1 s  +2:00 min

@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import type { JournalEvent } from '../../lib/engine/events';
 import { compareTables } from '../../lib/postgres/verification/compare';
-import { feedLevel, feedStarted, feedStopped, slotMade } from '../../lib/steps/feed';
+import { feedCaughtUp, feedStarted, feedStopped, slotMade } from '../../lib/steps/feed';
 import { drained, fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
@@ -42,7 +42,7 @@ describe('a promotion that takes twenty times as long', () => {
     const stopped = await world.command(steps(), { patienceSeconds: 3 });
     expect(stopped).toMatchObject({
       ...{ state: 'stopped', code: 'step.too-slow' },
-      message: `"Promote ${fallback}: from here it is the data before the change" is not done after 3 s: ${fallback} is modifying`,
+      message: `"Promote ${fallback}: it becomes a database of its own" is not done after 3 s: ${fallback} is modifying`,
     });
     expect(await world.progressOf('fallback.promote')).toContain(`${fallback} is modifying`);
   });
@@ -83,7 +83,7 @@ describe('databases that restart and crash around the fence', () => {
   ])('%s: %s while the marker is awaited; nothing is lost or twice', async (which, kind) => {
     await pay();
     await world.rules(at('step.started', 'feed.level', kind, which === 'production' ? production : fallback));
-    expect(await world.command([feedLevel(production, fallback)])).toEqual(finished);
+    expect(await world.command([feedCaughtUp(production, fallback)])).toEqual(finished);
     const compared = await compareTables(await world.as(production, master), await world.as(fallback, master));
     expect(compared).toMatchObject({ equal: true });
   });
@@ -93,7 +93,7 @@ test('a feed that stands still is waited for, and said to; with it everything ar
   await pay();
   // 5,400 seconds of AWS, nine of ours: longer than the marker is tried at once.
   await world.rules(at('step.started', 'feed.level', 'stall', fallback, { seconds: 5400 }));
-  expect(await world.command([feedLevel(production, fallback)])).toEqual(finished);
+  expect(await world.command([feedCaughtUp(production, fallback)])).toEqual(finished);
   expect(await world.progressOf('feed.level')).toContainEqual(
     expect.stringMatching(/^it has not arrived yet; the fallback is .*; it has heard nothing from production for \d+ s/),
   );

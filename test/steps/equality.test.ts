@@ -5,7 +5,7 @@ import type { Context } from '../../lib/engine/context';
 import type { Facts } from '../../lib/engine/events';
 import { connect, type Db } from '../../lib/postgres/connection/connect';
 import { readCatalog } from '../../lib/postgres/schema/catalog';
-import { equalityProven, Moment, momentKept } from '../../lib/steps/equality';
+import { comparisonSnapshotTaken, equalityProven, Moment } from '../../lib/steps/equality';
 import { manifest, window } from '../_helpers/runbook';
 import { master, type Server, startServer, stopServers } from '../postgres/servers';
 
@@ -50,7 +50,7 @@ afterAll(async () => {
 
 test('equality is proven but for what customers have written since, and gone rows are said not to be', async () => {
   const kept = new Moment();
-  const keep = momentKept('video-fallback-w1', kept);
+  const keep = comparisonSnapshotTaken('video-fallback-w1', kept);
   await keep.act?.(context);
   const seen = await keep.observe(context);
   expect(seen).toMatchObject({ is: 'done', facts: { note: { before: expect.stringMatching(/^\d+$/) } } });
@@ -84,7 +84,7 @@ test('rows that differ are named by their keys, with the database that has them'
   const production = await own('video-db');
   await production.query("UPDATE people SET name = 'lost' WHERE id = 50; INSERT INTO people VALUES (1001, 'lost')");
   const kept = new Moment();
-  await momentKept('video-fallback-w1', kept).act?.(context);
+  await comparisonSnapshotTaken('video-fallback-w1', kept).act?.(context);
   const proof = equalityProven('video-db', 'video-fallback-w1', kept);
   await proof.act?.(context);
   const seen = await proof.observe(context);

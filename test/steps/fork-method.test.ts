@@ -17,7 +17,7 @@ import { createPublication, publishable } from '../../lib/postgres/replication/p
 import { dropSlot, ensureFeedUser, feedName, removeFeed } from '../../lib/postgres/replication/subscription';
 import { compareTables } from '../../lib/postgres/verification/compare';
 import { feedStarted, slotMade } from '../../lib/steps/feed';
-import { copied, forkWay, wayFound } from '../../lib/steps/fork-method';
+import { copied, forkMethod, forkMethodChosen } from '../../lib/steps/fork-method';
 import { forkTried } from '../../lib/steps/round-trip';
 import { Kill, MemoryStore, manifest, operator, window } from '../_helpers/runbook';
 import { audit, type Load, loadTables, startLoad } from '../postgres/load';
@@ -84,10 +84,10 @@ const promote: Step = {
 };
 
 const plan = (known: WindowView, night: boolean): Step[] => [
-  wayFound('video-db', fallbackName, night),
+  forkMethodChosen('video-db', fallbackName, night),
   slotMade('video-db', fallbackName),
   promote,
-  copied('video-db', fallbackName, forkWay(known), night),
+  copied('video-db', fallbackName, forkMethod(known), night),
   feedStarted('video-db', fallbackName),
   forkTried('video-db', fallbackName),
 ];
@@ -136,7 +136,7 @@ async function takeRightsAway(): Promise<void> {
 
 test('with every right it goes on from where it left, and that is what is said', async () => {
   expect(await stage()).toEqual({ state: 'finished' });
-  expect(forkWay(await view())).toMatchObject({ way: 'exact' });
+  expect(forkMethod(await view())).toMatchObject({ way: 'exact' });
   expect((await view()).series.stage?.steps.get('fork.copy')?.detail).toBe('not needed');
   await expectEqual();
 });

@@ -49,16 +49,16 @@ describe('the trial', () => {
         .map(({ title }) => title)
         .slice(5, 15),
     ).toEqual([
-      'Preflight of both databases: settings, rights, owners, what a copy would not carry',
+      'Check both databases: settings, permissions, owners, what a copy would lack',
       'Take a snapshot of video-db for a trial of the migrations',
       'Restore it as video-w1-trial, from which nothing can get out',
       'Fence video-w1-trial: only the migrations may write to it',
-      "Note the form of video-w1-trial's tables, and where their rows are",
+      'Record the schema of video-w1-trial and where its rows are stored',
       "Run green's migrations on video-w1-trial",
-      'Note the form and the rows again, as the night will leave them',
-      'Sort what the migrations changed: carried, bridged, to be declared, not lossless',
+      'Record the schema and the rows again, as the cutover will leave them',
+      'Classify schema changes: compatible, bridged, needs declaration, lossy',
       'Delete the copy with its snapshot',
-      'Have the feed and the decision time looked at every 5 minutes for as long as the window is open',
+      'Schedule a check of the feed and the decision time every 5 minutes while the window is open',
     ]);
   });
 

@@ -42,7 +42,7 @@ export function isChange(sql: string): boolean {
 }
 
 /** A connection whose changes are made only while the run holds the database. */
-export class HeldDb implements Db {
+export class LockedDb implements Db {
   private taken = false;
   private readonly look: string;
   private readonly lookAlone: string;

@@ -45,7 +45,7 @@ interface Trigger {
 }
 
 /** How changes can be made on a database without setting off the user's triggers. */
-export interface Quieting {
+export interface TriggerState {
   /** A transaction may act as the apply worker does; on RDS, rds_superuser may. */
   readonly byRole: boolean;
   /** The user's enabled triggers, by table. */
@@ -56,7 +56,7 @@ export interface Quieting {
   readonly ours: ReadonlyMap<string, readonly string[]>;
 }
 
-export async function readQuieting(db: Db): Promise<Quieting> {
+export async function readTriggerState(db: Db): Promise<TriggerState> {
   const rows = await db.query<Trigger & { table: string; ours: boolean }>(
     `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS "table", t.tgname AS name, t.tgenabled AS mode, p.pronamespace IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = '${ownSchema}') AS ours
        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
@@ -79,7 +79,7 @@ export async function readQuieting(db: Db): Promise<Quieting> {
 }
 
 /** The triggers of a table that would fire all the same. */
-export const quietFor = ({ byRole, triggers }: Quieting, table: string): readonly Trigger[] =>
+export const quietFor = ({ byRole, triggers }: TriggerState, table: string): readonly Trigger[] =>
   (triggers.get(table) ?? []).filter(({ mode }) => (byRole ? mode !== 'O' : mode !== 'R'));
 
 async function mayActAsReplica(db: Db): Promise<boolean> {

@@ -73,7 +73,7 @@ export async function advanceSequences(from: Db, to: Db, margin: number): Promis
 
 /**
  * Sequences that could not be moved ahead by so many numbers any more, one sentence each: after a rollback, inserts would soon fail.
- * Looks only. Numbers that the new form hands out may be wider than the old form can hold.
+ * Looks only. Numbers that the new schema hands out may be wider than the old schema can hold.
  */
 export async function endingSequences(from: Db, to: Db, margin: number): Promise<string[]> {
   const [source, target] = [await read(from), new Map((await read(to)).map((row) => [row.sequence, row]))];

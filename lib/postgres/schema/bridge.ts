@@ -1,5 +1,5 @@
 /**
- * Bridges: what is put on the fallback (and, where there is no other way, on production) so that rows of the new form apply to the old.
+ * Bridges: what is put on the fallback (and, where there is no other way, on production) so that rows of the new schema apply to the old.
  * Made in the window while both databases are fenced; taken off at a rollback, when nothing is fed any more.
  */
 
@@ -239,7 +239,7 @@ function onProduction({ old, now, keepKey, sent }: TablePlan, part: Part): void 
   );
   part.production.push(
     ...sent.map(({ name: column, type }) => owner(`ALTER TABLE ${now.name} ADD COLUMN IF NOT EXISTS ${ident(column)} ${type}`)),
-    // A value that has no old form must never stop a customer's write.
+    // A value that the old schema cannot hold must never stop a customer's write.
     master(
       `CREATE OR REPLACE FUNCTION ${ownSchema}.${name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $bridge$ BEGIN\n${body.join('\n')}\nRETURN NEW;\nEND $bridge$`,
     ),
@@ -337,7 +337,7 @@ export async function unbridge(fallback: Db, roles: Roles, script: BridgeScript)
 }
 
 /**
- * Puts back the rules of the old form that the bridge had to take off; answers those that rows of the new release do not allow. Builds
+ * Puts back the rules of the old schema that the bridge had to take off; answers those that rows of the new release do not allow. Builds
  * indexes, and so may take a while: in the gap, where nobody writes, or later.
  */
 export async function restoreRules(fallback: Db, roles: Roles, script: BridgeScript): Promise<string[]> {

@@ -9,7 +9,7 @@ import { neutral, typeChange } from './types';
 
 /**
  * `carried`: rows fit as they are. `bridged`: Switchback makes them fit by itself, or with what was declared. `declare`: only the team knows
- * how; until it is declared, what is said in `loses` would be lost. `lossy`: the old form cannot hold it.
+ * how; until it is declared, what is said in `loses` would be lost. `lossy`: the old schema cannot hold it.
  */
 export type Verdict = 'carried' | 'bridged' | 'declare' | 'lossy';
 
@@ -24,9 +24,9 @@ export interface Difference {
 
 /** What cannot be guessed, in plain SQL. */
 export interface Declared {
-  /** The value of a column of the old form, from the columns of the new row: `{table: 'public.users', column: 'name', from: "NEW.first || ' ' || NEW.last"}`. */
+  /** The value of a column of the old schema, from the columns of the new row: `{table: 'public.users', column: 'name', from: "NEW.first || ' ' || NEW.last"}`. */
   readonly columns?: readonly { readonly table: string; readonly column: string; readonly from: string }[];
-  /** What each new or changed row of a table of the new form does to the old form: `{of: 'public.profiles', run: 'UPDATE public.users SET email = NEW.email WHERE id = NEW.user_id'}`. */
+  /** What each new or changed row of a table of the new schema does to the old schema: `{of: 'public.profiles', run: 'UPDATE public.users SET email = NEW.email WHERE id = NEW.user_id'}`. */
   readonly rows?: readonly DeclaredRows[];
 }
 
@@ -35,18 +35,18 @@ export interface DeclaredRows {
   readonly run: string;
   /** What a row that is gone does to it, by `OLD`: `UPDATE public.users SET email = '' WHERE id = OLD.user_id`. */
   readonly onDelete?: string | undefined;
-  /** Columns of the old form that these keep, and what each of them must be, from the new form: so that it can be compared. */
+  /** Columns of the old schema that these keep, and what each of them must be, from the new schema: so that it can be compared. */
   readonly sets?: readonly DeclaredSet[] | undefined;
 }
 
-/** `{table: 'public.users', column: 'email', is: '(SELECT p.email FROM public.profiles p WHERE p.user_id = NEW.id)'}`; `NEW` is the row of the table in the new form. */
+/** `{table: 'public.users', column: 'email', is: '(SELECT p.email FROM public.profiles p WHERE p.user_id = NEW.id)'}`; `NEW` is the row of the table in the new schema. */
 export interface DeclaredSet {
   readonly table: string;
   readonly column: string;
   readonly is: string;
 }
 
-/** How rows of one table of the new form get into the old one; bridge.ts makes SQL of it. */
+/** How rows of one table of the new schema get into the old one; bridge.ts makes SQL of it. */
 export interface TablePlan {
   readonly old: CatalogTable;
   readonly now: CatalogTable;
@@ -72,7 +72,7 @@ export interface TablePlan {
 
 export interface BridgePlan {
   readonly tables: readonly TablePlan[];
-  /** Tables of the new form that the fallback keeps although the old release does not know them. */
+  /** Tables of the new schema that the fallback keeps although the old release does not know them. */
   readonly inert: readonly CatalogTable[];
   readonly enums: readonly { readonly name: string; readonly add: readonly string[] }[];
   readonly rows: readonly { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];

@@ -1,6 +1,6 @@
 /**
  * Migrations in two parts: expand in the window, contract at the teardown. What only the contract part changes comes when
- * nobody goes back any more, so rows need not fit into the old form after it.
+ * nobody goes back any more, so rows need not fit into the old schema after it.
  */
 import type { Classification, Difference } from './classify';
 

@@ -1,4 +1,4 @@
-/** What equals what when production has the new form and the fallback the old one: the same question before opening and after a rollback. */
+/** What equals what when production has the new schema and the fallback the old one: the same question before opening and after a rollback. */
 
 import { ident } from '../connection/connect';
 import type { Pair, Side } from '../connection/row-pair';
@@ -8,7 +8,7 @@ import { typeChange } from './types';
 
 export interface Mapping {
   readonly pairs: readonly Pair[];
-  /** Columns of the old form that have no source in the new one, so that nothing could be compared. */
+  /** Columns of the old schema that have no source in the new one, so that nothing could be compared. */
   readonly uncompared: readonly string[];
 }
 
@@ -16,7 +16,7 @@ export interface MappingOptions {
   /** `new`: tables on the fallback go by their new names, as while the bridge is up. */
   readonly names: 'new' | 'old';
   readonly declared?: Declared;
-  /** New tables have been copied, so what their rows do to the old form has been done. @default true */
+  /** New tables have been copied, so what their rows do to the old schema has been done. @default true */
   readonly copied?: boolean;
   /** Estimates, for progress. @default none */
   readonly rows?: (table: string) => number;

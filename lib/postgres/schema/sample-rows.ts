@@ -12,7 +12,7 @@ export interface Value {
   readonly sql: string;
 }
 
-export interface SpecimenOptions {
+export interface SampleRowOptions {
   readonly table: CatalogTable;
   readonly enums: Catalog['enums'];
   /** A row of the table as PostgreSQL writes its values, by column; undefined for an empty table. */
@@ -23,14 +23,14 @@ export interface SpecimenOptions {
   readonly parents?: Readonly<Record<string, string>>;
 }
 
-export interface Specimen {
+export interface SampleRow {
   readonly values: readonly Value[];
   /** It points to a row of another table that is not there: customers' work would be refused. */
   readonly dangling: boolean;
 }
 
 /** Tries at a row, the most likely first; a server says whether it is one. Empty where a column must have a value and none is known. */
-export function specimens({ table, enums, template, alsoUnique = [], parents = {} }: SpecimenOptions): Specimen[] {
+export function sampleRows({ table, enums, template, alsoUnique = [], parents = {} }: SampleRowOptions): SampleRow[] {
   const columns = table.columns.filter(({ generated }) => generated === '');
   const keys = [...uniqueSets(table), ...alsoUnique];
   const inForeignKey = new Set(table.constraints.filter(({ type }) => type === 'f').flatMap((key) => key.columns));
@@ -42,7 +42,7 @@ export function specimens({ table, enums, template, alsoUnique = [], parents = {
     if (best) few.add(best.name);
   }
   const all = new Set(keys.flat());
-  const row = (varied: ReadonlySet<string>, filled: boolean): Specimen | undefined => {
+  const row = (varied: ReadonlySet<string>, filled: boolean): SampleRow | undefined => {
     const values: Value[] = [];
     let dangling = false;
     for (const { name, type, notNull, number, enum: oid } of columns) {

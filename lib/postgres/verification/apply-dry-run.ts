@@ -1,9 +1,9 @@
 /**
  * What the apply worker of the fallback will do with changes, done as it will do it and taken back: so an error is known in PostgreSQL's
- * own words before anything is sent, and a row's old form can be looked at.
+ * own words before anything is sent, and a row's old schema can be looked at.
  */
 
-import type { Quieting } from '../access/triggers';
+import type { TriggerState } from '../access/triggers';
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import type { CatalogTable } from '../schema/catalog';
@@ -31,7 +31,7 @@ export interface Subject {
   readonly fills: readonly string[];
 }
 
-/** Values as they travel (text), and the row in the old form as production understands it. */
+/** Values as they travel (text), and the row in the old schema as production understands it. */
 export interface Change {
   readonly id: string;
   readonly kind: 'insert' | 'update' | 'delete' | 'write';
@@ -44,8 +44,8 @@ export interface Change {
 export interface Sides {
   readonly production: Db;
   readonly fallback: Db;
-  readonly here: Quieting;
-  readonly there: Quieting;
+  readonly here: TriggerState;
+  readonly there: TriggerState;
   /** Who applies the rows of each table of the fallback; empty before PostgreSQL 16, where it is the subscription's owner. */
   readonly owners: ReadonlyMap<string, string>;
 }

@@ -13,7 +13,7 @@ import { type Comparison, compareTables, exportSnapshot, type Progress, type Sna
 export interface Proof {
   readonly equal: boolean;
   readonly comparison: Comparison;
-  /** Columns of the old form without a source in the new one: nothing says what they should be. */
+  /** Columns of the old schema without a source in the new one: nothing says what they should be. */
   readonly uncompared: readonly string[];
   /** Of a proof without the moment: what cannot be compared any more. */
   readonly since?: Since;
@@ -30,7 +30,7 @@ export interface Since {
 }
 
 /** Keeps the moment; call it in the gap: production fenced, marker arrived, bridge down, the fallback not yet open. Until `prove` is done, the result is "not yet proven". */
-export const keepMoment = (fallback: Db): Promise<Snapshot> => exportSnapshot(fallback);
+export const takeComparisonSnapshot = (fallback: Db): Promise<Snapshot> => exportSnapshot(fallback);
 
 /** Compares the fenced production with the kept moment, and lets the moment go. `mapping` by the old names. */
 export async function prove(
@@ -48,14 +48,14 @@ export async function prove(
 }
 
 /** What is left of a moment when its connection is gone. Plain JSON. */
-export interface MomentNote {
+export interface ComparisonSnapshotNote {
   /** Transactions from this number on began after it. */
   readonly before: string;
   readonly baseline: Baseline;
 }
 
-/** Call it right after `keepMoment`, before anybody may write. */
-export async function noteMoment(fallback: Db): Promise<MomentNote> {
+/** Call it right after `takeComparisonSnapshot`, before anybody may write. */
+export async function noteComparisonSnapshot(fallback: Db): Promise<ComparisonSnapshotNote> {
   const [row] = await fallback.query<{ before: string }>(
     'SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS before',
   );
@@ -72,7 +72,7 @@ const mostRows = 200_000;
 export async function proveAfterwards(
   production: Db,
   fallback: Db,
-  note: MomentNote,
+  note: ComparisonSnapshotNote,
   { pairs, uncompared }: Mapping,
   onProgress?: (progress: Progress) => void,
 ): Promise<Proof> {
@@ -111,7 +111,7 @@ export async function proveAfterwards(
 }
 
 /** Sessions tell what they did when they have been idle for a second; so a number that is too small is looked at for a while. */
-async function counted(db: Db, note: MomentNote, table: string, enough: number): Promise<number> {
+async function counted(db: Db, note: ComparisonSnapshotNote, table: string, enough: number): Promise<number> {
   const end = performance.now() + 12_000;
   for (;;) {
     const change = (await changesSince(db, note.baseline)).find((one) => one.table === table);

@@ -1,6 +1,6 @@
 /**
- * The footprint of migrations: which rows of the old form they changed. Looked at while both databases are fenced and the fallback is the
- * exact data before the change. Backfills of columns that the old form does not have leave none, and are not shipped.
+ * The footprint of migrations: which rows of the old schema they changed. Looked at while both databases are fenced and the fallback is the
+ * exact data before the change. Backfills of columns that the old schema does not have leave none, and are not shipped.
  */
 
 import { DatabaseError, type Db, ident } from '../connection/connect';
@@ -11,7 +11,7 @@ import type { Mapping } from '../schema/mapping';
 import { type Comparison, compareTables, type Progress } from './compare';
 
 export interface Footprint {
-  /** Rows per table of the old form that differ after the migrations. */
+  /** Rows per table of the old schema that differ after the migrations. */
   readonly tables: readonly { readonly table: string; readonly rows: number }[];
   readonly comparison: Comparison;
 }

@@ -1,4 +1,4 @@
-/** The loss manifest: what the old form could not hold, said row by row count after a rollback. Empty is the aim. */
+/** The loss manifest: what the old schema could not hold, said row by row count after a rollback. Empty is the aim. */
 
 import type { Db } from '../connection/connect';
 import { ident } from '../connection/connect';
@@ -7,7 +7,7 @@ import type { Classification } from '../schema/classify';
 import type { Proof } from './equality';
 
 export interface Loss {
-  /** `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old form does not hold any more. */
+  /** `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old schema does not hold any more. */
   readonly is: 'kept' | 'lost' | 'broken';
   readonly what: string;
   readonly rows?: number;

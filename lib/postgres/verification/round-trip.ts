@@ -1,11 +1,11 @@
 /**
- * Does every published table's row arrive, in the old form, before customers write any? For each table a row is made on production,
+ * Does every published table's row arrive, in the old schema, before customers write any? For each table a row is made on production,
  * changed and deleted again in one transaction, so that nothing of it stays. Before that is committed, the fallback rehearses the same
  * changes as its apply worker would, in a transaction that is rolled back: a bridge that cannot take them says so in PostgreSQL's own
  * words, and nothing has been sent. Then it travels. A row that is there already is written over with itself, and must arrive too.
  */
 
-import { type Quieting, quietFor, readQuieting } from '../access/triggers';
+import { quietFor, readTriggerState, type TriggerState } from '../access/triggers';
 import { DatabaseError, type Db, ident } from '../connection/connect';
 import { majorVersion } from '../connection/server';
 import { feedHealth } from '../replication/feed';
@@ -15,7 +15,7 @@ import type { FeedName } from '../replication/subscription';
 import type { Catalog } from '../schema/catalog';
 import type { BridgePlan, Declared } from '../schema/classify';
 import { mapping } from '../schema/mapping';
-import { specimens, uniqueSets } from '../schema/sample-rows';
+import { sampleRows, uniqueSets } from '../schema/sample-rows';
 import {
   type Attempt,
   asText,
@@ -76,8 +76,8 @@ export async function roundTrip(production: Db, fallback: Db, options: RoundTrip
   const sides: Sides = {
     production,
     fallback,
-    here: await readQuieting(production),
-    there: await readQuieting(fallback),
+    here: await readTriggerState(production),
+    there: await readTriggerState(fallback),
     owners: (await majorVersion(fallback)) >= 16 ? await ownersOf(fallback) : new Map(),
   };
   const before = await feedHealth(production, fallback, name);
@@ -223,7 +223,7 @@ async function trip(
 }
 
 /** Statements after which the user's triggers have no say, and those that wake them again. */
-function silence(quieting: Quieting, table: string): { quiet: string[]; loud: string[] } {
+function silence(quieting: TriggerState, table: string): { quiet: string[]; loud: string[] } {
   const triggers = quietFor(quieting, table);
   const enable = { O: 'ENABLE', A: 'ENABLE ALWAYS', R: 'ENABLE REPLICA' };
   return {
@@ -258,7 +258,7 @@ async function make(
   const template = there && Object.fromEntries(plain.map(({ name }, index) => [name, there.values[index] ?? null]));
   let reason = 'no value is known for a column that must have one';
   const parents = there ? {} : await someParents(inside, table.name);
-  for (const { values, dangling } of specimens({ table, enums: now.enums, template, alsoUnique: subject.alsoUnique, parents })) {
+  for (const { values, dangling } of sampleRows({ table, enums: now.enums, template, alsoUnique: subject.alsoUnique, parents })) {
     const made = await attempt(insert(pair.a.relation, values, returning(columns, pair.a.columns)));
     if (made instanceof DatabaseError) {
       reason = made.message;

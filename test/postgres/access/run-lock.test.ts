@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fence, proveFenced } from '../../../lib/postgres/access/fence';
-import { HeldDb, isChange } from '../../../lib/postgres/access/run-lock';
+import { isChange, LockedDb } from '../../../lib/postgres/access/run-lock';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { ensureMarker, writeMarker } from '../../../lib/postgres/replication/marker';
@@ -22,9 +22,12 @@ beforeAll(async () => {
 afterAll(stopServers);
 
 /** A connection of a run; without a number it is a later one than any before. */
-async function runOf(who: string, options: { number?: number; journal?: string; patienceMs?: number; on?: Server } = {}): Promise<HeldDb> {
+async function runOf(
+  who: string,
+  options: { number?: number; journal?: string; patienceMs?: number; on?: Server } = {},
+): Promise<LockedDb> {
   const number = options.number ?? ++last;
-  const held = new HeldDb(
+  const held = new LockedDb(
     await (options.on ?? server).master(),
     { number, journal: options.journal ?? 'bucket/video', run: `the cutover of ${who} (w1)` },
     (message) => new Error(`taken over: ${message}`),

@@ -1,4 +1,4 @@
-/** The rows of the table in the design (postgres.md, 2.1): a change on production, writes after it, and what the old form must show then. */
+/** The rows of the table in the design (postgres.md, 2.1): a change on production, writes after it, and what the old schema must show then. */
 import type { Declared, Verdict } from '../../../lib/postgres/schema/classify';
 
 export interface Case {
@@ -11,7 +11,7 @@ export interface Case {
   readonly verdicts: Readonly<Record<string, Verdict>>;
   /** What customers do with the new release. */
   readonly write: string;
-  /** Asked of the fallback, in its old form, after the bridge is down. */
+  /** Asked of the fallback, in its old schema, after the bridge is down. */
   readonly ask: string;
   readonly expect: readonly string[];
   /** What could not be put back. */

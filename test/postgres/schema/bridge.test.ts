@@ -123,7 +123,7 @@ test('every difference has an id of its own, and whatever would be lost is said'
   }
 });
 
-test('after the bridge is down the old form is back: what is left of the bridge only keeps new data, and the old release can write', async () => {
+test('after the bridge is down the old schema is back: what is left of the bridge only keeps new data, and the old release can write', async () => {
   const now = await readCatalog(fallback);
   for (const table of old.tables) {
     const after = now.tables.find(({ name: same }) => same === table.name)!;

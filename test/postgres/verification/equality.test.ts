@@ -4,14 +4,19 @@ import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
 import { classify } from '../../../lib/postgres/schema/classify';
 import { type Mapping, mapping } from '../../../lib/postgres/schema/mapping';
-import { type MomentNote, noteMoment, type Proof, proveAfterwards } from '../../../lib/postgres/verification/equality';
+import {
+  type ComparisonSnapshotNote,
+  noteComparisonSnapshot,
+  type Proof,
+  proveAfterwards,
+} from '../../../lib/postgres/verification/equality';
 import { master, type Server, startServer, stopServers } from '../servers';
 
 let server: Server;
 let production: Db;
 let fallback: Db;
 let what: Mapping;
-let note: MomentNote;
+let note: ComparisonSnapshotNote;
 
 beforeAll(async () => {
   server = await startServer();
@@ -41,7 +46,7 @@ afterEach(async () => {
 
 /** The moment; then customers write, then it is found to be lost. */
 async function afterwards(customers: string): Promise<Proof> {
-  note = JSON.parse(JSON.stringify(await noteMoment(fallback))) as MomentNote;
+  note = JSON.parse(JSON.stringify(await noteComparisonSnapshot(fallback))) as ComparisonSnapshotNote;
   const app = await connect({ ...server.address, database: 'b' }, master);
   await app.query(customers);
   await app.close();

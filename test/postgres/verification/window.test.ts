@@ -10,7 +10,7 @@ import { bridge, bridgeScript, restoreRules, unbridge } from '../../../lib/postg
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
 import { classify, type Declared } from '../../../lib/postgres/schema/classify';
 import { mapping } from '../../../lib/postgres/schema/mapping';
-import { keepMoment, prove } from '../../../lib/postgres/verification/equality';
+import { prove, takeComparisonSnapshot } from '../../../lib/postgres/verification/equality';
 import { footprint, shipFootprint } from '../../../lib/postgres/verification/footprint';
 import { lossManifest } from '../../../lib/postgres/verification/loss-manifest';
 import { audit, type firstRelease, loadTables, startLoad } from '../load';
@@ -145,7 +145,7 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   await stopFeed(fallback, name);
   await unbridge(fallback, roles, script);
   const notPutBack = await restoreRules(fallback, roles, script);
-  const moment = await keepMoment(await b!.master());
+  const moment = await takeComparisonSnapshot(await b!.master());
   await openTo(fallback, roles, blue.username);
   const gap = performance.now() - gapBegan;
   where = at(b!, blue);

@@ -17,7 +17,7 @@ import { readCatalog } from '../../../../lib/postgres/schema/catalog';
 import { classify } from '../../../../lib/postgres/schema/classify';
 import { mapping } from '../../../../lib/postgres/schema/mapping';
 import { compareTables } from '../../../../lib/postgres/verification/compare';
-import { keepMoment, prove } from '../../../../lib/postgres/verification/equality';
+import { prove, takeComparisonSnapshot } from '../../../../lib/postgres/verification/equality';
 import { footprint, shipFootprint } from '../../../../lib/postgres/verification/footprint';
 import { blue, client, firstForm, green, migrations, migrator, name, Place, roles, type Side, secondForm, settings } from './pair';
 import { Writers, type WrittenIds } from './writers';
@@ -193,7 +193,7 @@ class Bench {
     return { runs, rateWanted: rate, goalMs, cutover, rollback, acknowledgedWrites, proven };
   }
 
-  /** A whole window: cutover with a change of form, customers in the new form, everything back; compared and counted. */
+  /** A whole window: cutover with a change of form, customers in the new schema, everything back; compared and counted. */
   private async oneWindow(): Promise<{ cutover: Taken; rollback: Taken; acknowledged: number; equal: boolean }> {
     const { a, b, production, fallback } = await this.fed();
     const proofDb = await b.master();
@@ -248,7 +248,7 @@ class Bench {
       await unbridge(fallback, roles, script);
       await restoreRules(fallback, roles, script);
     });
-    const moment = await back.part('moment', () => keepMoment(proofDb));
+    const moment = await back.part('moment', () => takeComparisonSnapshot(proofDb));
     await back.part('open', () => openTo(fallback, roles, blue.username));
     back.first(await writers.move(2));
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureUser, prepareRoles, type Roles } from '../../../../lib/postgres/access/roles';
-import { HeldDb } from '../../../../lib/postgres/access/run-lock';
+import { LockedDb } from '../../../../lib/postgres/access/run-lock';
 import { type Address, connect, type Db, type Login } from '../../../../lib/postgres/connection/connect';
 import { type Fork, forkAhead } from '../../../../lib/postgres/replication/fork';
 import { ensureFeedUser, type FeedSource, feedName } from '../../../../lib/postgres/replication/subscription';
@@ -161,7 +161,8 @@ export class Place {
       },
       as,
       // as the night does it: every change looks whether the run still has the database.
-      master: async () => new HeldDb(await as(master), { number: 1, journal: 'bench', run: 'the bench' }, (message) => new Error(message)),
+      master: async () =>
+        new LockedDb(await as(master), { number: 1, journal: 'bench', run: 'the bench' }, (message) => new Error(message)),
     };
   }
 

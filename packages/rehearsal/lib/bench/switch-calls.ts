@@ -1,8 +1,8 @@
 /** How many AWS calls the switch itself takes: the steps that move rules, on load balancers with few and with many applications. */
 import { makeAws } from '../../../../lib/aws';
 import type { Context } from '../../../../lib/engine/context';
-import { maintenanceInFront, maintenanceParked } from '../../../../lib/steps/maintenance';
-import { inFront } from '../../../../lib/steps/traffic';
+import { maintenanceOff, maintenanceOn } from '../../../../lib/steps/maintenance';
+import { trafficSentTo } from '../../../../lib/steps/traffic';
 import { type RunningSandbox, startSandbox, type WireCall } from '../../../sandbox/lib/server';
 import { rulesWorld } from './rules-world';
 
@@ -41,7 +41,7 @@ async function moved(sandbox: RunningSandbox, applications: number, take: () => 
   // what these steps know of a night is its rules.
   const context = { aws: makeAws(), manifest: world.manifest } as unknown as Context;
   const steps: { step: string; calls: string[] }[] = [];
-  for (const step of [maintenanceInFront(), inFront('blue'), maintenanceParked()]) {
+  for (const step of [maintenanceOn(), trafficSentTo('blue'), maintenanceOff()]) {
     take();
     // as the runner takes a step: look, act, look again.
     if ((await step.observe(context)).is !== 'todo') throw new Error(`${step.id} has nothing to do`);

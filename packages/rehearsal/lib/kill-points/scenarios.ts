@@ -192,7 +192,7 @@ export const paths: readonly Path[] = [
   },
   {
     name: 'back',
-    what: 'a rollback after customers have written in the new form, and the teardown after it',
+    what: 'a rollback after customers have written in the new schema, and the teardown after it',
     from: 'eve',
     async walk(night) {
       await night.undisturbed({ verb: 'stage' });

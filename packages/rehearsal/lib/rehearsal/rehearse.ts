@@ -58,7 +58,7 @@ export interface RehearsalResult {
   readonly rollbackSeconds: number;
   /** Of each switch, what customers saw: last acknowledged write before it to first after it. */
   readonly writeGapMs: readonly { readonly window: string; readonly verb: string; readonly ms: number }[];
-  /** What the old form could not hold, as the rollback of w2 said it. */
+  /** What the old schema could not hold, as the rollback of w2 said it. */
   readonly lossManifest: readonly unknown[];
   readonly seconds: number;
   readonly deploys: readonly { readonly what: string; readonly seconds: number }[];
@@ -134,7 +134,7 @@ class Stage {
     await this.verb('w1', 'teardown', ['--yes', '--now', '--keep-standby']);
     await this.checkRows('after the rollback of w1', acknowledgements);
 
-    onPhase('window w2: cutover, open, customers write in the new form');
+    onPhase('window w2: cutover, open, customers write in the new schema');
     await this.cdk('deploy fallback-w2', ['deploy', 'fallback-w2'], { window: '2' });
     await this.verb('w2', 'stage', []);
     const cutover = await this.verb('w2', 'cutover', ['--yes', '--reason', 'rehearsal']);
