@@ -1,7 +1,7 @@
 /**
  * A terminal that wakes up after a take-over can still finish the AWS call that was on its way. docs/operations.md has a table of
  * those calls and why each is harmless; a call that is not in it has not been thought about. That they are harmless is tried by
- * `npm run kill-points -- --path late late-in-rollback`.
+ * `npm run kill-points -- --scenario late late-in-rollback`.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

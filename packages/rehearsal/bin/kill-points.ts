@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { exit } from '../../../lib/base/errors';
-import { walkPath } from '../lib/kill-points/kill-points';
-import { paths } from '../lib/kill-points/scenarios';
+import { walkScenario } from '../lib/kill-points/kill-points';
+import { scenarios } from '../lib/kill-points/scenarios';
 import { makeBaseline, soakSpeed } from '../lib/test-system/baseline';
 
 const shareOf = (text: string): number => {
@@ -18,17 +18,17 @@ const shareOf = (text: string): number => {
 
 const program = new Command('kill-points')
   .description('whole windows in which every run is killed before and after each of its changing calls, and taken up by somebody else')
-  .option('--path <names...>', `only these: ${paths.map(({ name }) => name).join(', ')}`)
+  .option('--scenario <names...>', `only these: ${scenarios.map(({ name }) => name).join(', ')}`)
   .option('--share <share>', 'kill at this share of the points only, chosen by the seed', shareOf, 1)
   .option('--seed <n>', 'of the choice', Number, 1)
   .option('--match <words>', 'kill only at points whose names match this regular expression', (words) => new RegExp(words))
-  .option('--complete', 'also kill at points that only an undisturbed run meets: a walk without kills first, and up to three more')
-  .option('--baseline <folder>', 'keep the deployed system that paths start from there, for the next run of the same code')
+  .option('--complete', 'also kill at points that only an undisturbed run meets: a run without kills first, and up to three more')
+  .option('--baseline <folder>', 'keep the deployed system that scenarios start from there, for the next run of the same code')
   .option('--points', 'a line for each kill')
   .exitOverride();
 
 interface Flags {
-  path?: string[];
+  scenario?: string[];
   share: number;
   seed: number;
   match?: RegExp;
@@ -40,12 +40,12 @@ interface Flags {
 async function main(flags: Flags): Promise<number> {
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
-  const unknown = flags.path?.filter((name) => !paths.some((path) => path.name === name)) ?? [];
+  const unknown = flags.scenario?.filter((name) => !scenarios.some((scenario) => scenario.name === name)) ?? [];
   if (unknown.length > 0) {
-    process.stderr.write(`there is no path ${unknown.join(', ')}; there are ${paths.map(({ name }) => name).join(', ')}\n`);
+    process.stderr.write(`there is no scenario ${unknown.join(', ')}; there are ${scenarios.map(({ name }) => name).join(', ')}\n`);
     return exit.usage;
   }
-  const chosen = paths.filter(({ name }) => flags.path?.includes(name) ?? true);
+  const chosen = scenarios.filter(({ name }) => flags.scenario?.includes(name) ?? true);
   const from = performance.now();
   const say = (line: string) => process.stdout.write(`${((performance.now() - from) / 1000).toFixed(0).padStart(5)} s  ${line}\n`);
   const root = join(__dirname, '../../..');
@@ -56,11 +56,11 @@ async function main(flags: Flags): Promise<number> {
   const kinds = new Set<string>();
   let failed = 0;
   try {
-    if (chosen.some((path) => path.from === 'eve'))
+    if (chosen.some((scenario) => scenario.from === 'eve'))
       await makeBaseline({ root, folder: baseline, onLine, onPhase: say, signal: interrupted.signal });
-    for (const path of chosen) {
-      say(`${path.name}: ${path.what}`);
-      const result = await walkPath(path, {
+    for (const scenario of chosen) {
+      say(`${scenario.name}: ${scenario.what}`);
+      const result = await walkScenario(scenario, {
         ...{ root, baseline, speed: soakSpeed, onLine, signal: interrupted.signal },
         ...{ share: flags.share, seed: flags.seed, complete: flags.complete ?? false, ...(flags.match ? { match: flags.match } : {}) },
         onKill: (_, killedAt) => flags.points && say(`  ${killedAt}`),
@@ -71,7 +71,7 @@ async function main(flags: Flags): Promise<number> {
       const count = Object.values(result.kills).reduce((sum, one) => sum + one, 0);
       const missed = flags.complete ? `, ${result.missed.length} points missed` : '';
       say(
-        `${path.name}: ${count} kills${missed}, ${result.acknowledged} acknowledged writes, ${result.looks} looks, ${result.seconds.toFixed(0)} s`,
+        `${scenario.name}: ${count} kills${missed}, ${result.acknowledged} acknowledged writes, ${result.looks} looks, ${result.seconds.toFixed(0)} s`,
       );
       for (const point of result.missed) say(`  missed: ${point}`);
       for (const problem of result.problems) say(`  ✖ ${problem}`);
@@ -84,7 +84,7 @@ async function main(flags: Flags): Promise<number> {
   say(`kinds of changing calls seen: ${[...kinds].sort().join(', ')}`);
   for (const [verb, count] of kills) say(`${verb}: ${count} kill points`);
   const total = [...kills.values()].reduce((sum, count) => sum + count, 0);
-  say(`${total} kill points tested on ${chosen.length} paths: ${failed === 0 ? 'all passed' : `${failed} paths FAILED`}`);
+  say(`${total} kill points tested on ${chosen.length} scenarios: ${failed === 0 ? 'all passed' : `${failed} scenarios FAILED`}`);
   return failed === 0 ? exit.done : exit.failed;
 }
 

@@ -1,20 +1,20 @@
 /** Every kill point of every path, counted; what is broken comes out as sentences. */
 
 import { nameOf, type Point } from './kill-run';
-import { lot, Night, type Path } from './scenarios';
-import { Site, type SiteOptions } from './test-system';
+import { lot, type Scenario, SystemUnderTest } from './scenarios';
+import { TestSystem, type TestSystemOptions } from './test-system';
 
-export interface KillOptions extends Omit<SiteOptions, 'baseline'> {
+export interface KillOptions extends Omit<TestSystemOptions, 'baseline'> {
   /** Of a system on the eve of a window. */
   readonly baseline: string;
   /** The share of points that is killed at, from 0 to 1; which ones, the seed says. */
   readonly share: number;
   readonly seed: number;
-  /** Only points whose names match: a walk in parts. */
+  /** Only points whose names match: a kill run in parts. */
   readonly match?: RegExp;
   /**
    * Walks again to the points that an undisturbed run meets and a resumed one had no need of, so that each is killed at.
-   * It takes a walk without kills, and one more for each step of such points.
+   * It takes a kill run without kills, and one more for each step of such points.
    */
   readonly complete: boolean;
   readonly onKill: (path: string, killedAt: string) => void;
@@ -22,13 +22,13 @@ export interface KillOptions extends Omit<SiteOptions, 'baseline'> {
   readonly signal?: AbortSignal;
 }
 
-export interface PathResult {
+export interface ScenarioResult {
   readonly path: string;
   /** Kills by verb. */
   readonly kills: Readonly<Record<string, number>>;
   readonly problems: readonly string[];
   readonly acknowledged: number;
-  /** Looks of the eyes that told everything. */
+  /** Looks of the observer that told everything. */
   readonly looks: number;
   /** Points of an undisturbed run at which it was not killed. */
   readonly missed: readonly string[];
@@ -39,7 +39,7 @@ export interface PathResult {
 
 const rounds = 4;
 
-export async function walkPath(path: Path, options: KillOptions): Promise<PathResult> {
+export async function walkScenario(path: Scenario, options: KillOptions): Promise<ScenarioResult> {
   const from = performance.now();
   const kills: Record<string, number> = {};
   const problems: string[] = [];
@@ -48,8 +48,8 @@ export async function walkPath(path: Path, options: KillOptions): Promise<PathRe
   let acknowledged = 0;
   let looks = 0;
   const once = async (chosen: (point: Point) => boolean): Promise<ReadonlySet<string>> => {
-    const site = await Site.start({ ...options, baseline: path.from === 'eve' ? options.baseline : undefined });
-    const night = new Night(site, {
+    const site = await TestSystem.start({ ...options, baseline: path.from === 'eve' ? options.baseline : undefined });
+    const night = new SystemUnderTest(site, {
       chosen,
       onKill: (verb, killedAt) => {
         kills[verb] = (kills[verb] ?? 0) + 1;
@@ -64,7 +64,7 @@ export async function walkPath(path: Path, options: KillOptions): Promise<PathRe
         await site.openDoors();
         site.watch();
       }
-      await Promise.race([path.walk(night), abortOf(options.signal)]);
+      await Promise.race([path.killRun(night), abortOf(options.signal)]);
     } catch (error) {
       problems.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {

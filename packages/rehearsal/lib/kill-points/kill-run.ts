@@ -1,5 +1,5 @@
 /**
- * A walk through one verb in which its run is killed at every call it has not been killed at before, and taken up by
+ * A kill run through one verb in which its run is killed at every call it has not been killed at before, and taken up by
  * another person each time: every point is killed once, in the time of one verb and a resume for each point.
  */
 import { randomUUID } from 'node:crypto';
@@ -8,7 +8,7 @@ import { leaseSeconds } from '../../../../lib/engine/window-view';
 import { handleRequest } from '../../../../lib/operations/handle-request';
 import type { Reply, VerbRequest } from '../../../../lib/operations/request';
 import type { Call } from './call-gate';
-import { Life } from './simulated-process';
+import { SimulatedProcess } from './simulated-process';
 
 /** One place at which a process can end. */
 export interface Point {
@@ -23,7 +23,7 @@ export interface Point {
 export const nameOf = ({ verb, step, call, ordinal, when }: Point): string =>
   `${verb} | ${step} | ${call.name}${ordinal === 1 ? '' : ' again'} | ${when}`;
 
-export interface WalkOptions {
+export interface KillRunOptions {
   readonly system: string;
   /** Over all walks: where it has been killed. */
   readonly visited: Set<string>;
@@ -31,7 +31,7 @@ export interface WalkOptions {
   readonly seen?: (point: Point) => void;
   /** Whether to kill at a point not visited yet. @default everywhere */
   readonly chosen?: (point: Point) => boolean;
-  /** Ends the walk by a kill that nobody takes up. */
+  /** Ends the kill run by a kill that nobody takes up. */
   readonly leaveAt?: (point: Point) => boolean;
   /** Told of each kill. */
   readonly onKill: (killedAt: string) => void;
@@ -66,7 +66,7 @@ const people = ['ada', 'grace', 'eve'] as const;
 export type Asked = Omit<VerbRequest, 'run' | 'by' | 'system'>;
 
 /** Takes one verb to its end, or to where it is left; answers what it said last. */
-export async function walk(asked: Asked, clock: MovableClock, options: WalkOptions): Promise<Reply | 'left'> {
+export async function killRun(asked: Asked, clock: MovableClock, options: KillRunOptions): Promise<Reply | 'left'> {
   let killedAt: string | undefined;
   for (let attempt = 0; ; attempt += 1) {
     let left = false;
@@ -112,7 +112,7 @@ export class Command {
   }
 
   async run(clock: Clock): Promise<Reply | 'killed'> {
-    const life = new Life(
+    const life = new SimulatedProcess(
       {
         before: (call) => this.before(call),
         after: (call, failed) => this.after(call, failed),
@@ -125,7 +125,7 @@ export class Command {
         handleRequest({ ...this.request, ...more }, { aws, clock: own, runner: 'terminal', deadline: Number.POSITIVE_INFINITY }),
       );
       if (reply === 'killed') return reply;
-      if (reply.state === 'gate') more = { answer: { answer: 'go', reason: 'the walk goes on' } };
+      if (reply.state === 'gate') more = { answer: { answer: 'go', reason: 'the killRun goes on' } };
       else if (reply.state === 'continue') more = {};
       else {
         life.end();

@@ -6,7 +6,7 @@ import { type Asked, Command, MovableClock, nameOf } from './kill-run';
 export interface Told {
   readonly asked: Asked;
   readonly system: string;
-  /** How far the walk's clock is ahead, in milliseconds. */
+  /** How far the kill run's clock is ahead, in milliseconds. */
   readonly ahead: number;
   readonly attempt: number;
   /** The point at which it ends; `nameOf`. */

@@ -2,19 +2,19 @@
 import { createHash } from 'node:crypto';
 import type { Reply } from '../../../../lib/operations/request';
 import type { Color, Station } from '../soak/invariants';
-import { type Asked, MovableClock, nameOf, type Point, type WalkOptions, walk } from './kill-run';
-import { type Nap, Sleepers } from './suspended-process';
-import type { Site } from './test-system';
+import { type Asked, type KillRunOptions, killRun, MovableClock, nameOf, type Point } from './kill-run';
+import { type Nap, SuspendedProcesses } from './suspended-process';
+import type { TestSystem } from './test-system';
 
-export interface Path {
+export interface Scenario {
   readonly name: string;
   readonly what: string;
   /** `nothing`: it deploys by itself. */
   readonly from: 'eve' | 'nothing';
-  walk(night: Night): Promise<void>;
+  killRun(night: SystemUnderTest): Promise<void>;
 }
 
-export interface NightOptions {
+export interface SystemUnderTestOptions {
   /** Whether to kill at a point of a verb that is walked. */
   readonly chosen: (point: Point) => boolean;
   readonly onKill: (verb: string, killedAt: string) => void;
@@ -24,7 +24,7 @@ export interface NightOptions {
 }
 
 /** What a path is told with. */
-export class Night {
+export class SystemUnderTest {
   readonly problems: string[] = [];
   /** Points met by the verbs that are walked with kills. */
   readonly met = new Set<string>();
@@ -32,17 +32,17 @@ export class Night {
   private readonly clock = new MovableClock();
 
   constructor(
-    readonly site: Site,
-    private readonly options: NightOptions,
+    readonly site: TestSystem,
+    private readonly options: SystemUnderTestOptions,
   ) {}
 
   /** To its end, killed at every point; or only up to the one where it is left for good. */
-  async killed(asked: Asked, leaveAt?: WalkOptions['leaveAt']): Promise<void> {
+  async killed(asked: Asked, leaveAt?: KillRunOptions['leaveAt']): Promise<void> {
     await this.take(asked, this.options.chosen, leaveAt);
   }
 
   /** To its end, or left, without any other kill. */
-  async undisturbed(asked: Asked, leaveAt?: WalkOptions['leaveAt']): Promise<void> {
+  async undisturbed(asked: Asked, leaveAt?: KillRunOptions['leaveAt']): Promise<void> {
     await this.take(asked, undefined, leaveAt);
   }
 
@@ -57,7 +57,7 @@ export class Night {
     await this.site.nameInstances();
     const from = performance.now();
     this.nap = nap;
-    const reply = await this.sleepers.walk(asked);
+    const reply = await this.sleepers.killRun(asked);
     const seconds = ((performance.now() - from) / 1000).toFixed(0);
     this.options.onVerb(`${asked.verb}: ${this.asleepKinds.size} terminals fell asleep so far, ${reply.state}, ${seconds} s`);
     if (reply.state !== 'finished') throw new Error(`${asked.verb} did not end: ${JSON.stringify(reply)}`);
@@ -86,7 +86,7 @@ export class Night {
   /** Each AWS call has its sleeper, each kind of statement and of event one in each verb. */
   private nap: (point: Point) => Nap = () => ({ steps: 0 });
   private readonly asleepKinds = new Set<string>();
-  private readonly sleepers = new Sleepers(this.clock, {
+  private readonly sleepers = new SuspendedProcesses(this.clock, {
     system: 'video',
     sleeps: (point) => {
       const kind = /^(sql|journal)\b/.test(point.call.kind)
@@ -109,12 +109,12 @@ export class Night {
     }
   }
 
-  private async take(asked: Asked, chosen: ((point: Point) => boolean) | undefined, leaveAt?: WalkOptions['leaveAt']): Promise<void> {
+  private async take(asked: Asked, chosen: ((point: Point) => boolean) | undefined, leaveAt?: KillRunOptions['leaveAt']): Promise<void> {
     await this.site.nameInstances();
     const from = performance.now();
     const before = this.visited.size;
     const verb = asked.undo ? 'stage --undo' : asked.verb;
-    const reply: Reply | 'left' = await walk(asked, this.clock, {
+    const reply: Reply | 'left' = await killRun(asked, this.clock, {
       system: 'video',
       visited: this.visited,
       chosen: chosen ?? (() => false),
@@ -151,11 +151,11 @@ const halfway = (
   leaveAt: (point: Point) => boolean,
   production: 'production' | 'fallback',
   torndown = false,
-): Path => ({
+): Scenario => ({
   name,
   what,
   from: 'eve',
-  async walk(night) {
+  async killRun(night) {
     await night.undisturbed({ verb: 'stage' });
     await night.undisturbed({ verb: 'cutover' }, leaveAt);
     await night.killed({ verb: 'rollback' });
@@ -166,12 +166,12 @@ const halfway = (
   },
 });
 
-export const paths: readonly Path[] = [
+export const scenarios: readonly Scenario[] = [
   {
     name: 'stage',
     what: 'a stage with its trial, and its undoing',
     from: 'eve',
-    async walk(night) {
+    async killRun(night) {
       await night.killed({ verb: 'stage' });
       await night.rests('staged', 'blue', 'production');
       await night.killed({ verb: 'stage', undo: true });
@@ -182,7 +182,7 @@ export const paths: readonly Path[] = [
     name: 'through',
     what: 'a cutover, and the teardown after it',
     from: 'eve',
-    async walk(night) {
+    async killRun(night) {
       await night.undisturbed({ verb: 'stage' });
       await night.killed({ verb: 'cutover' });
       await night.rests('cut over', 'green', 'production');
@@ -194,7 +194,7 @@ export const paths: readonly Path[] = [
     name: 'back',
     what: 'a rollback after customers have written in the new schema, and the teardown after it',
     from: 'eve',
-    async walk(night) {
+    async killRun(night) {
       await night.undisturbed({ verb: 'stage' });
       await night.undisturbed({ verb: 'cutover' });
       await night.site.writes(20);
@@ -208,7 +208,7 @@ export const paths: readonly Path[] = [
     name: 'late',
     what: 'terminals that fall asleep with a call on its way and wake up a step or more later',
     from: 'eve',
-    async walk(night) {
+    async killRun(night) {
       const nap = (point: Point): Nap => ({ steps: Math.floor(lot(nameOf(point)) * 3) });
       await night.sleeping({ verb: 'stage' }, nap);
       await night.sleeping({ verb: 'cutover' }, nap);
@@ -224,7 +224,7 @@ export const paths: readonly Path[] = [
     name: 'late-in-rollback',
     what: 'terminals that fall asleep in a cutover with a call on its way and wake up while it is taken back',
     from: 'eve',
-    async walk(night) {
+    async killRun(night) {
       await night.undisturbed({ verb: 'stage' });
       await night.sleeping({ verb: 'cutover' }, (point) => ({ steps: Math.floor(lot(nameOf(point)) * 18), of: 'rollback' }));
       await night.sleeping({ verb: 'rollback' }, () => ({ steps: 0 }));
@@ -236,7 +236,7 @@ export const paths: readonly Path[] = [
     name: 'sigkill',
     what: 'some of the same points, killed by SIGKILL in a process of its own',
     from: 'eve',
-    async walk(night) {
+    async killRun(night) {
       await night.undisturbed({ verb: 'stage' });
       await night.killedForReal({ verb: 'cutover' }, [
         'cutover | traffic.maintenance | SetRulePriorities | after',
@@ -284,7 +284,7 @@ export const paths: readonly Path[] = [
     name: 'first-opening',
     what: 'the first opening of a system: one that is taken back, and the next',
     from: 'nothing',
-    async walk(night) {
+    async killRun(night) {
       const none = { green: 'none', window: 'none' };
       await night.site.cdk(['bootstrap', '--no-notices'], none);
       await night.site.cdk(['deploy', 'shared', 'blue'], none);

@@ -11,7 +11,7 @@ import type { Clock } from '../../../../lib/base/clock';
 import { awsCall, type Call, sqlCall } from './call-gate';
 
 /** Asked at every call that changes something, before it is sent and after its answer has come. */
-export interface Fate {
+export interface CallGate {
   /** A promise puts the whole process to sleep until it is resolved, with the call on its way. */
   before(call: Call): 'on' | 'die' | Promise<void>;
   after(call: Call, failed: boolean): 'on' | 'die';
@@ -33,9 +33,9 @@ interface AwsClient {
 
 type Query = (...args: unknown[]) => Promise<unknown>;
 
-const lives = new AsyncLocalStorage<Life>();
+const lives = new AsyncLocalStorage<SimulatedProcess>();
 
-export class Life {
+export class SimulatedProcess {
   /** Resolved when it is killed. */
   readonly death: Promise<'killed'>;
   readonly aws: Aws;
@@ -49,7 +49,7 @@ export class Life {
   private strike: (how: 'killed') => void = () => undefined;
 
   constructor(
-    private readonly fate: Fate,
+    private readonly gate: CallGate,
     clock: Clock,
   ) {
     patchPg();
@@ -73,7 +73,7 @@ export class Life {
   }
 
   /** What the run answers, unless it is killed. */
-  run<T>(action: (life: Life) => Promise<T>): Promise<T | 'killed'> {
+  run<T>(action: (life: SimulatedProcess) => Promise<T>): Promise<T | 'killed'> {
     return Promise.race([lives.run(this, () => action(this)), this.death]);
   }
 
@@ -109,7 +109,7 @@ export class Life {
   private async through<T>(call: Call, send: () => Promise<T>): Promise<T> {
     await this.pass();
     if (call.changes) {
-      const fate = this.fate.before(call);
+      const fate = this.gate.before(call);
       if (fate === 'die') return this.kill();
       if (fate !== 'on') await this.sleep(fate);
     }
@@ -119,7 +119,7 @@ export class Life {
       (error: unknown) => ({ error }),
     );
     await this.pass();
-    if (call.changes && this.fate.after(call, 'error' in answer) === 'die') return this.kill();
+    if (call.changes && this.gate.after(call, 'error' in answer) === 'die') return this.kill();
     if ('error' in answer) throw answer.error;
     return answer.value;
   }
@@ -165,7 +165,7 @@ interface Answer {
 
 const events = new Map<string, string>();
 
-/** An event of a journal never changes: reading hundreds of them again after every kill would be most of a walk. */
+/** An event of a journal never changes: reading hundreds of them again after every kill would be most of a kill run. */
 async function remembered(key: string, send: () => Promise<Answer>): Promise<Answer> {
   const known = events.get(key);
   if (known !== undefined) return { output: { Body: { transformToString: async () => known }, $metadata: {} } };

@@ -28,7 +28,7 @@ export interface Nap {
   readonly of?: string;
 }
 
-interface Sleeper {
+interface SuspendedProcess {
   readonly point: Point;
   readonly of: string | undefined;
   stepsLeft: number;
@@ -39,7 +39,7 @@ interface Sleeper {
   readonly over: Promise<Reply | 'killed'>;
 }
 
-export interface LateOptions {
+export interface SuspendedProcessOptions {
   readonly system: string;
   /** Whether a terminal falls asleep there, and for how long; asked once for each point. */
   readonly sleeps: (point: Point) => Nap | undefined;
@@ -52,20 +52,20 @@ const notes = /^journal (stop\.asked|up-by\.set|gate\.answered|hold\.seen)$/;
 /** More stops of one verb than this: it does not come to its end. */
 const patience = 12;
 
-export class Sleepers {
+export class SuspendedProcesses {
   readonly woken: Woken[] = [];
-  private readonly asleep: Sleeper[] = [];
+  private readonly asleep: SuspendedProcess[] = [];
   private readonly asked = new Set<string>();
   private readonly ending: Promise<void>[] = [];
   private attempt = 0;
 
   constructor(
     private readonly clock: MovableClock & Clock,
-    private readonly options: LateOptions,
+    private readonly options: SuspendedProcessOptions,
   ) {}
 
   /** Takes one verb to its end. Those who still sleep then go on sleeping, until steps of the next verb or `wakeAll`. */
-  async walk(asked: Asked): Promise<Reply> {
+  async killRun(asked: Asked): Promise<Reply> {
     for (let stops = 0; ; ) {
       const reply = await this.command(asked);
       if (reply === 'asleep' || reply === 'killed') {
@@ -87,8 +87,8 @@ export class Sleepers {
 
   private async command(asked: Asked): Promise<Reply | 'asleep' | 'killed'> {
     this.attempt += 1;
-    let sleeper: Sleeper | undefined;
-    const calls: Sleeper['calls'] = [];
+    let sleeper: SuspendedProcess | undefined;
+    const calls: SuspendedProcess['calls'] = [];
     let fallAsleep: () => void = () => undefined;
     const asleep = new Promise<'asleep'>((resolve) => {
       fallAsleep = () => resolve('asleep');
@@ -128,7 +128,7 @@ export class Sleepers {
     }
   }
 
-  private awaken({ point, wake, calls, over }: Sleeper, wokeAfter: string): void {
+  private awaken({ point, wake, calls, over }: SuspendedProcess, wokeAfter: string): void {
     wake();
     this.ending.push(
       over.then((reply) => {

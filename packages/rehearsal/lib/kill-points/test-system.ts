@@ -1,4 +1,4 @@
-/** What a walk goes through: the example on a sandbox of its own, customers at its door, and eyes that share nothing with the toolkit. */
+/** What a kill run goes through: the example on a sandbox of its own, with customers, and an observer that shares nothing with the toolkit. */
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,13 @@ import { makeAws } from '../../../../lib/aws';
 import { removeDatabaseFiles } from '../../../sandbox/lib/services/rds';
 import { type Expected, problemsAt, type Seen, Watch } from '../soak/invariants';
 import { copyBaseline } from '../test-system/baseline';
-import { cdk, type Ground, startGround, tsx } from '../test-system/environment';
+import { cdk, type Environment, startEnvironment, tsx } from '../test-system/environment';
 import { Processes } from '../test-system/processes';
 import { instances } from './call-gate';
 import type { Told } from './real-process';
 import { forgetEvents } from './simulated-process';
 
-export interface SiteOptions {
+export interface TestSystemOptions {
   /** The repository. */
   readonly root: string;
   /** Of a system on the eve of a window (test-system/baseline.ts). @default - an empty sandbox */
@@ -25,29 +25,29 @@ export interface SiteOptions {
   readonly onLine: (source: string, line: string) => void;
 }
 
-/** Customers' requests per second: enough to have writes under way at every point, little enough to leave the machine to the walk. */
+/** Customers' requests per second: enough to have writes under way at every point, little enough to leave the machine to the kill run. */
 const rate = 6;
 
-export class Site {
+export class TestSystem {
   private customers: Customers | undefined;
   private watching: Watch | undefined;
 
   private constructor(
     private readonly folder: string,
     private readonly processes: Processes,
-    private readonly ground: Ground,
+    private readonly environment: Environment,
   ) {}
 
   /** The AWS clients of this process talk to it from here on. */
-  static async start({ root, baseline, speed, onLine }: SiteOptions): Promise<Site> {
+  static async start({ root, baseline, speed, onLine }: TestSystemOptions): Promise<TestSystem> {
     const folder = mkdtempSync(join(tmpdir(), 'switchback-kills-'));
     const processes = new Processes(root, onLine);
     try {
       if (baseline !== undefined) await copyBaseline(baseline, join(folder, 'sandbox'));
-      const ground = await startGround(processes, { folder: join(folder, 'sandbox'), speed });
-      Object.assign(process.env, ground.env);
+      const environment = await startEnvironment(processes, { folder: join(folder, 'sandbox'), speed });
+      Object.assign(process.env, environment.env);
       forgetEvents();
-      return new Site(folder, processes, ground);
+      return new TestSystem(folder, processes, environment);
     } catch (error) {
       await processes.end();
       await remove(folder);
@@ -56,12 +56,12 @@ export class Site {
   }
 
   get env(): NodeJS.ProcessEnv {
-    return this.ground.env;
+    return this.environment.env;
   }
 
   async cdk(args: readonly string[], context: Readonly<Record<string, string | number>>): Promise<void> {
     const all = { hold: 3600, watch: 1, tasks: 1, ...context };
-    const ran = await cdk(this.processes, this.ground, args, { output: join(this.folder, 'cdk.out'), context: all });
+    const ran = await cdk(this.processes, this.environment, args, { output: join(this.folder, 'cdk.out'), context: all });
     if (ran.code !== 0)
       throw new Error(`cdk ${args.join(' ')} ended with exit code ${ran.code}: ${`${ran.stdout}\n${ran.stderr}`.slice(-3000)}`);
   }
@@ -85,7 +85,7 @@ export class Site {
 
   /** From here on every look at the world counts. */
   watch(): void {
-    this.watching = new Watch(this.ground.endpoint, 'video');
+    this.watching = new Watch(this.environment.endpoint, 'video');
   }
 
   /** Names of what is reached at which port, for the names of points. */
@@ -119,10 +119,10 @@ export class Site {
       if (Date.now() > deadline) throw new Error(`${count} writes were not acknowledged within 60 s`);
   }
 
-  /** What does not hold where a window has come to rest: by the eyes, and by what customers were told. */
+  /** What does not hold where a window has come to rest: by the observer, and by what customers were told. */
   async problemsAt(expected: Omit<Expected, 'window' | 'release'>): Promise<string[]> {
     const release = expected.live === 'blue' ? '1.0.0' : '2.0.0';
-    const seen = await problemsAt(this.ground.endpoint, 'video', { ...expected, release, window: 'w1' });
+    const seen = await problemsAt(this.environment.endpoint, 'video', { ...expected, release, window: 'w1' });
     // nobody has been let in yet.
     if (!this.customers) return seen;
     await this.writes(20);

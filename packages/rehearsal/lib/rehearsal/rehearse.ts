@@ -10,7 +10,7 @@ import type { Summary } from '../../../../examples/video/summary';
 import { makeAws } from '../../../../lib/aws';
 import { environmentFor } from '../../../sandbox/lib/server';
 import { removeDatabaseFiles } from '../../../sandbox/lib/services/rds';
-import { cdk, type Ground, startGround, tsx } from '../test-system/environment';
+import { cdk, type Environment, startEnvironment, tsx } from '../test-system/environment';
 import { Processes, type Ran } from '../test-system/processes';
 
 export interface RehearsalOptions {
@@ -96,7 +96,7 @@ class Stage {
   private readonly problems: string[] = [];
   private readonly switches: { window: string; verb: string; from: number; to: number }[] = [];
   private lossManifest: unknown[] = [];
-  private ground: Pick<Ground, 'env' | 'endpoint'> = { env: {}, endpoint: '' };
+  private environment: Pick<Environment, 'env' | 'endpoint'> = { env: {}, endpoint: '' };
 
   constructor(
     private readonly options: RehearsalOptions,
@@ -168,14 +168,14 @@ class Stage {
   }
 
   private async startSandbox(): Promise<void> {
-    this.ground = await startGround(this.processes, { folder: join(this.folder, 'sandbox'), speed: this.options.speed });
+    this.environment = await startEnvironment(this.processes, { folder: join(this.folder, 'sandbox'), speed: this.options.speed });
     // our own AWS calls, for looking only, go the same way.
-    Object.assign(process.env, environmentFor(this.ground.endpoint));
+    Object.assign(process.env, environmentFor(this.environment.endpoint));
   }
 
   private async cdk(what: string, args: readonly string[], context: { window: string; green?: string; hold?: number }): Promise<void> {
     const output = join(this.folder, 'cdk.out');
-    const ran = await cdk(this.processes, this.ground, args, { output, context: { hold: 3600, watch: 5, ...context } });
+    const ran = await cdk(this.processes, this.environment, args, { output, context: { hold: 3600, watch: 5, ...context } });
     this.must(ran, `cdk ${what}`, 0);
     this.deploys.push({ what: `cdk ${what}`, seconds: ran.seconds });
   }
@@ -186,7 +186,7 @@ class Stage {
     const ran = await this.processes.run(
       verb,
       ['node', this.command, verb, '--json', '--system', system, '--by', 'rehearsal', ...args],
-      this.ground.env,
+      this.environment.env,
     );
     const titles = new Map<string, string>();
     for (const line of ran.stdout.split('\n')) {
@@ -227,7 +227,7 @@ class Stage {
     const child = this.processes.start(
       'customers',
       [...tsx, 'examples/video/customers.ts', '--url', url, '--rate', String(this.options.rate), '--file', file, '--json'],
-      this.ground.env,
+      this.environment.env,
     );
     let text = '';
     child.stdout?.on('data', (part: string) => {
@@ -265,7 +265,7 @@ class Stage {
   }
 
   private async liveColor(): Promise<string> {
-    const ran = await this.processes.run('status', ['node', this.command, 'status', '--json', '--system', system], this.ground.env);
+    const ran = await this.processes.run('status', ['node', this.command, 'status', '--json', '--system', system], this.environment.env);
     this.must(ran, 'status', 0);
     return String((JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '{}') as { live?: string }).live);
   }

@@ -1,4 +1,4 @@
-/** One command under way: its JSON lines, and the blows that strike it as its steps begin. */
+/** One command under way: its JSON lines, and the disturbances that strike it as its steps begin. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -26,7 +26,7 @@ export interface Ended {
   readonly last: Line | undefined;
 }
 
-export interface HandOptions {
+export interface CommandRunnerOptions {
   readonly processes: Processes;
   /** The command as one file. */
   readonly command: string;
@@ -39,7 +39,13 @@ export interface HandOptions {
 }
 
 /** Types a command and waits for its end. Throws when it hangs. */
-export async function type(command: Command, by: string, here: boolean, strikes: readonly Strike[], options: HandOptions): Promise<Ended> {
+export async function type(
+  command: Command,
+  by: string,
+  here: boolean,
+  strikes: readonly Strike[],
+  options: CommandRunnerOptions,
+): Promise<Ended> {
   const { processes, env, log, patienceMs } = options;
   const acting = command.verb !== 'status';
   const args = [
@@ -124,7 +130,7 @@ class Striking {
   constructor(
     private readonly strikes: readonly Strike[],
     private readonly terminal: ChildProcess,
-    private readonly options: Pick<HandOptions, 'strike' | 'log'>,
+    private readonly options: Pick<CommandRunnerOptions, 'strike' | 'log'>,
   ) {}
 
   see(event: Line): void {

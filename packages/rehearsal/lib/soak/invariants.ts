@@ -2,7 +2,7 @@
  * What must hold whatever happens on a night, judged without the toolkit: looked at all the time while a window runs, and
  * at its stations. Shares no code with what it judges (packages/rehearsal/test/soak/independent.test.ts).
  */
-import { type ColorFacts, Eyes, type Facts, type Instance, type Rule } from './observer';
+import { type ColorFacts, type Facts, type Instance, Observer, type Rule } from './observer';
 
 export type Color = 'blue' | 'green';
 /** Who answers a visitor. */
@@ -23,7 +23,7 @@ export interface Seen {
 
 /** Looks again and again until `stop`. */
 export class Watch {
-  private readonly eyes: Eyes;
+  private readonly observer: Observer;
   private readonly problems = new Map<string, string>();
   private looks = 0;
   private toldAt = performance.now();
@@ -32,7 +32,7 @@ export class Watch {
   private readonly ended: Promise<void>;
 
   constructor(endpoint: string, system: string, everyMs = 600) {
-    this.eyes = new Eyes(endpoint, system);
+    this.observer = new Observer(endpoint, system);
     this.ended = this.keepLooking(everyMs);
   }
 
@@ -44,14 +44,14 @@ export class Watch {
   async stop(): Promise<Seen> {
     this.stopping = true;
     await this.ended;
-    await this.eyes.close();
+    await this.observer.close();
     this.told();
     return { problems: [...this.problems.values()], looks: this.looks, blindSeconds: this.blindMs / 1000 };
   }
 
   private async keepLooking(everyMs: number): Promise<void> {
     while (!this.stopping) {
-      const { problems, unseen } = await look(this.eyes);
+      const { problems, unseen } = await look(this.observer);
       for (const problem of problems)
         if (!this.problems.has(problem)) this.problems.set(problem, `at ${new Date().toISOString()}: ${problem}`);
       // a server that restarts or a call that a fault strikes: the next look tells.
@@ -71,19 +71,19 @@ export class Watch {
 }
 
 const always = [
-  async (eyes: Eyes, facts: Facts) => frontProblems(whoAnswers(await eyes.rules(facts.listener), facts)),
+  async (observer: Observer, facts: Facts) => frontProblems(whoAnswers(await observer.rules(facts.listener), facts)),
   twoOpen,
   twoOfOnce,
 ] as const;
 
 /** One look: what is wrong, and what could not be seen. A database that is down hides nothing but itself. */
-async function look(eyes: Eyes): Promise<{ problems: string[]; unseen: Error[] }> {
+async function look(observer: Observer): Promise<{ problems: string[]; unseen: Error[] }> {
   const problems: string[] = [];
   const unseen: Error[] = [];
   try {
-    const facts = await eyes.facts();
+    const facts = await observer.facts();
     for (const one of always)
-      await one(eyes, facts).then(
+      await one(observer, facts).then(
         (found) => problems.push(...found),
         (error: Error) => unseen.push(error),
       );
@@ -135,27 +135,27 @@ const writersSql = `select r.rolname as name from pg_roles r
       and (has_table_privilege(r.oid, c.oid, 'INSERT') or has_table_privilege(r.oid, c.oid, 'UPDATE') or has_table_privilege(r.oid, c.oid, 'DELETE')))
   order by 1`;
 
-async function writersOn(eyes: Eyes, facts: Facts, { id, address }: Instance): Promise<string[]> {
+async function writersOn(observer: Observer, facts: Facts, { id, address }: Instance): Promise<string[]> {
   if (!address) return [];
-  return (await eyes.sql<{ name: string }>(id, address, facts, writersSql)).map(({ name }) => name);
+  return (await observer.sql<{ name: string }>(id, address, facts, writersSql)).map(({ name }) => name);
 }
 
 /** Production and the fallback; the copy that migrations are tried on has no way in and no way out. */
-async function databases(eyes: Eyes): Promise<Instance[]> {
-  return (await eyes.instances()).filter(({ id, address }) => address !== undefined && !id.endsWith('-trial'));
+async function databases(observer: Observer): Promise<Instance[]> {
+  return (await observer.instances()).filter(({ id, address }) => address !== undefined && !id.endsWith('-trial'));
 }
 
 /**
  * A database is open when a color's user may write to it and works there: its secret names it, or it has a session. (A replica that
  * has just been promoted has the rights it was copied with; nobody knows of it yet.)
  */
-async function isOpen(eyes: Eyes, facts: Facts, instance: Instance): Promise<boolean> {
-  const allowed = await writersOn(eyes, facts, instance);
+async function isOpen(observer: Observer, facts: Facts, instance: Instance): Promise<boolean> {
+  const allowed = await writersOn(observer, facts, instance);
   for (const color of colorsOf(facts)) {
     if (!allowed.includes(color.user)) continue;
-    const { port } = await eyes.secret(color.secret);
+    const { port } = await observer.secret(color.secret);
     if (port === instance.address?.port) return true;
-    const sessions = await eyes.sql<{ n: number }>(
+    const sessions = await observer.sql<{ n: number }>(
       instance.id,
       instance.address!,
       facts,
@@ -167,13 +167,13 @@ async function isOpen(eyes: Eyes, facts: Facts, instance: Instance): Promise<boo
 }
 
 /** Looked at one after the other, so the first is looked at once more: it was open before the second was, and after. */
-async function twoOpen(eyes: Eyes, facts: Facts): Promise<string[]> {
-  const all = await databases(eyes);
+async function twoOpen(observer: Observer, facts: Facts): Promise<string[]> {
+  const all = await databases(observer);
   for (const first of all) {
-    if (!(await isOpen(eyes, facts, first))) continue;
+    if (!(await isOpen(observer, facts, first))) continue;
     for (const second of all) {
-      if (second === first || !(await isOpen(eyes, facts, second))) continue;
-      if (await isOpen(eyes, facts, first)) return [`${first.id} and ${second.id} are open to writers at the same time`];
+      if (second === first || !(await isOpen(observer, facts, second))) continue;
+      if (await isOpen(observer, facts, first)) return [`${first.id} and ${second.id} are open to writers at the same time`];
     }
   }
   return [];
@@ -181,9 +181,9 @@ async function twoOpen(eyes: Eyes, facts: Facts): Promise<string[]> {
 
 const alive = new Set(['RUNNING', 'DEACTIVATING', 'STOPPING']);
 
-async function twoOfOnce(eyes: Eyes, facts: Facts): Promise<string[]> {
+async function twoOfOnce(observer: Observer, facts: Facts): Promise<string[]> {
   const problems: string[] = [];
-  const tasks = (await eyes.tasks(facts.cluster)).filter(({ status }) => alive.has(status));
+  const tasks = (await observer.tasks(facts.cluster)).filter(({ status }) => alive.has(status));
   const once = colorsOf(facts).flatMap(({ workers }) => workers.filter((worker) => worker.once));
   for (const name of new Set(once.map((worker) => worker.name))) {
     const services = once.filter((worker) => worker.name === name).map(({ service }) => service);
@@ -215,43 +215,43 @@ export interface Expected {
 
 /** What does not hold at a station, as sentences; looked at until all holds or `patienceMs` are over (tasks come back, DNS is slow). */
 export async function problemsAt(endpoint: string, system: string, expected: Expected, patienceMs = 20_000): Promise<string[]> {
-  const eyes = new Eyes(endpoint, system);
+  const observer = new Observer(endpoint, system);
   const deadline = Date.now() + patienceMs;
   try {
     for (;;) {
-      const problems = await inspect(eyes, expected).catch((error: Error) => [`it could not be looked at: ${error.message}`]);
+      const problems = await inspect(observer, expected).catch((error: Error) => [`it could not be looked at: ${error.message}`]);
       if (problems.length === 0 || Date.now() > deadline) return problems.map((problem) => `${expected.station}: ${problem}`);
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   } finally {
-    await eyes.close();
+    await observer.close();
   }
 }
 
-async function inspect(eyes: Eyes, expected: Expected): Promise<string[]> {
-  const facts = await eyes.facts();
-  const { problems, unseen } = await look(eyes);
+async function inspect(observer: Observer, expected: Expected): Promise<string[]> {
+  const facts = await observer.facts();
+  const { problems, unseen } = await look(observer);
   if (unseen[0]) throw unseen[0];
   return [
     ...problems,
-    ...(await trafficProblems(eyes, facts, expected)),
-    ...(await fenceProblems(eyes, facts, expected)),
-    ...(await workerProblems(eyes, facts, expected)),
-    ...(expected.station === 'closed' ? await leftovers(eyes, facts, expected) : await missing(eyes, facts, expected)),
+    ...(await trafficProblems(observer, facts, expected)),
+    ...(await fenceProblems(observer, facts, expected)),
+    ...(await workerProblems(observer, facts, expected)),
+    ...(expected.station === 'closed' ? await leftovers(observer, facts, expected) : await missing(observer, facts, expected)),
   ];
 }
 
 /** Customers are on the right color, and its own answers say so. */
-async function trafficProblems(eyes: Eyes, facts: Facts, { live, release }: Expected): Promise<string[]> {
+async function trafficProblems(observer: Observer, facts: Facts, { live, release }: Expected): Promise<string[]> {
   const problems: string[] = [];
   const wanted = live ?? 'maintenance';
-  for (const [path, front] of Object.entries(whoAnswers(await eyes.rules(facts.listener), facts))) {
+  for (const [path, front] of Object.entries(whoAnswers(await observer.rules(facts.listener), facts))) {
     // the paths that stay open do so from the first deploy on.
     if (!live && path === openPath) continue;
     if (front !== wanted) problems.push(`${path} is answered by ${front}, not ${wanted}`);
   }
   if (!live) return problems;
-  const port = await eyes.listenerPort(facts.listener);
+  const port = await observer.listenerPort(facts.listener);
   for (const { proofPath } of facts[live]?.applications ?? []) {
     const answer = await fetch(`http://localhost:${port}${proofPath}`, { signal: AbortSignal.timeout(5000) });
     await answer.arrayBuffer();
@@ -263,27 +263,27 @@ async function trafficProblems(eyes: Eyes, facts: Facts, { live, release }: Expe
 }
 
 /** Exactly the live color may write to production, if there is one; nobody to any other database. */
-async function fenceProblems(eyes: Eyes, facts: Facts, expected: Expected): Promise<string[]> {
+async function fenceProblems(observer: Observer, facts: Facts, expected: Expected): Promise<string[]> {
   const problems: string[] = [];
   const color = expected.live && facts[expected.live];
   if (expected.production !== undefined && facts.production !== expected.production)
     problems.push(`production is ${facts.production}, not ${expected.production}`);
-  for (const instance of await databases(eyes)) {
-    const allowed = await writersOn(eyes, facts, instance);
+  for (const instance of await databases(observer)) {
+    const allowed = await writersOn(observer, facts, instance);
     const right = instance.id === facts.production && color ? [color.user] : [];
     if (allowed.join() !== right.join())
       problems.push(`may write to ${instance.id}: ${allowed.join(', ') || 'nobody'}, not ${right.join(', ') || 'nobody'}`);
     if (instance.id !== facts.production || !color) continue;
-    const { port } = await eyes.secret(color.secret);
+    const { port } = await observer.secret(color.secret);
     if (port !== instance.address?.port) problems.push(`${expected.live}'s secret does not name ${instance.id}`);
   }
   return problems;
 }
 
 /** The live color's workers run, as many as they should; none of the other color's. */
-async function workerProblems(eyes: Eyes, facts: Facts, { live }: Expected): Promise<string[]> {
+async function workerProblems(observer: Observer, facts: Facts, { live }: Expected): Promise<string[]> {
   const problems: string[] = [];
-  const tasks = (await eyes.tasks(facts.cluster)).filter(({ status }) => alive.has(status));
+  const tasks = (await observer.tasks(facts.cluster)).filter(({ status }) => alive.has(status));
   for (const color of ['blue', 'green'] as const) {
     for (const { service: name, count } of facts[color]?.workers ?? []) {
       const wanted = color === live ? count : 0;
@@ -295,34 +295,34 @@ async function workerProblems(eyes: Eyes, facts: Facts, { live }: Expected): Pro
 }
 
 /** What a rollback needs: both stacks, both databases, the standby's tasks up and connected to what it would go back to. */
-async function missing(eyes: Eyes, facts: Facts, { live, station, feedGone }: Expected): Promise<string[]> {
+async function missing(observer: Observer, facts: Facts, { live, station, feedGone }: Expected): Promise<string[]> {
   const problems: string[] = [];
-  const instances = await eyes.instances();
+  const instances = await observer.instances();
   const standby = facts[live === 'blue' ? 'green' : 'blue'];
   const other = instances.find(({ id }) => id !== facts.production && !id.endsWith('-trial'));
   if (!other) return ['the database that is not production is gone'];
   if (other.status !== 'available') problems.push(`${other.id} is ${other.status}`);
   if (!standby) return [...problems, "the standby color's part of the manifest is gone"];
-  if (!(await eyes.stack(standby.stack))) problems.push(`the stack ${standby.stack} is gone`);
+  if (!(await observer.stack(standby.stack))) problems.push(`the stack ${standby.stack} is gone`);
   for (const { service } of standby.applications) {
-    const state = await eyes.service(facts.cluster, service);
+    const state = await observer.service(facts.cluster, service);
     if (!state || state.running < 1) problems.push(`no task of ${service} runs`);
   }
   if (station === 'cut over') {
-    const { port } = await eyes.secret(standby.secret);
+    const { port } = await observer.secret(standby.secret);
     if (port !== other.address?.port) problems.push(`the standby's secret does not name ${other.id}, where it would go back to`);
   }
-  if (station !== 'rolled back' && !feedGone) problems.push(...(await feedProblems(eyes, facts, instances, other)));
+  if (station !== 'rolled back' && !feedGone) problems.push(...(await feedProblems(observer, facts, instances, other)));
   return problems;
 }
 
 /** Production keeps what the fallback has not had, and the fallback takes it. */
-async function feedProblems(eyes: Eyes, facts: Facts, instances: readonly Instance[], other: Instance): Promise<string[]> {
+async function feedProblems(observer: Observer, facts: Facts, instances: readonly Instance[], other: Instance): Promise<string[]> {
   const production = instances.find(({ id }) => id === facts.production);
   if (!production?.address || !other.address) return ['one of the databases has no address'];
   const slots = `select slot_name from pg_replication_slots where slot_type = 'logical' and wal_status <> 'lost'`;
-  const kept = await eyes.sql(production.id, production.address, facts, slots);
-  const taken = await eyes.sql(other.id, other.address, facts, 'select subname from pg_subscription where subenabled');
+  const kept = await observer.sql(production.id, production.address, facts, slots);
+  const taken = await observer.sql(other.id, other.address, facts, 'select subname from pg_subscription where subenabled');
   return [
     ...(kept.length === 1 ? [] : [`${production.id} has ${kept.length} slots that keep something, not 1`]),
     ...(taken.length === 1 ? [] : [`${other.id} has ${taken.length} subscriptions that take something, not 1`]),
@@ -330,20 +330,20 @@ async function feedProblems(eyes: Eyes, facts: Facts, instances: readonly Instan
 }
 
 /** Of a window that is closed, nothing is left but its journal and a final snapshot. */
-async function leftovers(eyes: Eyes, facts: Facts, { live, window, keptStandby }: Expected): Promise<string[]> {
+async function leftovers(observer: Observer, facts: Facts, { live, window, keptStandby }: Expected): Promise<string[]> {
   const problems: string[] = [];
   if (facts.window !== undefined) problems.push(`the state parameter still names the window ${facts.window}`);
   const standby = facts[live === 'blue' ? 'green' : 'blue'];
-  if (!keptStandby && standby && (await eyes.stack(standby.stack))) problems.push(`the stack ${standby.stack} is still there`);
-  const instances = await eyes.instances();
+  if (!keptStandby && standby && (await observer.stack(standby.stack))) problems.push(`the stack ${standby.stack} is still there`);
+  const instances = await observer.instances();
   for (const { id } of instances.filter((one) => one.id.endsWith('-trial'))) problems.push(`${id} is still there`);
   const fallback = `${facts.production.split('-')[0]}-fallback-${window}`;
   if (facts.production !== fallback && instances.some(({ id }) => id === fallback)) problems.push(`${fallback} is still there`);
-  for (const schedule of await eyes.schedules(facts.scheduleGroup)) problems.push(`the schedule ${schedule} is still there`);
-  for (const snapshot of await eyes.snapshots())
+  for (const schedule of await observer.schedules(facts.scheduleGroup)) problems.push(`the schedule ${schedule} is still there`);
+  for (const snapshot of await observer.snapshots())
     if (snapshot.id.includes('trial')) problems.push(`the snapshot ${snapshot.id} is still there`);
   for (const instance of instances.filter(({ address }) => address !== undefined)) {
-    const found = await eyes.sql<{ what: string }>(
+    const found = await observer.sql<{ what: string }>(
       instance.id,
       instance.address!,
       facts,

@@ -1,5 +1,5 @@
 /**
- * Eyes of our own: plain HTTP to the sandbox and a plain PostgreSQL client. Nothing here is shared with the toolkit, so
+ * Observer of our own: plain HTTP to the sandbox and a plain PostgreSQL client. Nothing here is shared with the toolkit, so
  * that a mistake of the toolkit cannot hide itself (packages/rehearsal/test/soak/independent.test.ts keeps it so).
  */
 import { Client } from 'pg';
@@ -65,7 +65,7 @@ export interface Login {
 
 type Json = Record<string, unknown>;
 
-export class Eyes {
+export class Observer {
   private readonly clients = new Map<string, Client>();
   private readonly ended = new Set<string>();
 
@@ -229,7 +229,7 @@ export class Eyes {
   }
 
   private async send(service: string, path: string, init: RequestInit): Promise<string> {
-    const authorization = `AWS4-HMAC-SHA256 Credential=eyes/20260101/eu-central-1/${service}/aws4_request, SignedHeaders=host, Signature=0`;
+    const authorization = `AWS4-HMAC-SHA256 Credential=observer/20260101/eu-central-1/${service}/aws4_request, SignedHeaders=host, Signature=0`;
     const headers = { ...(init.headers as Record<string, string> | undefined), authorization };
     const answer = await fetch(`${this.endpoint}${path}`, { ...init, headers, signal: AbortSignal.timeout(10_000) });
     const body = await answer.text();

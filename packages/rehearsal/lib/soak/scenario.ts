@@ -29,7 +29,7 @@ export interface Mishap {
   readonly seconds?: number;
 }
 
-export type Blow =
+export type Disturbance =
   /** The terminal, killed. */
   | { readonly kind: 'terminal killed' }
   /** The runner function's process, killed. */
@@ -41,7 +41,7 @@ export type Blow =
   | { readonly kind: 'faults'; readonly faults: readonly Fault[] }
   | { readonly kind: 'mishap'; readonly mishap: Mishap };
 
-export type Strike = Blow & {
+export type Strike = Disturbance & {
   /** Before so much of the plan's steps has begun: 0 the first, just below 1 the last. */
   readonly at: number;
   /** From the step's beginning. */
@@ -56,7 +56,7 @@ export interface Try {
   readonly strikes: readonly Strike[];
 }
 
-export interface Night {
+export interface Scenario {
   readonly seed: number;
   readonly way: Way;
   /** Of the cutover, where a rollback is begun while it is under way: `midway` only. */
@@ -71,7 +71,7 @@ export interface Night {
 
 const people = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Tony', 'Radia'] as const;
 
-export function nightOf(seed: number): Night {
+export function scenarioOf(seed: number): Scenario {
   const random = new Random(`night ${seed}`);
   const draw = random.next();
   const way: Way = draw < 0.3 ? 'through' : draw < 0.42 ? 'no-go' : draw < 0.68 ? 'midway' : 'after opening';
@@ -81,9 +81,9 @@ export function nightOf(seed: number): Night {
   const struck: Verb[] = ['stage', 'cutover', 'cutover', 'cutover', 'teardown'];
   if (way !== 'through') struck.push('rollback', 'rollback', 'rollback');
   const count = random.between(2, 5);
-  const blows = Array.from({ length: count }, () => random.pick(struck));
+  const disturbances = Array.from({ length: count }, () => random.pick(struck));
   const triesOf = (verb: Verb): Try[] =>
-    blows
+    disturbances
       .filter((one) => one === verb)
       .map(() => ({ by: random.pick(people), here: random.chance(0.25), strikes: strikesOf(random, verb, way) }));
   return {

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { audit, isClean } from '../../../../examples/video/audit';
 import { removeDatabaseFiles } from '../../../sandbox/lib/services/rds';
 import { copyBaseline } from '../test-system/baseline';
-import { type Ground, startGround, tsx } from '../test-system/environment';
+import { type Environment, startEnvironment, tsx } from '../test-system/environment';
 import { Processes } from '../test-system/processes';
 import { type Ended, kill, killRunner, type } from './command-runner';
 import { type Color, problemsAt, type Station, Watch } from './invariants';
-import { Eyes } from './observer';
+import { Observer } from './observer';
 import { type Command, nextCommand } from './operator';
-import { type Fault, type Mishap, type Night, nightOf, type Strike, type Try, type Verb } from './scenario';
+import { type Fault, type Mishap, type Scenario, type Strike, scenarioOf, type Try, type Verb } from './scenario';
 
 export interface WindowOptions {
   /** The repository. */
@@ -107,10 +107,10 @@ class Run {
   readonly what: string[] = [];
   commands = 0;
   acknowledged = 0;
-  private readonly night: Night;
+  private readonly scenario: Scenario;
   private readonly sandboxFolder: string;
   private readonly left: Record<Verb, Try[]>;
-  private ground: Ground | undefined;
+  private environment: Environment | undefined;
   /** Somebody else has typed something meanwhile: what a command says last is not the last word. */
   private somebodyElse = false;
   private feedGone = false;
@@ -122,19 +122,19 @@ class Run {
     private readonly processes: Processes,
     private readonly log: (line: string) => void,
   ) {
-    this.night = nightOf(options.seed);
-    this.way = this.night.way === 'through' ? 'through' : `back ${backText[this.night.way]}`;
+    this.scenario = scenarioOf(options.seed);
+    this.way = this.scenario.way === 'through' ? 'through' : `back ${backText[this.scenario.way]}`;
     this.sandboxFolder = join(options.folder, 'sandbox');
-    const { stage, cutover, rollback, teardown } = this.night.tries;
+    const { stage, cutover, rollback, teardown } = this.scenario.tries;
     this.left = { stage: [...stage], cutover: [...cutover], rollback: [...rollback], teardown: [...teardown] };
   }
 
   /** The window, top to bottom; answers what did not hold. */
   async play(): Promise<string[]> {
-    this.log(JSON.stringify(this.night));
+    this.log(JSON.stringify(this.scenario));
     await copyBaseline(this.options.baseline, this.sandboxFolder);
-    this.ground = await startGround(this.processes, { folder: this.sandboxFolder, speed });
-    const { endpoint } = this.ground;
+    this.environment = await startEnvironment(this.processes, { folder: this.sandboxFolder, speed });
+    const { endpoint } = this.environment;
     const customers = await this.startCustomers();
     const watch = new Watch(endpoint, system);
     const problems: string[] = [];
@@ -155,12 +155,12 @@ class Run {
       await gone;
     }
     problems.push(...(await this.rowsAt('at the end')));
-    await this.ground.stop();
+    await this.environment.stop();
     return problems;
   }
 
   private async verbs(): Promise<string[]> {
-    const { way, keepStandby, openMs } = this.night;
+    const { way, keepStandby, openMs } = this.scenario;
     const problems: string[] = [];
     await this.reach('stage', { verb: 'stage', args: [] });
     problems.push(...(await this.stationAt('staged', 'blue', names.production)));
@@ -224,13 +224,13 @@ class Run {
   private async cutoverLeft(cutover: Command): Promise<Verb> {
     let rollback: Promise<Verb> | undefined;
     const back = async (step: string, terminal: ChildProcess) => {
-      this.what.push(`rollback typed at ${step} of the cutover, ${this.night.backWhileRunning ? 'which went on' : 'its terminal dead'}`);
-      if (!this.night.backWhileRunning) kill(terminal, 'SIGKILL');
+      this.what.push(`rollback typed at ${step} of the cutover, ${this.scenario.backWhileRunning ? 'which went on' : 'its terminal dead'}`);
+      if (!this.scenario.backWhileRunning) kill(terminal, 'SIGKILL');
       rollback = this.reach('rollback', { verb: 'rollback', args: [] });
       // it is waited for below; a failure must not be nobody's.
       rollback.catch(() => undefined);
     };
-    await this.command(cutover, { at: this.night.backAt, back });
+    await this.command(cutover, { at: this.scenario.backAt, back });
     if (!rollback) return 'stage';
     return rollback;
   }
@@ -280,7 +280,7 @@ class Run {
         if (killRunner(this.sandboxFolder)) this.what.push(`runner killed ${where}`);
         return;
       case 'faults':
-        await this.control('POST', '', { seed: String(this.night.seed), rules: strike.faults });
+        await this.control('POST', '', { seed: String(this.scenario.seed), rules: strike.faults });
         this.faulty = { index: this.what.push(`faults ${where}`) - 1, where };
         return;
       case 'mishap':
@@ -331,7 +331,7 @@ class Run {
   }
 
   private async control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<string> {
-    const answer = await fetch(`${this.ground?.endpoint}/_sandbox/faults${path}`, {
+    const answer = await fetch(`${this.environment?.endpoint}/_sandbox/faults${path}`, {
       method,
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
@@ -349,10 +349,10 @@ class Run {
       release: live[color],
       production,
       window,
-      keptStandby: this.night.keepStandby,
+      keptStandby: this.scenario.keepStandby,
       feedGone: this.feedGone,
     };
-    return problemsAt(this.ground?.endpoint ?? '', system, expected);
+    return problemsAt(this.environment?.endpoint ?? '', system, expected);
   }
 
   /** Every acknowledged write is there once, on what is production now. */
@@ -360,16 +360,16 @@ class Run {
     // what is acknowledged from here on may be missing from the auditor's snapshot, which comes next.
     const known = join(this.options.folder, 'known.jsonl');
     copyFileSync(join(this.options.folder, 'acknowledgements.jsonl'), known);
-    const eyes = this.eyes();
+    const observer = this.observer();
     try {
-      const facts = await eyes.facts();
-      const address = (await eyes.instances()).find(({ id }) => id === facts.production)?.address;
-      const { username, password } = await eyes.secret(facts.masterSecret);
+      const facts = await observer.facts();
+      const address = (await observer.instances()).find(({ id }) => id === facts.production)?.address;
+      const { username, password } = await observer.secret(facts.masterSecret);
       const found = await audit({ files: [known], connection: { ...address, user: username, password, database: facts.database } });
       this.acknowledged = found.acknowledged;
       return isClean(found) ? [] : [`${when}: ${auditText(found)}`];
     } finally {
-      await eyes.close();
+      await observer.close();
     }
   }
 
@@ -389,9 +389,9 @@ class Run {
   }
 
   private async startCustomers(): Promise<ChildProcess> {
-    const eyes = this.eyes();
-    const facts = await eyes.facts();
-    const url = `http://localhost:${await eyes.listenerPort(facts.listener)}`;
+    const observer = this.observer();
+    const facts = await observer.facts();
+    const url = `http://localhost:${await observer.listenerPort(facts.listener)}`;
     const file = join(this.options.folder, 'acknowledgements.jsonl');
     const child = this.processes.start(
       'customers',
@@ -407,15 +407,15 @@ class Run {
   }
 
   private async facts() {
-    return this.eyes().facts();
+    return this.observer().facts();
   }
 
-  private eyes(): Eyes {
-    return new Eyes(this.ground?.endpoint ?? '', system);
+  private observer(): Observer {
+    return new Observer(this.environment?.endpoint ?? '', system);
   }
 
   private get env(): NodeJS.ProcessEnv {
-    return this.ground?.env ?? {};
+    return this.environment?.env ?? {};
   }
 
   /** Every person has a machine of their own: nothing may be remembered between two commands but what AWS holds. */

@@ -24,7 +24,7 @@ import { promisify } from 'node:util';
 import { freePort } from '../../../sandbox/lib/ports';
 import { serverMayEnter } from '../../../sandbox/lib/postgres/account';
 import { removeDatabaseFiles } from '../../../sandbox/lib/services/rds';
-import { cdk, startGround, tsx } from './environment';
+import { cdk, startEnvironment, tsx } from './environment';
 import { Processes, type Ran } from './processes';
 
 export interface BaselineOptions {
@@ -53,22 +53,26 @@ export async function makeBaseline(options: BaselineOptions): Promise<void> {
   options.signal?.addEventListener('abort', end, { once: true });
   try {
     openToServers(draft);
-    const ground = await startGround(processes, { folder: join(draft, 'sandbox'), speed });
+    const environment = await startEnvironment(processes, { folder: join(draft, 'sandbox'), speed });
     const deploy = async (context: Record<string, string>, ...args: string[]) => {
       onPhase(`cdk ${args.join(' ')}`);
       const all = { hold: 3600, watch: 1, tasks: 1, ...context };
-      must(await cdk(processes, ground, args, { output: join(draft, 'cdk.out'), context: all }), `cdk ${args.join(' ')}`);
+      must(await cdk(processes, environment, args, { output: join(draft, 'cdk.out'), context: all }), `cdk ${args.join(' ')}`);
     };
     const none = { green: 'none', window: 'none' };
     await deploy(none, 'bootstrap', '--no-notices');
     await deploy(none, 'deploy', 'shared', 'blue');
     onPhase('the first opening');
     must(
-      await processes.run('cutover', [...tsx, 'scripts/verb.ts', 'cutover', '--system', 'video', '--by', 'baseline', '--yes'], ground.env),
+      await processes.run(
+        'cutover',
+        [...tsx, 'scripts/verb.ts', 'cutover', '--system', 'video', '--by', 'baseline', '--yes'],
+        environment.env,
+      ),
       'the first opening',
     );
     await deploy({ window: '1' }, 'deploy', 'green', 'fallback-w1');
-    await ground.stop();
+    await environment.stop();
     rmSync(join(draft, 'cdk.out'), { recursive: true, force: true });
     dropRecycledWal(join(draft, 'sandbox', 'rds'));
     writeFileSync(join(draft, 'code'), code);
@@ -82,7 +86,7 @@ export async function makeBaseline(options: BaselineOptions): Promise<void> {
   }
 }
 
-/** Copies a baseline's sandbox to `to`, which must not exist; start it there with `startGround`. */
+/** Copies a baseline's sandbox to `to`, which must not exist; start it there with `startEnvironment`. */
 export async function copyBaseline(baseline: string, to: string): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
   openToServers(dirname(to));

@@ -8,7 +8,7 @@ import type { Processes, Ran } from './processes';
 /** TypeScript is run as it is. */
 export const tsx = ['node', '--import', 'tsx'] as const;
 
-export interface GroundOptions {
+export interface EnvironmentOptions {
   /** Of the sandbox: its state. */
   readonly folder: string;
   /** AWS seconds per real second. */
@@ -17,7 +17,7 @@ export interface GroundOptions {
   readonly images?: string;
 }
 
-export interface Ground {
+export interface Environment {
   readonly endpoint: string;
   /** What a command needs in its environment to talk to this sandbox. */
   readonly env: NodeJS.ProcessEnv;
@@ -26,7 +26,7 @@ export interface Ground {
 }
 
 /** Starts a sandbox on a free port. Throws when it ends before it answers. */
-export async function startGround(processes: Processes, { folder, speed, images }: GroundOptions): Promise<Ground> {
+export async function startEnvironment(processes: Processes, { folder, speed, images }: EnvironmentOptions): Promise<Environment> {
   const port = await freePort();
   const child = processes.start(
     'sandbox',
@@ -64,7 +64,7 @@ export async function startGround(processes: Processes, { folder, speed, images 
 /** Runs the real CDK command line on the example, with values for its context. */
 export function cdk(
   processes: Processes,
-  { env }: Pick<Ground, 'env'>,
+  { env }: Pick<Environment, 'env'>,
   args: readonly string[],
   { output, context }: { readonly output: string; readonly context: Readonly<Record<string, string | number>> },
 ): Promise<Ran> {

@@ -4,13 +4,13 @@
  */
 
 import { root } from '../../../../test/windows/bad-input/script';
-import { walkPath } from '../../lib/kill-points/kill-points';
-import { paths } from '../../lib/kill-points/scenarios';
+import { walkScenario } from '../../lib/kill-points/kill-points';
+import { scenarios } from '../../lib/kill-points/scenarios';
 
 test('a first opening taken back and made again, killed at every call and taken up by somebody else each time, opens the site', async () => {
-  const path = paths.find(({ name }) => name === 'first-opening');
+  const path = scenarios.find(({ name }) => name === 'first-opening');
   const nobody = () => undefined;
-  const result = await walkPath(path!, {
+  const result = await walkScenario(path!, {
     ...{ root, baseline: '', speed: 200, share: 1, seed: 1, complete: false },
     ...{ onLine: nobody, onKill: nobody, onVerb: nobody },
   });

@@ -1,15 +1,15 @@
 import { rulesOf, strikeOf } from '../../../sandbox/lib/faults/rules';
 import { nextCommand } from '../../lib/soak/operator';
-import { nightOf } from '../../lib/soak/scenario';
+import { scenarioOf } from '../../lib/soak/scenario';
 
 describe('what a seed means', () => {
   test('the same night, every time', () => {
-    expect(nightOf(42)).toEqual(nightOf(42));
-    expect(nightOf(42)).not.toEqual(nightOf(43));
+    expect(scenarioOf(42)).toEqual(scenarioOf(42));
+    expect(scenarioOf(42)).not.toEqual(scenarioOf(43));
   });
 
   test('over many seeds every way and every kind of blow comes up, and no night is left alone', () => {
-    const nights = Array.from({ length: 200 }, (_, seed) => nightOf(seed));
+    const nights = Array.from({ length: 200 }, (_, seed) => scenarioOf(seed));
     const tries = nights.flatMap((night) => Object.values(night.tries).flat());
     expect(new Set(nights.map(({ way }) => way))).toEqual(new Set(['through', 'no-go', 'midway', 'after opening']));
     expect(new Set(tries.flatMap(({ strikes }) => strikes.map(({ kind }) => kind)))).toEqual(
@@ -19,7 +19,7 @@ describe('what a seed means', () => {
   });
 
   test('everything that goes wrong on a night comes up, in words that the sandbox takes', () => {
-    const strikes = Array.from({ length: 500 }, (_, seed) => Object.values(nightOf(seed).tries).flat())
+    const strikes = Array.from({ length: 500 }, (_, seed) => Object.values(scenarioOf(seed).tries).flat())
       .flat()
       .flatMap((one) => one.strikes);
     const faults = strikes.flatMap((strike) => (strike.kind === 'faults' ? strike.faults : []));
@@ -49,7 +49,7 @@ describe('what a seed means', () => {
   });
 
   test('where a window is to be taken back its feed is left alone: nobody here gives up writes', () => {
-    const nights = Array.from({ length: 500 }, (_, seed) => nightOf(seed));
+    const nights = Array.from({ length: 500 }, (_, seed) => scenarioOf(seed));
     const feedless = nights.filter(({ tries }) => JSON.stringify(tries).includes('"slot"'));
     expect(new Set(feedless.map(({ way }) => way))).toEqual(new Set(['through']));
   });
