@@ -3,6 +3,6 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 import { start } from '../lib/terminal/start';
 
-void start(process.argv.slice(2)).then((code) => {
+void start(process.argv.slice(2), 'repository').then((code) => {
   process.exitCode = code;
 });

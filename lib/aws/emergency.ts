@@ -1,11 +1,13 @@
 /** What `rollback --traffic-only` needs of AWS, and nothing else: one parameter and the order of the rules. */
-import { DescribeRulesCommand, SetRulePrioritiesCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
+import { DescribeRulesCommand } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
+import { switchback } from '../base/advice';
 import { exit, messageOf, Stop } from '../base/errors';
 import { type Emergency, emergencyParameter, parseEmergency } from '../manifest/emergency';
 import type { Moves } from '../manifest/traffic';
 import type { Clients } from './clients';
 import { isAws, mutate } from './outcome';
+import { setPriorities } from './rules';
 
 /** A parameter of the standard tier holds this many characters. */
 const standardTier = 4096;
@@ -77,19 +79,7 @@ export class EmergencyParameter {
 
   /** One call per listener, all at once. */
   async move(moves: readonly Moves[]): Promise<void> {
-    await Promise.all(
-      moves
-        .filter(({ priorities }) => priorities.length > 0)
-        .map(({ listener, priorities }) =>
-          mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, `aws elbv2 describe-rules --listener-arn ${listener}`, () =>
-            this.clients.elbv2.send(
-              new SetRulePrioritiesCommand({
-                RulePriorities: priorities.map(({ rule, priority }) => ({ RuleArn: rule, Priority: priority })),
-              }),
-            ),
-          ),
-        ),
-    );
+    await Promise.all(moves.filter(({ priorities }) => priorities.length > 0).map((each) => setPriorities(this.clients, each)));
   }
 }
 
@@ -98,7 +88,7 @@ function parse(name: string, text: string): Emergency {
     return parseEmergency(text);
   } catch (cause) {
     throw new Stop('emergency.unreadable', `the parameter ${name} cannot be read: ${messageOf(cause)}`, {
-      next: ['npm run rollback'],
+      next: [switchback('rollback')],
       exit: exit.usage,
       cause,
     });

@@ -1,5 +1,9 @@
 /** Errors that have nothing to do with Switchback, as sentences. */
+import { evaluate, say, switchback, typed } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+
+const sandboxEnv = evaluate('sandbox', 'env');
+const toAws = say`or unset AWS_ENDPOINT_URL to reach AWS itself`;
 
 /** Turns errors of the first call into sentences: no credentials, no sandbox, no network. */
 export function explain(error: unknown): unknown {
@@ -10,17 +14,14 @@ export function explain(error: unknown): unknown {
   if (name === 'CredentialsProviderError') {
     const profile = process.env['AWS_PROFILE'];
     return new Stop('credentials.missing', `no AWS credentials were found${profile ? ` for the profile ${profile}` : ''}`, {
-      next: [
-        profile ? `aws sso login --profile ${profile}` : 'aws sso login',
-        'or for the sandbox: eval "$(npm run --silent sandbox -- env)"',
-      ],
+      next: [typed(profile ? `aws sso login --profile ${profile}` : 'aws sso login'), say`or for the sandbox: ${sandboxEnv}`],
       exit: exit.usage,
       cause: error,
     });
   }
   if (error instanceof Error && /Region is missing/.test(error.message)) {
     return new Stop('region.missing', 'no AWS Region is set', {
-      next: ['export AWS_REGION=<the Region of the system>', 'or for the sandbox: eval "$(npm run --silent sandbox -- env)"'],
+      next: [typed('export AWS_REGION=<the Region of the system>'), say`or for the sandbox: ${sandboxEnv}`],
       exit: exit.usage,
       cause: error,
     });
@@ -28,14 +29,14 @@ export function explain(error: unknown): unknown {
   // only an SDK client's own: a database that restarts refuses connections too.
   if (code === 'ECONNREFUSED' && endpoint && (error as { $metadata?: unknown }).$metadata !== undefined) {
     return new Stop('sandbox.unreachable', `nothing answers at AWS_ENDPOINT_URL ${endpoint}`, {
-      next: ['npm run sandbox -- --detach', 'or unset AWS_ENDPOINT_URL to reach AWS itself'],
+      next: [switchback('sandbox', '--detach'), toAws],
       exit: exit.usage,
       cause: error,
     });
   }
   if (['ExpiredToken', 'ExpiredTokenException', 'InvalidClientTokenId', 'UnrecognizedClientException'].includes(name)) {
     return new Stop('credentials.refused', `AWS refused the credentials: ${(error as Error).message}`, {
-      next: ['aws sso login', 'then the same command again'],
+      next: [typed('aws sso login'), say`then the same command again`],
       exit: exit.usage,
       cause: error,
     });
@@ -45,8 +46,8 @@ export function explain(error: unknown): unknown {
     return new Stop('rights.missing', `AWS refused a call: ${(error as Error).message}`, {
       state: 'That call changed nothing.',
       next: [
-        'give the principal that the message names the right it lacks, or npx cdk deploy shared if it is the runner',
-        'then the same command again',
+        say`give the principal that the message names the right it lacks; if it is the runner, deploy the shared stack again`,
+        say`then the same command again`,
       ],
       exit: exit.usage,
       cause: error,
@@ -60,7 +61,7 @@ export function explainFirst(error: unknown): unknown {
   const explained = explain(error);
   const endpoint = process.env['AWS_ENDPOINT_URL'];
   if (explained instanceof Stop || !(error instanceof Error)) return explained;
-  const next = ['eval "$(npm run --silent sandbox -- env)"', 'or unset AWS_ENDPOINT_URL to reach AWS itself'];
+  const next = [sandboxEnv, toAws];
   if (endpoint && !/^https?:\/\/./.test(endpoint))
     return new Stop('endpoint.invalid', `AWS_ENDPOINT_URL ${endpoint} is no address: it begins with http:// or https://`, {
       next,
@@ -70,7 +71,7 @@ export function explainFirst(error: unknown): unknown {
   const code = (error as { code?: string }).code ?? (error.cause as { code?: string } | undefined)?.code;
   if (code !== undefined && /^(E[A-Z_]+|UND_ERR_[A-Z_]+)$/.test(code))
     return new Stop('aws.unreachable', `${endpoint ? `AWS_ENDPOINT_URL ${endpoint}` : 'AWS'} cannot be reached: ${error.message}`, {
-      next: endpoint ? next : ['look at the network, the proxy and AWS_REGION, then the same command again'],
+      next: endpoint ? next : [say`look at the network, the proxy and AWS_REGION, then the same command again`],
       exit: exit.usage,
       cause: error,
     });

@@ -2,8 +2,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { deploy, say, switchback } from '../base/advice';
 import { SharedClock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
+import type { SharedPart } from '../manifest/schema';
+import { stackName } from '../manifest/stack-names';
 import { type BeforeChange, type Clients, makeClients } from './clients';
 import { Databases } from './databases';
 import { EmergencyParameter } from './emergency';
@@ -85,7 +88,8 @@ export class Aws {
    * @throws Stop `runner.busy` when another invocation is under way, `runner.failed` with what the function said, `runner.unanswered`
    *   when it may be at work and its answer was lost
    */
-  async invokeRunner<T>(name: string, event: unknown): Promise<T> {
+  async invokeRunner<T>(shared: Pick<SharedPart, 'runner' | 'stackPath'>, event: unknown): Promise<T> {
+    const name = shared.runner;
     // a look at the feed (operations/feed-watch.ts) takes the one runner for a few seconds; a rollback must not be refused for that.
     const deadline = this.clock.elapsed() + busyMs;
     try {
@@ -97,7 +101,7 @@ export class Aws {
         const { errorMessage } = JSON.parse(text) as { errorMessage?: string };
         throw new Stop('runner.failed', `the runner ${name} stopped: ${errorMessage ?? text}`, {
           state: 'What it had done is in the journal; asking it again goes on from there.',
-          next: ['run the same command again', 'run it with --here from a place that reaches the database'],
+          next: [say`run the same command again`, say`run it with --here from a place that reaches the database`],
         });
       }
       return JSON.parse(text) as T;
@@ -105,14 +109,14 @@ export class Aws {
       if (error instanceof Stop) throw error;
       if (isAws(error, 'TooManyRequestsException') || isThrottle(error)) {
         throw new Stop('runner.busy', `the runner ${name} is at work for somebody else`, {
-          next: ['npm run status'],
+          next: [switchback('status')],
           exit: exit.locked,
           cause: error,
         });
       }
       if (isAws(error, 'ResourceNotFoundException')) {
         throw new Stop('runner.missing', `there is no runner function ${name}`, {
-          next: ['npx cdk deploy shared', 'the same command with --here'],
+          next: [deploy(stackName({ shared }, 'shared')), say`the same command with --here`],
           exit: exit.usage,
           cause: error,
         });
@@ -120,7 +124,7 @@ export class Aws {
       if (isUnanswered(error) && !(explain(error) instanceof Stop)) {
         throw new Stop('runner.unanswered', `lambda Invoke ${name}: the answer was lost (${messageOf(error)})`, {
           state: 'The runner may be at work: what it does is in the journal.',
-          next: ['npm run status -- --watch', 'then the same command again'],
+          next: [switchback('status', '--watch'), say`then the same command again`],
           exit: exit.unknown,
           cause: error,
         });

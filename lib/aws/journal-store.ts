@@ -3,6 +3,7 @@
  * change, so what has been read or written once is remembered: the next invocation of a warm runner reads only what is new.
  */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { sameAgain, say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { messageOf, Stop } from '../base/errors';
 import { type JournalStore, retryMs } from '../base/journal-store';
@@ -124,6 +125,6 @@ export class S3JournalStore implements JournalStore {
 const unreadable = (whose: string, bucket: string, tries: number, cause: unknown): Stop =>
   new Stop('journal.unreadable', `the journal ${whose} in ${bucket} could not be read in ${tries} tries: ${messageOf(cause)}`, {
     state: 'Nothing was begun.',
-    next: ['the same command again', 'when customers cannot wait: npm run rollback -- --traffic-only (needs no journal)'],
+    next: [sameAgain, say`when customers cannot wait: ${switchback('rollback', '--traffic-only')} (needs no journal)`],
     cause,
   });

@@ -12,8 +12,9 @@ import {
   type RuleCondition,
   SetRulePrioritiesCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
+import type { Moves } from '../manifest/traffic';
 import type { Clients } from './clients';
-import { isAws } from './outcome';
+import { isAws, mutate } from './outcome';
 
 export interface ListenerRule {
   readonly arn: string;
@@ -23,6 +24,17 @@ export interface ListenerRule {
 export interface TaggedRule extends ListenerRule {
   /** `application/api`: kind and application. */
   readonly name: string;
+}
+
+/** What a rule matches, and where it leads. */
+export interface RuleContent {
+  readonly paths: readonly string[];
+  readonly hosts: readonly string[];
+  readonly header?: { readonly name: string; readonly value: string } | undefined;
+  readonly leadsTo:
+    | { readonly targetGroup: string }
+    /** A fixed answer. */
+    | { readonly status: string; readonly contentType: string; readonly body: string };
 }
 
 /** Whose rules: one system's, and of that blue's, green's or the maintenance rules. */
@@ -79,13 +91,13 @@ export class ListenerRules {
     return found;
   }
 
-  async create({ system, owner }: Owner, name: string, priority: number, conditions: RuleCondition[], actions: Action[]): Promise<string> {
+  async create({ system, owner }: Owner, name: string, priority: number, content: RuleContent): Promise<string> {
     const { Rules: [made] = [] } = await this.clients.elbv2.send(
       new CreateRuleCommand({
         ListenerArn: this.listener,
         Priority: priority,
-        Conditions: conditions,
-        Actions: actions,
+        Conditions: conditionsOf(content),
+        Actions: actionsOf(content),
         Tags: [
           { Key: tag.system, Value: system },
           { Key: tag.owner, Value: owner },
@@ -96,15 +108,13 @@ export class ListenerRules {
     return made!.RuleArn!;
   }
 
-  async modify(arn: string, conditions: RuleCondition[], actions: Action[]): Promise<void> {
-    await this.clients.elbv2.send(new ModifyRuleCommand({ RuleArn: arn, Conditions: conditions, Actions: actions }));
+  async modify(arn: string, content: RuleContent): Promise<void> {
+    await this.clients.elbv2.send(new ModifyRuleCommand({ RuleArn: arn, Conditions: conditionsOf(content), Actions: actionsOf(content) }));
   }
 
   async move(moves: readonly ListenerRule[]): Promise<void> {
-    if (moves.length === 0) return;
-    await this.clients.elbv2.send(
-      new SetRulePrioritiesCommand({ RulePriorities: moves.map(({ arn, priority }) => ({ RuleArn: arn, Priority: priority })) }),
-    );
+    const priorities = moves.map(({ arn, priority }) => ({ rule: arn, priority }));
+    if (moves.length > 0) await setPriorities(this.clients, { listener: this.listener, priorities });
   }
 
   /** A rule that is gone already is fine. */
@@ -127,3 +137,27 @@ export class ListenerRules {
     return `${(listener.Protocol ?? 'HTTP').toLowerCase()}://${balancer.DNSName}:${listener.Port}`;
   }
 }
+
+/**
+ * One listener's rules to other priorities, all of them or none. One call per listener: whether a call may name rules of two is not documented.
+ * @throws OutcomeUnknown when they may have moved
+ */
+export async function setPriorities({ elbv2 }: Pick<Clients, 'elbv2'>, { listener, priorities }: Moves): Promise<void> {
+  await mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, `aws elbv2 describe-rules --listener-arn ${listener}`, () =>
+    elbv2.send(
+      new SetRulePrioritiesCommand({ RulePriorities: priorities.map(({ rule, priority }) => ({ RuleArn: rule, Priority: priority })) }),
+    ),
+  );
+}
+
+const conditionsOf = ({ paths, hosts, header }: RuleContent): RuleCondition[] => [
+  ...(hosts.length > 0 ? [{ Field: 'host-header', HostHeaderConfig: { Values: [...hosts] } }] : []),
+  ...(paths.length > 0 ? [{ Field: 'path-pattern', PathPatternConfig: { Values: [...paths] } }] : []),
+  ...(header ? [{ Field: 'http-header', HttpHeaderConfig: { HttpHeaderName: header.name, Values: [header.value] } }] : []),
+];
+
+const actionsOf = ({ leadsTo }: RuleContent): Action[] => {
+  if ('targetGroup' in leadsTo) return [{ Type: 'forward', TargetGroupArn: leadsTo.targetGroup }];
+  const { status, contentType, body } = leadsTo;
+  return [{ Type: 'fixed-response', FixedResponseConfig: { StatusCode: status, ContentType: contentType, MessageBody: body } }];
+};

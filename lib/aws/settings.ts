@@ -3,6 +3,7 @@
 import { DescribeSecretCommand, GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import type { z } from 'zod';
+import { type Advice, deploy, say, typed } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import {
   type ColorPart,
@@ -19,6 +20,7 @@ import {
   sharedSchema,
   stateSchema,
 } from '../manifest/schema';
+import { stackAt } from '../manifest/stack-names';
 import type { Clients } from './clients';
 import { isAws, mutate } from './outcome';
 
@@ -39,30 +41,32 @@ export class Settings {
   async manifest(system: string): Promise<{ manifest: Manifest; state: SystemState | undefined }> {
     const found = await this.parameters(parameterName.folder(system));
     const part = (name: string) => found.get(parameterName.part(system, name));
-    const shared = part('shared');
-    if (shared === undefined) {
+    const text = part('shared');
+    if (text === undefined) {
       const others = await this.systems();
       throw new Stop('manifest.missing', `there is no system "${system}" in this account and Region`, {
         state: others.length > 0 ? `There is: ${others.join(', ')}.` : 'No system has been deployed here.',
-        next: others.length > 0 ? [`--system ${others[0]}`] : ['npx cdk deploy shared blue'],
+        next: others.length > 0 ? [say`--system ${others[0]!}`] : [deploy('shared', 'blue')],
         exit: exit.usage,
       });
     }
+    const shared = parse<SharedPart>(sharedSchema, parameterName.part(system, 'shared'), text);
+    const path = shared.stackPath;
     const fallbacks: Record<string, FallbackPart> = {};
-    for (const [name, text] of found) {
+    for (const [name, written] of found) {
       if (name.startsWith(parameterName.part(system, 'fallback-'))) {
-        const fallback = parse(fallbackSchema, name, text);
+        const fallback = parse(fallbackSchema, name, written, path);
         fallbacks[fallback.window] = fallback;
       }
     }
     const color = (name: string): ColorPart | undefined => {
-      const text = part(name);
-      return text === undefined ? undefined : parse(colorPartSchema, parameterName.part(system, name), text);
+      const written = part(name);
+      return written === undefined ? undefined : parse(colorPartSchema, parameterName.part(system, name), written, path);
     };
     const state = found.get(parameterName.state(system));
     return {
       manifest: {
-        shared: parse<SharedPart>(sharedSchema, parameterName.part(system, 'shared'), shared),
+        shared,
         blue: color('blue'),
         green: color('green'),
         fallbacks,
@@ -129,12 +133,12 @@ export class Settings {
   }
 }
 
-function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
+function parse<T>(schema: z.ZodType<T>, name: string, text: string, path = stackPathIn(text)): T {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Stop('manifest.invalid', `the parameter ${name} is not JSON`, { next: deployAgain(name), exit: exit.usage, cause });
+    throw new Stop('manifest.invalid', `the parameter ${name} is not JSON`, { next: deployAgain(name, path), exit: exit.usage, cause });
   }
   const version = (value as { manifest?: unknown } | null)?.manifest;
   if (version !== undefined && version !== manifestVersion) {
@@ -142,7 +146,7 @@ function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
       'manifest.version',
       `the parameter ${name} has manifest version ${String(version)}, this Switchback reads ${manifestVersion}`,
       {
-        next: [...deployAgain(name), 'or: npm install cdk-switchback@<the version that deployed it>'],
+        next: [...deployAgain(name, path), say`or: npm install cdk-switchback@<the version that deployed it>`],
         exit: exit.usage,
       },
     );
@@ -151,7 +155,7 @@ function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Stop('manifest.invalid', `the parameter ${name} cannot be read: ${issue?.path.join('.')}: ${issue?.message}`, {
-      next: deployAgain(name),
+      next: deployAgain(name, path),
       exit: exit.usage,
     });
   }
@@ -159,7 +163,17 @@ function parse<T>(schema: z.ZodType<T>, name: string, text: string): T {
 }
 
 /** A stack's own part is written by its deploy; the state is not. */
-function deployAgain(name: string): string[] {
+function deployAgain(name: string, path: string | undefined): Advice[] {
   const part = name.split('/').at(-1) ?? '';
-  return part === 'state' ? [`aws ssm get-parameter-history --name ${name}`] : [`npx cdk deploy ${part}`];
+  return part === 'state' ? [typed(`aws ssm get-parameter-history --name ${name}`)] : [deploy(stackAt(path, part))];
+}
+
+/** Of a shared part, also of one that cannot be read whole. */
+function stackPathIn(text: string): string | undefined {
+  try {
+    const { stackPath } = JSON.parse(text) as { stackPath?: unknown };
+    return typeof stackPath === 'string' ? stackPath : undefined;
+  } catch {
+    return undefined;
+  }
 }

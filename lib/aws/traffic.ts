@@ -4,12 +4,11 @@ import {
   DescribeLoadBalancersCommand,
   DescribeRulesCommand,
   DescribeTargetHealthCommand,
-  SetRulePrioritiesCommand,
 } from '@aws-sdk/client-elastic-load-balancing-v2';
 import type { Manifest } from '../manifest/schema';
 import type { Moves, RuleOrder } from '../manifest/traffic';
 import type { Clients } from './clients';
-import { mutate } from './outcome';
+import { setPriorities } from './rules';
 
 export interface Health {
   readonly healthy: number;
@@ -44,15 +43,9 @@ export class Traffic {
     return order;
   }
 
-  /** One `SetRulePriorities` per listener: whether a call may name rules of two listeners is not documented. */
+  /** One call per listener, one after the other. */
   async move(moves: readonly Moves[]): Promise<void> {
-    for (const { listener, priorities } of moves) {
-      await mutate(`elasticloadbalancing SetRulePriorities on ${listener}`, `aws elbv2 describe-rules --listener-arn ${listener}`, () =>
-        this.clients.elbv2.send(
-          new SetRulePrioritiesCommand({ RulePriorities: priorities.map(({ rule, priority }) => ({ RuleArn: rule, Priority: priority })) }),
-        ),
-      );
-    }
+    for (const each of moves) await setPriorities(this.clients, each);
   }
 
   async health(targetGroup: string): Promise<Health> {

@@ -2,6 +2,7 @@
  * Errors for the reader at 2 am: what happened with the value at fault, what state the world is in, what to type now.
  * Codes are words. An error that is not a Stop is a bug in Switchback and is shown as one.
  */
+import type { Advice } from './advice';
 
 /** Exit codes of every verb (docs/commands.md). */
 export const exit = {
@@ -26,8 +27,8 @@ export const exit = {
 export interface StopOptions {
   /** What the world looks like now, in one sentence. */
   readonly state?: string;
-  /** Commands that make sense now, the most likely first. */
-  readonly next?: readonly string[];
+  /** What makes sense now, the most likely first. */
+  readonly next?: readonly Advice[];
   /** @default exit.failed */
   readonly exit?: number;
   readonly cause?: unknown;
@@ -38,7 +39,7 @@ export interface StopOptions {
 /** The one error class of the engine: it ends a run in a known way. */
 export class Stop extends Error {
   readonly state: string | undefined;
-  readonly next: readonly string[];
+  readonly next: readonly Advice[];
   readonly exit: number;
   readonly step: string | undefined;
 

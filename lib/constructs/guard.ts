@@ -31,6 +31,7 @@ export class Guard extends Construct {
     const properties: Omit<GuardProperties, 'Asks'> = {
       System: stack.system,
       Part: stack.part,
+      ...(stack.path === '' ? {} : { Path: stack.path }),
       Protects: props.protects,
       Subject: props.subject,
       ...(props.listener ? { Listener: props.listener.arn, FirstPriority: props.listener.firstPriority } : {}),

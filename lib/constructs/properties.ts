@@ -41,6 +41,8 @@ export const guardSchema = z.object({
   System: z.string(),
   /** `shared`, `green`, `fallback-w1` */
   Part: z.string(),
+  /** Where the app has the stacks (lib/manifest/stack-names.ts). */
+  Path: z.string().optional(),
   /** What must not be touched: the color while it is live, the fallback once it is made, everything while a window is open. */
   Protects: z.enum(['shared', 'color', 'fallback']),
   Asks: z.enum(['change', 'deletion']),

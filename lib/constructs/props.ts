@@ -32,7 +32,7 @@ export interface SwitchbackProps {
   readonly feed?: boolean;
 
   /**
-   * Try the migrations on a copy of production at `npm run stage`, days before the window. The copy is an instance of
+   * Try the migrations on a copy of production at the stage, days before the window. The copy is an instance of
    * its own for that time, which nothing can get out of; it is made from a snapshot that is deleted with it.
    * @default true
    */
@@ -407,7 +407,7 @@ export interface MigrationProps {
 
   /**
    * What Switchback cannot guess about bringing rows of the new schema back into the old one: renames it does not see,
-   * splits, merges, changed meaning. `npm run plan` says which differences need one.
+   * splits, merges, changed meaning. The plan says which differences need one.
    * @default - none
    */
   readonly bridges?: Bridges;

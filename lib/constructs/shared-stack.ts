@@ -162,6 +162,7 @@ export class SharedStack extends SystemStack {
       manifest: manifestVersion,
       part: 'shared',
       system,
+      ...(this.path === '' ? {} : { stackPath: this.path }),
       region: this.region,
       account: this.account,
       cluster: this.cluster.clusterName,

@@ -11,7 +11,7 @@ import { validate } from './validate';
 
 /**
  * A system that goes through release windows: the stacks `shared`, `blue`, `green` and `fallback-w<n>`, made beside
- * this construct so that `npx cdk deploy green` finds them.
+ * this construct so that `cdk deploy green` finds them; in a stage it is `cdk deploy Prod/green`.
  */
 export class Switchback extends Construct {
   /** The name of the system. */

@@ -13,6 +13,11 @@ export abstract class SystemStack extends Stack {
     super(scope, part, { stackName: `${system}-${part}`, ...props });
   }
 
+  /** Where the app has the system's stacks, which are made side by side: `Prod`; empty at its root. */
+  get path(): string {
+    return this.node.path.split('/').slice(0, -1).join('/');
+  }
+
   // the inherited list is looked up in the account as soon as account and region are given.
   override get availabilityZones(): string[] {
     return [Fn.select(0, Fn.getAzs()), Fn.select(1, Fn.getAzs())];

@@ -1,5 +1,7 @@
 /** The master user's connections of one invocation, opened when they are first asked for. */
+
 import type { Aws } from '../aws';
+import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Manifest } from '../manifest/schema';
 import { type Holder, LockedDb } from '../postgres/access/run-lock';
@@ -102,7 +104,7 @@ const holderOf = ({ number, window, verb, by }: HoldingRun, { shared }: Manifest
 const takenOver = (instance: string, message: string, { verb }: HoldingRun): Stop =>
   new Stop('window.taken-over', `${instance} is not this run's to change: ${message}`, {
     state: `This run changed nothing on ${instance} after that.`,
-    next: ['npm run status -- --watch', `npm run ${verb} -- --take-over`],
+    next: [switchback('status', '--watch'), switchback(verb, '--take-over')],
     exit: exit.locked,
   });
 
@@ -110,6 +112,6 @@ const takenOver = (instance: string, message: string, { verb }: HoldingRun): Sto
 const mayNotHold = (instance: string, user: string, database: string, cause: DatabaseError): Stop =>
   new Stop('database.no-right', `'${user}' may not note in ${instance} which run changes it: ${cause.message}`, {
     state: 'Nothing was changed on it.',
-    next: [`as its owner: GRANT CREATE ON DATABASE ${ident(database)} TO ${ident(user)}`, 'then the same command again'],
+    next: [say`as its owner: GRANT CREATE ON DATABASE ${ident(database)} TO ${ident(user)}`, say`then the same command again`],
     cause,
   });

@@ -2,6 +2,7 @@
  * The decision time: the last moment at which a rollback from here is done by the hour the window was given. Pure
  * functions; the runner works it out again before every step, because the way back gets longer as the night goes on.
  */
+import { say } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { PlannedStep } from './events';
 import type { Decision, UpBy } from './window-view';
@@ -39,7 +40,7 @@ export const hasMoved = (before: Decision | undefined, now: Decision): boolean =
 export function parseUpBy(text: string, now: number): string {
   const clock = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text);
   const at = clock ? nextTime(Number(clock[1]), Number(clock[2]), now) : Date.parse(text);
-  const next = ['--up-by 04:30', `--up-by ${new Date(now + 7_200_000).toISOString().slice(0, 16)}Z`];
+  const next = [say`--up-by 04:30`, say`--up-by ${new Date(now + 7_200_000).toISOString().slice(0, 16)}Z`];
   if (Number.isNaN(at)) throw new Stop('up-by.invalid', `--up-by ${text} is neither HH:MM nor an ISO time`, { next, exit: exit.usage });
   if (at <= now) throw new Stop('up-by.past', `--up-by ${new Date(at).toISOString()} is over`, { next, exit: exit.usage });
   return new Date(at).toISOString();

@@ -2,6 +2,7 @@
  * The journal is a numbered list of these events: the audit log, the resume point, the source of estimates, and what
  * every screen is drawn from. They hold no secrets. Times are ISO 8601 in UTC.
  */
+import type { Advice } from '../base/advice';
 import type { Color, Manifest, SystemState } from '../manifest/schema';
 
 export type Verb = 'stage' | 'cutover' | 'rollback' | 'teardown';
@@ -147,7 +148,7 @@ export type EventBody =
       readonly code: string;
       readonly message: string;
       readonly state?: string;
-      readonly next: readonly string[];
+      readonly next: readonly Advice[];
       readonly exit: number;
     }
   | { readonly type: 'run.finished'; readonly verb: Verb; readonly seconds: number }

@@ -1,4 +1,5 @@
 /** Go or no-go: asked in the journal, answered there by whoever may, acted on by the run that asked. */
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { EventBody, GateAnswer, Operator } from './events';
 import type { Journal } from './journal';
@@ -21,7 +22,7 @@ export async function askGate(options: RunOptions, step: Step, question: string,
   if (answer.answer === 'no-go') {
     throw new Stop('gate.no-go', `no-go by ${answer.by.who}: ${answer.reason}`, {
       state: 'The maintenance answer is in front; the standby color has not been shown to customers.',
-      next: ['npm run rollback'],
+      next: [switchback('rollback')],
       exit: exit.refused,
     });
   }
@@ -55,7 +56,7 @@ export async function answerGate(
     if (given.answer === 'go') return;
     throw new Stop('gate.over', `no-go comes too late: ${over.detail}, and the cutover went on at ${over.at}`, {
       state: 'Nothing was changed.',
-      next: ['npm run rollback', 'npm run status'],
+      next: [switchback('rollback'), switchback('status')],
       exit: exit.refused,
     });
   }

@@ -3,6 +3,7 @@
  * Whoever loses the race for a number reads it back; unless the nonce is its own it stops, so two runners can never
  * both go on.
  */
+import { readAdvice, say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
 import { type JournalStore, retryMs } from '../base/journal-store';
@@ -36,7 +37,7 @@ export class Journal {
   }
 
   private async look(): Promise<JournalEvent[]> {
-    const added = (await this.store.read(this.window, this.known.length + 1)).map((text) => JSON.parse(text) as JournalEvent);
+    const added = (await this.store.read(this.window, this.known.length + 1)).map(read);
     this.known.push(...added);
     if (this.writer !== undefined) this.theirs ??= added.find((event) => !isNote(event) && event.run !== this.writer);
     return added;
@@ -135,6 +136,11 @@ export class Journal {
   }
 }
 
+function read(text: string): JournalEvent {
+  const event = JSON.parse(text) as JournalEvent;
+  return event.type === 'run.stopped' ? { ...event, next: readAdvice(event.next) } : event;
+}
+
 const unwritten = (event: JournalEvent, window: string, tries: number, cause: unknown): Stop =>
   new Stop(
     'journal.unwritable',
@@ -143,8 +149,8 @@ const unwritten = (event: JournalEvent, window: string, tries: number, cause: un
       state:
         'The run stopped there: nothing is changed that the journal has not been told of. What was asked of AWS before goes on by itself.',
       next: [
-        'look at the journal bucket and at the rights of whoever ran this, then the same command again',
-        'when customers cannot wait: npm run rollback -- --traffic-only (needs no journal)',
+        say`look at the journal bucket and at the rights of whoever ran this, then the same command again`,
+        say`when customers cannot wait: ${switchback('rollback', '--traffic-only')} (needs no journal)`,
       ],
       cause,
     },
@@ -159,7 +165,7 @@ export function otherWriter(event: JournalEvent | undefined, window: string): St
       : `an event of ${window} was written by somebody else`,
     {
       state: 'Another run of this window is writing; this one changed nothing after its last event.',
-      next: ['npm run status'],
+      next: [switchback('status')],
       exit: exit.locked,
     },
   );

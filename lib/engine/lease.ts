@@ -1,4 +1,5 @@
 /** Whose the window is: who, since when, why, from where, said alike wherever somebody comes second. */
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { JournalEvent, Verb } from './events';
 import type { Series } from './window-view';
@@ -14,7 +15,7 @@ export const windowHeld = (window: string, held: Series, { verb, undo }: { reado
     `${window} is in the hands of ${held.by.who} on ${held.by.where}: ${held.verb} since ${held.runSince}, ${held.reason === undefined ? 'no reason given' : `because: ${held.reason}`}`,
     {
       state: `Its lease ends at ${held.leaseUntil} unless it writes again.`,
-      next: ['npm run status -- --watch', `npm run ${verb} -- ${undo ? '--undo ' : ''}--take-over`],
+      next: [switchback('status', '--watch'), undo ? switchback('stage', '--undo', '--take-over') : switchback(verb, '--take-over')],
       exit: exit.locked,
     },
   );
@@ -23,7 +24,7 @@ export const windowHeld = (window: string, held: Series, { verb, undo }: { reado
 export const windowTakenOver = (window: string, { by, at }: Pick<JournalEvent, 'by' | 'at'>): Stop =>
   new Stop('window.taken-over', `${window} was taken over by ${by.who} on ${by.where} at ${at}`, {
     state: 'What had been asked of AWS goes on by itself; this run changes nothing more.',
-    next: ['npm run status -- --watch', 'npm run status'],
+    next: [switchback('status', '--watch'), switchback('status')],
     exit: exit.locked,
   });
 

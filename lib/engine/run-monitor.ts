@@ -3,6 +3,7 @@
  * moved behind its back, and the decision time. Looked at before every step and while one is waited for.
  */
 
+import { answers, say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { answerSeconds, decide, hasMoved, warningDue } from './decision-time';
 import { otherWriter } from './journal';
@@ -115,9 +116,9 @@ export class RunMonitor {
           {
             state: 'Somebody or something changed it; nothing has been done about it.',
             next: [
-              'npm run status',
-              ...(step.again ? [`npm run ${verb} makes it so again`] : []),
-              ...(verb === 'rollback' && step.again ? [] : ['npm run rollback']),
+              switchback('status'),
+              ...(step.again ? [say`${switchback(verb)} makes it so again`] : []),
+              ...(verb === 'rollback' && step.again ? [] : [switchback('rollback')]),
             ],
             step: step.id,
           },
@@ -146,7 +147,7 @@ export class RunMonitor {
     const where = grace > 0 ? `while "${step.title}" was waited for` : `before "${step.title}"`;
     throw new Stop('run.stop-asked', `${asked.by.who} on ${asked.by.where} asked it to stop (${asked.why}); it stopped ${where}`, {
       state: 'What had been asked of AWS goes on by itself; no step is half known.',
-      next: [`npm run ${verb}`, ...(verb === 'cutover' ? ['npm run rollback'] : []), 'npm run status'],
+      next: [switchback(verb), ...(verb === 'cutover' ? [switchback('rollback')] : []), switchback('status')],
       exit: exit.interrupted,
     });
   }
@@ -163,7 +164,7 @@ export class RunMonitor {
     if (emergency) {
       throw new Stop('traffic.emergency', emergency, {
         state: 'The old release is in front; the databases are as this run left them.',
-        next: ['npm run status', 'npm run rollback'],
+        next: [switchback('status'), switchback('rollback')],
       });
     }
     await holds;
@@ -212,15 +213,15 @@ export class RunMonitor {
 
 const rollBack = (message: string): Stop =>
   new Stop('decision.roll-back', message, {
-    state: 'Customers are where the last step left them: see npm run status.',
-    next: ['npm run rollback'],
+    state: 'Customers are where the last step left them.',
+    next: [switchback('rollback'), switchback('status')],
     exit: exit.refused,
   });
 
 const stayOpen = (message: string): Stop =>
   new Stop('decision.hold', message, {
     state: 'Customers are served by the old release.',
-    next: ['npm run cutover -- --up-by <a later hour>', 'npm run status'],
+    next: [switchback('cutover', '--up-by <a later hour>'), switchback('status')],
     exit: exit.refused,
   });
 
@@ -229,8 +230,8 @@ function byPolicy(policy: UpBy['atDecision'], upBy: string, down: boolean): Stop
   if (!down) return stayOpen(`${nobody}; the cutover has not begun`);
   if (policy === 'rollback') return rollBack(`${nobody}; the window's policy is to roll back`);
   return new Stop('decision.hold', `${nobody}; the window's policy is to hold: nothing goes on by itself`, {
-    state: 'Customers are where the last step left them: see npm run status.',
-    next: ['npm run rollback', 'npm run cutover -- --answer go --reason "<why>"', 'npm run cutover -- --up-by <a later hour>'],
+    state: 'Customers are where the last step left them.',
+    next: [switchback('rollback'), answers[0], switchback('cutover', '--up-by <a later hour>'), switchback('status')],
     exit: exit.refused,
   });
 }

@@ -1,5 +1,7 @@
 /** What a run is asked and what it answers: one verb of one window, in one invocation. */
+
 import type { Aws } from '../aws';
+import type { Advice } from '../base/advice';
 import type { Clock } from '../base/clock';
 import type { GateAnswer, Operator, PlannedStep, Verb } from './events';
 import type { Journal } from './journal';
@@ -60,6 +62,6 @@ export type RunAnswer =
       readonly code: string;
       readonly message: string;
       readonly world?: string;
-      readonly next: readonly string[];
+      readonly next: readonly Advice[];
       readonly exit: number;
     };

@@ -2,7 +2,9 @@
  * The runner's loop: takes the next steps from the journal and advances until it would have to wait for people, its
  * time is nearly up, or something stops it. The same code runs in the runner function and, with --here, in a terminal.
  */
+
 import { explain } from '../aws';
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { Connections } from './connections';
 import type { EventBody, Verb } from './events';
@@ -89,7 +91,7 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
   const { journal, run } = options;
   const { current, closed } = viewOf(journal);
   if (closed !== undefined)
-    throw new Stop('window.closed', `${journal.window} is closed: ${closed}`, { next: ['npm run status'], exit: exit.usage });
+    throw new Stop('window.closed', `${journal.window} is closed: ${closed}`, { next: [switchback('status')], exit: exit.usage });
   refuseWhileHeld(journal, options);
   if (current?.run === run && current.ended === undefined && current.verb === options.verb) return;
   await journal.append(run, options.by, {
@@ -122,7 +124,7 @@ function asStop(error: unknown, verb: Verb): Stop {
   if (error instanceof Stop) return error;
   return new Stop('switchback.bug', `${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, {
     state: 'This is a fault of Switchback itself; the journal says what it had done.',
-    next: [`npm run ${verb}`, 'npm run status'],
+    next: [switchback(verb), switchback('status')],
     cause: error,
   });
 }

@@ -1,6 +1,8 @@
 /** One step to its end: looked at, taken where it is not so yet, looked at again; what became of a lost answer is looked up, never guessed. */
+
 import { explain } from '../aws';
 import { isPassing } from '../aws/outcome';
+import { type Advice, sameAgain, say, switchback, typed } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
 import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connection/connect';
@@ -162,7 +164,7 @@ const mayPass = (error: unknown): boolean => isUnanswered(error) || error instan
 const notApplied = (step: Step, error: unknown, verb: Verb): Stop =>
   isUnanswered(error)
     ? new Stop('step.not-applied', `${error.message}; looking again shows that it was not done`, {
-        next: ['the same command again', ...nextAfterFailure(verb)],
+        next: [sameAgain, ...nextAfterFailure(verb)],
         cause: error,
       })
     : new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(verb), cause: error });
@@ -171,7 +173,7 @@ const neverSeen = (step: Step, error: unknown, why: string, verb: Verb): Stop =>
   isUnanswered(error)
     ? new Stop('step.unknown', `"${step.title}": ${error.message}; could not determine whether it was applied: ${why}`, {
         state: 'It may or may not have been done; nothing was tried again.',
-        next: [error.look, 'then the same command again: it looks before it does anything'],
+        next: [typed(error.look), say`then the same command again: it looks before it does anything`],
         exit: exit.unknown,
         cause: error,
       })
@@ -188,7 +190,7 @@ function begunBy(journal: Journal, step: string, run: string): boolean {
 }
 
 /** What makes sense after a step that failed. */
-const nextAfterFailure = (verb: Verb): string[] =>
+const nextAfterFailure = (verb: Verb): Advice[] =>
   verb === 'cutover'
-    ? ['npm run rollback', 'or, when the reason is gone: npm run cutover']
-    : [`when the reason is gone: npm run ${verb}`, 'npm run status'];
+    ? [switchback('rollback'), say`or, when the reason is gone: ${switchback('cutover')}`]
+    : [say`when the reason is gone: ${switchback(verb)}`, switchback('status')];

@@ -1,5 +1,6 @@
 /** What a window's journal says: a fold over its events, used by the runner, the plans and every screen. */
 
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Manifest, SystemState } from '../manifest/schema';
 import {
@@ -85,7 +86,7 @@ export function refuseHour({ name, system, from }: Window): void {
     'up-by.first-opening',
     `--up-by says nothing here: ${name} opens ${system} for the first time, and nobody is waiting for it`,
     {
-      next: ['npm run cutover'],
+      next: [switchback('cutover')],
       exit: exit.usage,
     },
   );

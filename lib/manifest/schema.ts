@@ -66,6 +66,8 @@ export const sharedSchema = z.object({
   manifest: z.literal(manifestVersion),
   part: z.literal('shared'),
   system: z.string(),
+  /** Where the app has the system's stacks, when not at its root: `Prod` for `cdk deploy Prod/green` (stack-names.ts). */
+  stackPath: z.string().optional(),
   region: z.string(),
   account: z.string(),
   cluster: z.string(),

@@ -1,4 +1,5 @@
 /** What a health check answers. */
+import type { Advice } from '../base/advice';
 
 /** One thing as it is now. */
 export interface Check {
@@ -8,7 +9,7 @@ export interface Check {
   /** One sentence each. */
   readonly what: readonly string[];
   /** What to type where it is not as it should be. */
-  readonly next: readonly string[];
+  readonly next: readonly Advice[];
 }
 
 export interface CheckReport {

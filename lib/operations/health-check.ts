@@ -5,6 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import { type Advice, say, switchback, typed } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { Connections } from '../engine/connections';
@@ -116,11 +117,11 @@ class Look {
     if (alive) return [fine('window', `the ${verb} of ${by.who} on ${by.where} is under way: what it is about to change is not looked at`)];
     // nothing has happened in a cutover that was refused; what it asks for is a stage's business.
     const begun = verb === 'cutover' ? siteIsDown(view) : verb !== 'stage';
-    const next: Record<Verb, string[]> = {
-      stage: ['npm run stage', 'npm run stage -- --undo'],
-      cutover: begun ? ['npm run rollback', 'npm run cutover'] : ['npm run stage', 'npm run cutover'],
-      rollback: ['npm run rollback'],
-      teardown: ['npm run teardown'],
+    const next: Record<Verb, Advice[]> = {
+      stage: [switchback('stage'), switchback('stage', '--undo')],
+      cutover: begun ? [switchback('rollback'), switchback('cutover')] : [switchback('stage'), switchback('cutover')],
+      rollback: [switchback('rollback')],
+      teardown: [switchback('teardown')],
     };
     const how = current.ended === 'stopped' ? 'has stopped' : 'was interrupted, and nobody is at it';
     return [wrong('window', next[verb], `the ${verb} ${how}${begun ? ' in the middle' : ''}`)];
@@ -143,13 +144,13 @@ class Look {
     const kept = seen.retainedBytes === undefined ? [] : [keptText(production, seen.retainedBytes, seen.bytesLeft)];
     const age = seen.heartbeatSeconds === undefined ? '' : `, ${seen.heartbeatSeconds.toFixed(1)} s behind`;
     const lost = seen.state === 'dead' && phase === 'open';
-    const next: Record<HoldSeen['state'], string[]> = {
-      alive: ['npm run rollback compares every row, and names those that differ'],
-      behind: ['npm run status -- --check, in a minute'],
-      paused: [`on ${fallback}: ALTER SUBSCRIPTION ${feedName(name)} ENABLE`],
-      stuck: [`the log of ${fallback} says which row and why; mend it there, then npm run status -- --check`],
-      dead: lost ? ['npm run rollback -- --accept-loss, or go on without a way back'] : ['npm run stage -- --undo'],
-      unreachable: [`aws rds describe-db-instances --db-instance-identifier ${fallback}`],
+    const next: Record<HoldSeen['state'], Advice[]> = {
+      alive: [say`${switchback('rollback')} compares every row, and names those that differ`],
+      behind: [say`${switchback('status', '--check')}, in a minute`],
+      paused: [say`on ${fallback!}: ALTER SUBSCRIPTION ${feedName(name)} ENABLE`],
+      stuck: [say`the log of ${fallback!} says which row and why; mend it there, then ${switchback('status', '--check')}`],
+      dead: lost ? [say`${switchback('rollback', '--accept-loss')}, or go on without a way back`] : [switchback('stage', '--undo')],
+      unreachable: [typed(`aws rds describe-db-instances --db-instance-identifier ${fallback}`)],
     };
     const errors = seen.applyErrors > 0 ? [`${seen.applyErrors} apply errors since the fork`] : [];
     const what = [`${seen.state}${age}`, ...seen.reasons, ...errors, ...kept];
@@ -159,14 +160,14 @@ class Look {
         ? fine('form', `no table has changed since the ${phase === 'open' ? 'migrations' : 'fork'}`)
         : wrong(
             'form',
-            ['put it back as it was', ...(phase === 'staged' ? ['or npm run stage -- --undo, and stage anew'] : [])],
+            [say`put it back as it was`, ...(phase === 'staged' ? [say`or ${switchback('stage', '--undo')}, and stage anew`] : [])],
             ...seen.drift,
           );
     const ending = seen.nearEnd ?? [];
     const sequences =
       ending.length === 0
         ? fine('sequences', 'each has numbers left, on the fallback too')
-        : wrong('sequences', [`on ${fallback}: widen column and sequence to bigint, while nobody uses it`], ...ending);
+        : wrong('sequences', [say`on ${fallback!}: widen column and sequence to bigint, while nobody uses it`], ...ending);
     return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [form, sequences])];
   }
 
@@ -174,7 +175,7 @@ class Look {
     const says = `${live ?? 'neither color'} in front, maintenance ${maintenance === undefined ? 'partly in front' : maintenance ? 'in front' : 'parked'}`;
     return live === wanted && maintenance === false
       ? fine('traffic', says)
-      : wrong('traffic', ['npm run status', 'npm run rollback'], `${says}; it should be ${wanted}, with maintenance parked`);
+      : wrong('traffic', [switchback('status'), switchback('rollback')], `${says}; it should be ${wanted}, with maintenance parked`);
   }
 
   /** Exactly the live color may write to production. */
@@ -183,7 +184,7 @@ class Look {
     return this.looked('database', production, async (db) => {
       const status = (await aws.databases.describe(production))?.status;
       if (status !== 'available')
-        return wrong('database', ['wait, then npm run status -- --check'], `${production} is ${status ?? 'missing'}`);
+        return wrong('database', [say`wait, then ${switchback('status', '--check')}`], `${production} is ${status ?? 'missing'}`);
       const user = manifest[live]?.database.user ?? '';
       const allowed = await writersAllowed(await db(), manifest.shared.database.roles);
       const role = manifest.shared.database.roles.write;
@@ -193,7 +194,7 @@ class Look {
         ? fine('database', `${user} may write to ${production}, and nobody else`)
         : wrong(
             'database',
-            sql.map((each) => `on ${production}: ${each}`),
+            sql.map((each) => say`on ${production}: ${each}`),
             `may write to ${production}: ${allowed.join(', ') || 'nobody'}; it should be ${user}`,
           );
     });
@@ -207,7 +208,7 @@ class Look {
       const { proven, reasons } = await proveFenced(await db(), roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
       return proven
         ? fine('fence', `nobody but the feed can write to ${instance}`)
-        : wrong('fence', [`end what is named, on ${instance}; REVOKE ${roles.write} FROM whoever has it`], ...reasons);
+        : wrong('fence', [say`end what is named, on ${instance}; REVOKE ${roles.write} FROM whoever has it`], ...reasons);
     });
     return [await check];
   }
@@ -218,7 +219,7 @@ class Look {
     } catch (error) {
       return wrong(
         name,
-        [`aws rds describe-db-instances --db-instance-identifier ${instance}`],
+        [typed(`aws rds describe-db-instances --db-instance-identifier ${instance}`)],
         `${instance} could not be looked at: ${messageOf(error)}`,
       );
     }
@@ -228,7 +229,7 @@ class Look {
   private async workers({ live }: Place): Promise<Check> {
     const { aws, manifest } = this.on;
     const { cluster } = manifest.shared;
-    const [what, next]: [string[], string[]] = [[], []];
+    const [what, next]: [string[], Advice[]] = [[], []];
     let ok = true;
     for (const color of [live, otherColor(live)]) {
       const workers = manifest[color]?.workers ?? [];
@@ -250,7 +251,7 @@ class Look {
           : `${color}'s ${bad.map(({ name }) => name).join(', ')} ${color === live ? 'should run and do not' : 'should be stopped and are not'}`,
       );
       for (const { service, count } of bad)
-        next.push(`aws ecs update-service --cluster ${cluster} --service ${service} --desired-count ${color === live ? count : 0}`);
+        next.push(typed(`aws ecs update-service --cluster ${cluster} --service ${service} --desired-count ${color === live ? count : 0}`));
     }
     return { name: 'workers', ok, what: what.length > 0 ? what : ['there are none'], next };
   }
@@ -259,13 +260,13 @@ class Look {
     const { aws, manifest, view, now } = this.on;
     if (!view) return [];
     const { group } = manifest.shared.schedule;
-    const [what, next]: [string[], string[]] = [[], []];
+    const [what, next]: [string[], Advice[]] = [[], []];
     const phase = watchPhase(view);
     if (phase === 'staged' || phase === 'open') {
       if (await aws.schedules.startsAt(group, watchName(view.window))) what.push('the feed is looked at every 5 minutes');
       else {
         what.push('nobody looks at the feed: its schedule is gone');
-        next.push('npm run status -- --check, now and then');
+        next.push(say`${switchback('status', '--check')}, now and then`);
       }
     }
     const ends = holdEndsAt(view);
@@ -274,7 +275,7 @@ class Look {
       if (at) what.push(`the teardown begins by itself ${at.getTime() > now ? `at ${at.toISOString()}` : 'now'}`);
       else {
         what.push('the teardown does not begin by itself: its schedule is gone');
-        next.push(`npm run teardown, after ${ends.toISOString()}`);
+        next.push(say`${switchback('teardown')}, after ${ends.toISOString()}`);
       }
     }
     return what.length === 0 ? [] : [{ name: 'schedule', ok: next.length === 0, what, next }];
@@ -292,7 +293,7 @@ class Look {
 }
 
 const fine = (name: string, ...what: string[]): Check => ({ name, ok: true, what, next: [] });
-const wrong = (name: string, next: readonly string[], ...what: string[]): Check => ({ name, ok: false, what, next });
+const wrong = (name: string, next: readonly Advice[], ...what: string[]): Check => ({ name, ok: false, what, next });
 
 const keptText = (production: string, retained: number, left: number | undefined): string =>
   `${production} keeps ${size(retained)} for it${left === undefined ? ', without a limit' : ` of ${size(retained + left)}`}`;

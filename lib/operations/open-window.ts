@@ -2,12 +2,14 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import { deploy, say, switchback, typed } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { learn } from '../engine/estimates';
 import type { Durations, Window } from '../engine/events';
 import { Journal } from '../engine/journal';
 import { fold, refuseHour, type WindowView } from '../engine/window-view';
 import { type Manifest, otherColor, type SystemState } from '../manifest/schema';
+import { stackName } from '../manifest/stack-names';
 import { whereNow } from '../manifest/traffic';
 import { undoBegun } from '../plans/undo';
 import type { Runtime, VerbRequest } from './request';
@@ -34,7 +36,7 @@ export async function findOrOpen(request: VerbRequest, runtime: Runtime): Promis
   if (request.verb === 'rollback' || request.verb === 'teardown' || request.undo) {
     const what = request.undo ? 'undo' : request.verb === 'rollback' ? 'roll back' : 'tear down';
     throw new Stop('window.none', `no window of ${request.system} is open: there is nothing to ${what}`, {
-      next: ['npm run status'],
+      next: [switchback('status')],
       exit: exit.usage,
     });
   }
@@ -77,13 +79,16 @@ export async function nextWindow(
   if (!state?.opened) {
     const to = manifest.blue ? 'blue' : manifest.green ? 'green' : undefined;
     if (!to)
-      throw new Stop('window.no-standby', `no color of ${system} has been deployed`, { next: ['npx cdk deploy blue'], exit: exit.usage });
+      throw new Stop('window.no-standby', `no color of ${system} has been deployed`, {
+        next: [deploy(stackName(manifest, 'blue'))],
+        exit: exit.usage,
+      });
     return { name: 'w0', system, from: undefined, to, production, fallback: undefined };
   }
   const { live } = whereNow(manifest, await aws.traffic.order(manifest));
   if (!live) {
     throw new Stop('window.no-live', `which color of ${system} is live cannot be told: some of its rules have moved, others have not`, {
-      next: [`aws elbv2 describe-rules --listener-arn ${manifest.shared.listeners[0]?.arn}`],
+      next: [typed(`aws elbv2 describe-rules --listener-arn ${manifest.shared.listeners[0]?.arn}`)],
       exit: exit.refused,
     });
   }
@@ -91,12 +96,12 @@ export async function nextWindow(
   const standby = manifest[to];
   if (!standby)
     throw new Stop('window.no-standby', `${live} is live and ${to} has not been deployed`, {
-      next: [`npx cdk deploy ${to}`],
+      next: [deploy(stackName(manifest, to))],
       exit: exit.usage,
     });
   if (standby.release.version === manifest[live]?.release.version && standby.release.commit === manifest[live]?.release.commit) {
     throw new Stop('window.same-release', `${to} runs ${standby.release.version} (${standby.release.commit}), and so does ${live}`, {
-      next: [`set another release for ${to} in bin/app.ts, then npx cdk deploy ${to}`],
+      next: [say`set another release for ${to} in your CDK app, then ${deploy(stackName(manifest, to))}`],
       exit: exit.usage,
     });
   }
@@ -109,14 +114,15 @@ export async function nextWindow(
   const fallback = unused === undefined ? undefined : manifest.fallbacks[unused];
   if (!fallback || unused === undefined || names.some((name) => number(name) >= number(unused))) {
     throw new Stop('window.no-fallback', `the next window of ${system} has no fallback database`, {
-      next: [`set window: ${number(nextName)} in bin/app.ts, then npx cdk deploy fallback-${nextName}`],
+      next: [say`set window: ${number(nextName)} in your CDK app, then ${deploy(stackName(manifest, `fallback-${nextName}`))}`],
       exit: exit.usage,
     });
   }
   if (fallback.source !== production) {
     throw new Stop('window.wrong-source', `${fallback.instance} is a replica of ${fallback.source}, but production is ${production}`, {
       next: [
-        `set the next window number in bin/app.ts, then npx cdk deploy its fallback stack; delete ${fallback.stack} when nobody needs it`,
+        say`set window: ${number(nextName)} in your CDK app, then ${deploy(stackName(manifest, `fallback-${nextName}`))}`,
+        say`delete ${fallback.stack} when nobody needs it`,
       ],
       exit: exit.usage,
     });
@@ -137,7 +143,7 @@ async function refuseWhileDeploying({ name, from, to }: Window, manifest: Manife
   if (!busy) return;
   throw new Stop('window.deploying', `${busy.stack} is being deployed (${busy.status}), and the window would be about what it was before`, {
     state: 'No window was opened and nothing was changed.',
-    next: [`aws cloudformation describe-stacks --stack-name ${busy.stack}`, 'the same command again, when that is over'],
+    next: [typed(`aws cloudformation describe-stacks --stack-name ${busy.stack}`), say`the same command again, when that is over`],
     exit: exit.refused,
   });
 }
@@ -146,7 +152,7 @@ async function refuseWhileDeploying({ name, from, to }: Window, manifest: Manife
 export function refuseAfterRollback(request: Pick<VerbRequest, 'verb'>, view: WindowView): void {
   if ((request.verb === 'stage' || request.verb === 'cutover') && view.series.rollback) {
     throw new Stop('window.rolled-back', `${view.name} has been rolled back; the next try is another window`, {
-      next: view.series.rollback.ended === 'finished' ? ['npm run teardown -- --now', 'npm run status'] : ['npm run rollback'],
+      next: view.series.rollback.ended === 'finished' ? [switchback('teardown', '--now'), switchback('status')] : [switchback('rollback')],
       exit: exit.usage,
     });
   }

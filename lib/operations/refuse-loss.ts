@@ -4,6 +4,7 @@
  */
 
 import type { Aws } from '../aws';
+import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { Connections } from '../engine/connections';
 import { databaseOpened } from '../engine/milestones';
@@ -36,7 +37,7 @@ export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }
     if (health.state === 'stuck' || health.state === 'paused') {
       throw new Stop('rollback.feed-stands', `${fallback} is not catching up: ${health.reasons.join('; ')}`, {
         state: `Nothing was begun and nothing is down: ${production} goes on in the new schema, and keeps what ${fallback} has not got yet.`,
-        next: ['mend that, then npm run rollback', 'npm run rollback -- --accept-loss', 'npm run status'],
+        next: [say`mend that, then ${switchback('rollback')}`, switchback('rollback', '--accept-loss'), switchback('status')],
         exit: exit.refused,
       });
     }
@@ -49,7 +50,7 @@ export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }
       `a rollback without loss is not possible any more: ${health.reasons.join('; ')}. What was written since ${since} is only on ${production} and would stay behind there${rows === 0 ? '' : `; since the opening at least ${rows} rows have changed (${words})`}`,
       {
         state: `Nothing was begun and nothing is down: ${production} goes on in the new schema. ${fallback} has what was written until then.`,
-        next: ['npm run rollback -- --accept-loss', 'npm run status'],
+        next: [switchback('rollback', '--accept-loss'), switchback('status')],
         exit: exit.refused,
       },
     );

@@ -1,6 +1,7 @@
 /** A verb: its window found or opened, its plan made from what is so now, and advanced. */
 
 import { explain } from '../aws';
+import { say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, Stop } from '../base/errors';
 import { estimated } from '../engine/estimates';
@@ -28,7 +29,10 @@ export async function runVerb(request: VerbRequest, runtime: Runtime): Promise<R
     const { journal, view } = opened;
     name = view.name;
     if (request.window !== undefined && request.window !== name) {
-      throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, { next: ['npm run status'], exit: exit.usage });
+      throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, {
+        next: [switchback('status')],
+        exit: exit.usage,
+      });
     }
     if (view.closed !== undefined) {
       await sayFinished(request, journal, runtime.clock);
@@ -97,7 +101,7 @@ function refuseDuringHold(request: VerbRequest, view: WindowView, clock: Clock):
   const ends = holdEndsAt(view);
   if (!request.now && ends && ends.getTime() > clock.now()) {
     throw new Stop('teardown.hold', `the hold of ${view.name} ends at ${ends.toISOString()}; until then a rollback is possible`, {
-      next: ['wait: the schedule does it', 'npm run teardown -- --now'],
+      next: [say`wait: the schedule does it`, switchback('teardown', '--now')],
       exit: exit.refused,
     });
   }

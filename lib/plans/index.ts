@@ -1,5 +1,6 @@
 /** The plan of a verb for a world: pure functions from what is so to the steps that are left. */
 
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { estimated } from '../engine/estimates';
 import type { PlannedStep, Verb } from '../engine/events';
@@ -28,7 +29,7 @@ function refuseDuringNight({ view }: World): void {
   if (!siteIsDown(view)) return;
   const isOver = view.series.cutover?.ended === 'finished';
   throw new Stop('stage.over', `the cutover of ${view.name} ${isOver ? 'is done' : 'has begun'}: there is nothing left to stage`, {
-    next: isOver ? ['npm run status', 'npm run rollback'] : ['npm run cutover', 'npm run rollback', 'npm run status'],
+    next: isOver ? [switchback('status'), switchback('rollback')] : [switchback('cutover'), switchback('rollback'), switchback('status')],
     exit: exit.usage,
   });
 }
@@ -38,7 +39,7 @@ export function planOf(request: PlanRequest, world: World): Step[] {
   if (request.verb === 'stage' && request.undo) return planUndo(world);
   if (undoBegun(world))
     throw new Stop('window.undoing', `the stage of ${world.window.name} is being undone`, {
-      next: ['npm run stage -- --undo'],
+      next: [switchback('stage', '--undo')],
       exit: exit.refused,
     });
   switch (request.verb) {

@@ -1,4 +1,5 @@
 /** Everything back, from wherever the world is. Nothing is ever deleted here. */
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Step } from '../engine/step';
 import { newObjectsMovedAside, unbridged } from '../steps/bridges';
@@ -33,7 +34,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       `the teardown of ${window.name} has begun to delete ${deleting === 'fallback.delete' ? fallback : `${from}'s stack`}`,
       {
         state: `${to} serves on ${production}; nothing was changed.`,
-        next: ['npm run teardown', 'npm run status'],
+        next: [switchback('teardown'), switchback('status')],
         exit: exit.refused,
       },
     );

@@ -1,5 +1,6 @@
 /** The end of the hold, unattended: what a rollback would have needed goes away. */
 
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { colorPart } from '../engine/context';
 import { releaseProven } from '../engine/milestones';
@@ -31,7 +32,7 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
   const rolledBack = releaseProven(view, 'rollback');
   if (!from || !fallback || !(progress.rolledBack ? rolledBack : cutOver)) {
     throw new Stop('teardown.nothing-done', `${window.name} is neither cut over nor rolled back: there is no standby to tear down`, {
-      next: ['npm run cutover', 'npm run rollback'],
+      next: [switchback('cutover'), switchback('rollback')],
       exit: exit.refused,
     });
   }

@@ -1,5 +1,5 @@
 /** A stage is taken back while nothing of the night has begun: nobody notices, and the next window starts from nothing. */
-
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { openPathsMoved, siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
@@ -21,14 +21,14 @@ export function planUndo({ window, manifest, view }: World): Step[] {
   const { from, production, fallback } = window;
   if (!from || !fallback)
     throw new Stop('undo.first-opening', `${window.name} is the first opening of ${window.system}: its stage has changed nothing to undo`, {
-      next: ['npm run cutover', 'npm run rollback'],
+      next: [switchback('cutover'), switchback('rollback')],
       exit: exit.refused,
     });
   // the night's first own step; what comes before it in a cutover is the stage's.
   const begun = openPathsMoved(view) || siteIsDown(view);
   if (begun || view.series.rollback || view.series.teardown)
     throw new Stop('undo.too-late', `the cutover of ${window.name} has begun: a stage can be undone only before it`, {
-      next: view.series.rollback || view.series.teardown ? ['npm run teardown'] : ['npm run rollback'],
+      next: view.series.rollback || view.series.teardown ? [switchback('teardown')] : [switchback('rollback')],
       exit: exit.refused,
     });
   const stack = manifest.fallbacks[window.name]?.stack;

@@ -1,5 +1,6 @@
 /** What `status --check` has found: each thing in a row, and what to type where it is not as it should be. */
 import type { CheckReport } from '../operations/check-report';
+import { spell } from './advice';
 import { dateTime, localTimes, type Style, wrap } from './style';
 
 export function checkScreen({ system, window, at, checks, rollbackPossibleUntil }: CheckReport, style: Style): string[] {
@@ -10,8 +11,8 @@ export function checkScreen({ system, window, at, checks, rollbackPossibleUntil 
     const mark = ok ? paint('green', '✔') : paint('red', '✖');
     for (const [i, text] of texts.entries())
       lines.push(`${i === 0 ? `${mark} ${name.padEnd(10)}` : ' '.repeat(12)} ${ok ? text : paint('red', text)}`);
-    for (const command of next)
-      lines.push(...wrap(`→ ${localTimes(command, style)}`, columns - 13).map((line) => `${' '.repeat(13)}${paint('bold', line)}`));
+    for (const advice of next)
+      lines.push(...wrap(`→ ${localTimes(spell(advice), style)}`, columns - 13).map((line) => `${' '.repeat(13)}${paint('bold', line)}`));
   }
   if (rollbackPossibleUntil) {
     const { at: until, ends } = rollbackPossibleUntil;

@@ -9,7 +9,7 @@ import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
 import { Block } from './draw';
 import { checkScreen } from './health-check';
-import { jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
+import { jsonCheck, jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
 import { liveScreen } from './live';
 import { eventText, failureLines, replyLines } from './messages';
 import { PlainLog } from './plain';
@@ -59,10 +59,7 @@ export function makeOutput({ json, color, stdout, stderr, env = process.env, que
     plan: (plan) => (json ? object(jsonPlan(plan)) : out(['', ...planScreen(plan, styleFor(stdout, color)), ''])),
     status: (status) =>
       json ? object(jsonStatus(status, nextCommands(status))) : out(['', ...statusScreen(status, styleFor(stdout, color)), '']),
-    check: (report) =>
-      json
-        ? object({ event: 'check', ok: report.checks.every(({ ok }) => ok), ...report })
-        : out(['', ...checkScreen(report, styleFor(stdout, color)), '']),
+    check: (report) => (json ? object(jsonCheck(report)) : out(['', ...checkScreen(report, styleFor(stdout, color)), ''])),
     screen(_verb, run) {
       // notes concern this run from its beginning on; what was seen before is the status's to tell.
       let begun = run === undefined;

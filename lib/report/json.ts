@@ -1,14 +1,17 @@
 /** JSON lines: one object per line, `event` names it. The words of it are an interface: programs read them. */
-
+import type { Advice } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { JournalEvent, Verb } from '../engine/events';
 import { siteIsOpening } from '../engine/milestones';
 import type { UpBy, WindowView } from '../engine/window-view';
+import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
+import { spell } from './advice';
 import type { PlanScreen, StatusScreen } from './types';
 
 /** A journal event; the manifest a window froze stays in the journal, which is where to read it. */
 export function jsonEvent(event: JournalEvent): object {
+  if (event.type === 'run.stopped') return { event: event.type, ...event, next: event.next.map(spell) };
   if (event.type !== 'window.opened') return { event: event.type, ...event };
   const { manifest: _manifest, state: _state, ...shown } = event;
   return { event: event.type, ...shown };
@@ -20,7 +23,10 @@ export const jsonPlan = (plan: PlanScreen): object => ({
   estimateSeconds: plan.steps.reduce((sum, step) => sum + (step.done ? 0 : step.estimateSeconds), 0),
 });
 
-export function jsonStatus({ window, now, ...status }: StatusScreen, next: readonly { readonly command: string }[]): object {
+export function jsonStatus(
+  { window, now, stackPath: _path, ...status }: StatusScreen,
+  next: readonly { readonly command: Advice }[],
+): object {
   return {
     event: 'status',
     ...status,
@@ -29,7 +35,7 @@ export function jsonStatus({ window, now, ...status }: StatusScreen, next: reado
     ...(window?.current ? { run: runOf(window) } : {}),
     ...(window?.upBy && !siteIsOpening(window) ? { upBy: hourOf(window.upBy) } : {}),
     ...(window?.asked && window.current?.ended === undefined ? { asked: window.asked } : {}),
-    next: next.map(({ command }) => command),
+    next: next.map(({ command }) => spell(command)),
   };
 }
 
@@ -52,12 +58,23 @@ function hourOf({ upBy, atDecision, decision, unanswered }: UpBy): object {
   return { upBy, atDecision, decideBy, rollbackSeconds, steps, measuredSteps, unanswered };
 }
 
-export const jsonReply = (verb: Verb, reply: Reply): object => ({ event: `${verb}.${reply.state}`, ...reply });
+export const jsonReply = (verb: Verb, reply: Reply): object => ({
+  event: `${verb}.${reply.state}`,
+  ...reply,
+  ...(reply.state === 'stopped' ? { next: reply.next.map(spell) } : {}),
+});
+
+export const jsonCheck = (report: CheckReport): object => ({
+  event: 'check',
+  ok: report.checks.every(({ ok }) => ok),
+  ...report,
+  checks: report.checks.map((each) => ({ ...each, next: each.next.map(spell) })),
+});
 
 export function jsonFailure(error: unknown): object {
   if (error instanceof Stop) {
     const { code, message, state, next, exit } = error;
-    return { event: 'error', code, message, state, next, exit };
+    return { event: 'error', code, message, state, next: next.map(spell), exit };
   }
   return { event: 'error', code: 'switchback.bug', message: error instanceof Error ? error.message : String(error), next: [], exit: 1 };
 }

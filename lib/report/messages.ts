@@ -1,7 +1,9 @@
 /** The words of the screens: one line per event, what happens next, how to abort, and how a verb ended. */
+import { type Advice, answers, say, switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { JournalEvent, PlannedStep, Verb } from '../engine/events';
 import type { Reply } from '../operations/request';
+import { spell } from './advice';
 import { dateTime, duration, localTimes, type Style, wrap } from './style';
 
 /** The title a step has on the plan; its id where the plan does not have it. */
@@ -80,10 +82,10 @@ export function abortText(verb: Verb, { opened, first }: { opened: boolean; firs
     case 'stage':
       return `${stop}; nothing is down, nothing to take back`;
     case 'cutover':
-      if (first) return `${stop}; npm run rollback closes the system again`;
-      return opened ? `${stop}; a rollback now loses writes (--accept-loss)` : `${stop}; npm run rollback takes everything back`;
+      if (first) return `${stop}; ${spell(switchback('rollback'))} closes the system`;
+      return opened ? `${stop}; a rollback now loses writes (--accept-loss)` : `${stop}; ${spell(switchback('rollback'))} takes all back`;
     case 'rollback':
-      return `${stop}; npm run rollback goes on from there`;
+      return `${stop}; ${spell(switchback('rollback'))} goes on from there`;
     case 'teardown':
       return `${stop}; what is deleted stays deleted`;
   }
@@ -99,12 +101,9 @@ export function replyLines(verb: Verb, reply: Reply, style: Style): string[] {
       return [`${paint('green', '✔')} ${text(window)}`, ...nextLines(next(window), style)];
     }
     case 'gate':
-      return [
-        `${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`,
-        ...nextLines([`npm run ${verb} -- --answer go --reason "<why>"`, `npm run ${verb} -- --answer no-go --reason "<why>"`], style),
-      ];
+      return [`${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`, ...nextLines(answers, style)];
     case 'continue':
-      return [`${window} is not done yet`, ...nextLines([`npm run ${verb}`], style)];
+      return [`${window} is not done yet`, ...nextLines([switchback(verb)], style)];
     case 'stopped':
       return stopLines(reply.code, reply.message, reply.world, reply.next, style);
   }
@@ -119,11 +118,11 @@ export function failureLines(error: unknown, style: Style): string[] {
   return [
     ...stopLines('switchback.bug', message, state, [], style),
     ...stack.map((line) => style.paint('dim', line)),
-    ...nextLines(['npm run status'], style),
+    ...nextLines([switchback('status')], style),
   ];
 }
 
-function stopLines(code: string, message: string, state: string | undefined, next: readonly string[], style: Style): string[] {
+function stopLines(code: string, message: string, state: string | undefined, next: readonly Advice[], style: Style): string[] {
   const [first = '', ...more] = wrap(localTimes(`${code}: ${message}`, style), style.columns - 2);
   return [
     `${style.paint('red', '✖')} ${first}`,
@@ -133,18 +132,18 @@ function stopLines(code: string, message: string, state: string | undefined, nex
   ];
 }
 
-const nextLines = (next: readonly string[], { paint }: Style): string[] =>
-  next.length === 0 ? [] : ['', 'Next', ...next.map((line) => `  ${paint('bold', line)}`)];
+const nextLines = (next: readonly Advice[], { paint }: Style): string[] =>
+  next.length === 0 ? [] : ['', 'Next', ...next.map((advice) => `  ${paint('bold', spell(advice))}`)];
 
-const finished: Record<Verb, { text: (window: string) => string; next: (window: string) => string[] }> = {
+const finished: Record<Verb, { text: (window: string) => string; next: (window: string) => Advice[] }> = {
   stage: {
     text: (window) => `${window} is staged; nothing has changed for customers`,
-    next: () => ['npm run plan', 'npm run cutover'],
+    next: () => [switchback('plan'), switchback('cutover')],
   },
   cutover: {
     // the first opening of a system has no hold and nothing to go back to.
     text: (window) => (window === 'w0' ? 'the system is open' : `${window} is cut over; a rollback stays possible until the hold ends`),
-    next: (window) => ['npm run status', ...(window === 'w0' ? [] : ['npm run rollback'])],
+    next: (window) => [switchback('status'), ...(window === 'w0' ? [] : [switchback('rollback')])],
   },
   rollback: {
     text: (window) =>
@@ -153,8 +152,8 @@ const finished: Record<Verb, { text: (window: string) => string; next: (window: 
         : `${window} is rolled back; nothing was deleted`,
     next: (window) =>
       window === 'w0'
-        ? ['npx cdk deploy <the color, with a mended release>', 'npm run cutover']
-        : ['npm run status', 'npm run teardown -- --now'],
+        ? [say`set a mended release for the color in your CDK app, and deploy it`, switchback('cutover')]
+        : [switchback('status'), switchback('teardown', '--now')],
   },
-  teardown: { text: (window) => `${window} is closed`, next: () => ['npm run status'] },
+  teardown: { text: (window) => `${window} is closed`, next: () => [switchback('status')] },
 };

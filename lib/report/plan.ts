@@ -1,11 +1,13 @@
 /** The plan on the wall: every step in order, how long it takes, when it begins, and from where on a rollback loses writes. */
 
+import { switchback } from '../base/advice';
 import type { PlannedStep } from '../engine/events';
 import { opensTheSite } from '../engine/milestones';
 import type { Decision } from '../engine/window-view';
 import type { Difference } from '../postgres/schema/classify';
 import { twoPartsText } from '../postgres/schema/expand-contract';
 import type { TrialFound } from '../steps/trial';
+import { spell } from './advice';
 import { totalOf } from './messages';
 import { clockTime, dateTime, duration, type Style, wrap } from './style';
 import type { PlanScreen } from './types';
@@ -46,7 +48,7 @@ export function planScreen(plan: PlanScreen, style: Style): string[] {
   const done = steps.filter((step) => step.done).length;
   const left = steps.length - done;
   const count = done === 0 ? `${left} steps` : `${left} of ${steps.length} steps left`;
-  const start = plan.starting ? '' : ` Start with: npm run ${verb}`;
+  const start = plan.starting ? '' : ` Start with: ${spell(switchback(verb))}`;
   lines.push('', left === 0 ? 'Everything is done.' : `${count}, about ${duration(begins)}.${start}`);
   return [...lines, ...trialLines(plan, style), ...decisionLines(plan, style)];
 }

@@ -1,15 +1,18 @@
 /** The status of a system: which color is live, which database is production, what is open, and what to type next. */
 
+import { type Advice, deploy, switchback } from '../base/advice';
 import type { Verb } from '../engine/events';
 import { databaseOpened, forkMethodOf, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
 import type { Series, WindowView } from '../engine/window-view';
 import { type Color, otherColor } from '../manifest/schema';
+import { stackAt } from '../manifest/stack-names';
+import { spell } from './advice';
 import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
 
 export interface Next {
-  readonly command: string;
+  readonly command: Advice;
   readonly why: string;
 }
 
@@ -34,7 +37,7 @@ export function statusScreen(status: StatusScreen, style: Style): string[] {
   const database = `${status.production} (${status.productionStatus})`;
   lines.push(...row('production', status.productionStatus === 'available' ? database : paint('red', database)));
   lines.push(...windowLines(status, style).flatMap(([name, value]) => row(name, value)));
-  const next = nextCommands(status);
+  const next = nextCommands(status).map(({ command, why }) => ({ command: spell(command), why }));
   if (next.length > 0) {
     const width = Math.min(46, Math.max(...next.map(({ command }) => command.length)));
     lines.push('', 'Next');
@@ -131,26 +134,27 @@ const waitsAtGate = (series: Series, { asked, current }: WindowView): boolean =>
 /** The commands that make sense now, the most likely first. */
 export function nextCommands(status: StatusScreen): Next[] {
   const { window } = status;
+  const stack = (part: string) => stackAt(status.stackPath, part);
   if (window) return inWindow(status, window);
   if (!status.opened) {
     const first = status.releases.blue ? 'blue' : status.releases.green ? 'green' : undefined;
-    if (!first) return [{ command: 'npx cdk deploy blue', why: 'provision the first color' }];
+    if (!first) return [{ command: deploy(stack('blue')), why: 'provision the first color' }];
     return [
-      ...(status.lastWindow ? [{ command: `npx cdk deploy ${first}`, why: `with a mended release for ${first} in bin/app.ts` }] : []),
-      { command: 'npm run cutover', why: 'open the system to customers for the first time' },
+      ...(status.lastWindow ? [{ command: deploy(stack(first)), why: `with a mended release for ${first} in your CDK app` }] : []),
+      { command: switchback('cutover'), why: 'open the system to customers for the first time' },
     ];
   }
-  if (!status.live) return [{ command: 'npm run plan -- --verb rollback', why: 'see what is where' }];
+  if (!status.live) return [{ command: switchback('plan', '--verb rollback'), why: 'see what is where' }];
   const standby = otherColor(status.live);
   const name = status.readyFor ?? `w${Number(status.lastWindow?.slice(1) ?? 0) + 1}`;
   const { live, other } = { live: status.releases[status.live], other: status.releases[standby] };
   const same = live?.version === other?.version && live?.commit === other?.commit;
   return [
-    ...(!other || same ? [{ command: `npx cdk deploy ${standby}`, why: `with the next release for ${standby} in bin/app.ts` }] : []),
+    ...(!other || same ? [{ command: deploy(stack(standby)), why: `with the next release for ${standby} in your CDK app` }] : []),
     ...(status.readyFor
       ? []
-      : [{ command: `npx cdk deploy fallback-${name}`, why: `the fallback database; window: ${name.slice(1)} in bin/app.ts` }]),
-    { command: 'npm run stage', why: `check everything ${name} needs; nothing is down` },
+      : [{ command: deploy(stack(`fallback-${name}`)), why: `the fallback database; window: ${name.slice(1)} in your CDK app` }]),
+    { command: switchback('stage'), why: `check everything ${name} needs; nothing is down` },
   ];
 }
 
@@ -159,38 +163,38 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
   const first = window.window.from === undefined;
   const back: Next =
     status.feed?.state === 'dead' && databaseOpened(window)
-      ? { command: 'npm run rollback -- --accept-loss', why: 'take everything back but what was written since the feed died' }
-      : { command: 'npm run rollback', why: 'take everything back' };
-  const rollback: Next[] = first ? [{ command: 'npm run rollback', why: 'close the system again, to mend the release' }] : [back];
-  const again = (verb: Verb): Next => ({ command: `npm run ${verb}`, why: 'go on where it is' });
-  if (!current) return [{ command: 'npm run stage', why: `check everything ${name} needs` }];
+      ? { command: switchback('rollback', '--accept-loss'), why: 'take everything back but what was written since the feed died' }
+      : { command: switchback('rollback'), why: 'take everything back' };
+  const rollback: Next[] = first ? [{ command: switchback('rollback'), why: 'close the system again, to mend the release' }] : [back];
+  const again = (verb: Verb): Next => ({ command: switchback(verb), why: 'go on where it is' });
+  if (!current) return [{ command: switchback('stage'), why: `check everything ${name} needs` }];
   const { verb } = current;
   if (current.ended === undefined) {
     if (waitsAtGate(current, window)) {
       return [
         ...(window.asked?.step === decisionStep
           ? [
-              { command: 'npm run cutover -- --answer go', why: 'go on, past the decision time' },
-              { command: 'npm run cutover -- --answer no-go', why: 'roll back' },
+              { command: switchback('cutover', '--answer go'), why: 'go on, past the decision time' },
+              { command: switchback('cutover', '--answer no-go'), why: 'roll back' },
             ]
           : [
-              { command: 'npm run cutover -- --answer go', why: 'show the new color to customers' },
-              { command: 'npm run cutover -- --answer no-go', why: 'stop here, then roll back' },
+              { command: switchback('cutover', '--answer go'), why: 'show the new color to customers' },
+              { command: switchback('cutover', '--answer no-go'), why: 'stop here, then roll back' },
             ]),
       ];
     }
     if (Date.parse(current.leaseUntil) > status.now)
-      return [{ command: 'npm run status -- --watch', why: `${current.by.who} is at it: follow it` }];
+      return [{ command: switchback('status', '--watch'), why: `${current.by.who} is at it: follow it` }];
     return [again(verb), ...(verb === 'cutover' ? rollback : [])];
   }
   if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, again(verb)] : [again(verb)])];
   const finished: Record<Verb, Next[]> = {
     stage: [
-      { command: 'npm run plan', why: 'read the night, step by step' },
-      { command: 'npm run cutover', why: 'begin it' },
+      { command: switchback('plan'), why: 'read the night, step by step' },
+      { command: switchback('cutover'), why: 'begin it' },
     ],
-    cutover: [...rollback, { command: 'npm run teardown -- --now', why: 'end the hold early' }],
-    rollback: [{ command: 'npm run teardown -- --now', why: 'remove what did not work' }],
+    cutover: [...rollback, { command: switchback('teardown', '--now'), why: 'end the hold early' }],
+    rollback: [{ command: switchback('teardown', '--now'), why: 'remove what did not work' }],
     teardown: [],
   };
   return finished[verb];

@@ -40,6 +40,8 @@ export interface StatusScreen {
   /** The last look at the feed, while a rollback would use it. */
   readonly feed?: HoldSeen & { readonly at: string };
   readonly lastWindow: string | undefined;
+  /** Where the app has the stacks (lib/manifest/stack-names.ts). */
+  readonly stackPath?: string;
   /** The window that a deployed fallback, fed by production, is ready for: `w3`. */
   readonly readyFor?: string;
   readonly now: number;

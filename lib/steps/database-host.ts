@@ -1,5 +1,6 @@
 /** Which instance a color's tasks talk to: its secrets' host, and tasks that were started after it was written. */
 
+import { typed } from '../base/advice';
 import { Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
@@ -97,7 +98,7 @@ export async function addressOf(context: Context, instance: string): Promise<{ h
       'database.no-address',
       `the instance ${instance} ${found ? `is ${found.status} and has no address yet` : 'does not exist'}`,
       {
-        next: [`aws rds describe-db-instances --db-instance-identifier ${instance}`],
+        next: [typed(`aws rds describe-db-instances --db-instance-identifier ${instance}`)],
       },
     );
   }

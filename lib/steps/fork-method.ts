@@ -3,6 +3,7 @@
  * table is copied into it. Which one is told by the servers; it is said before the promotion, which cannot be taken back.
  */
 
+import { switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { Context } from '../engine/context';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
@@ -53,8 +54,8 @@ export function forkMethodChosen(production: string, fallback: string, night: bo
 const notInTheNight = (fallback: string, why: string): Observation => ({
   is: 'failed',
   code: 'fork.copy-needed',
-  message: `${fallback} must be filled by a copy of every table, because ${why}; that is nothing for the night. npm run stage copies them, while customers are served`,
-  next: ['npm run stage', 'npm run rollback'],
+  message: `${fallback} must be filled by a copy of every table, because ${why}; that is nothing for the night. A stage copies them, while customers are served`,
+  next: [switchback('stage'), switchback('rollback')],
 });
 
 /** Looked up when nothing arrives. @throws Stop where production has given the feed up since `fork.copy` was done: a stage does that again */
@@ -63,7 +64,7 @@ export async function refuseGivenUp(context: Context, production: string, fallba
   if (why === undefined) return;
   throw new Stop('step.no-longer-holds', `${fallback} must be filled by a copy of every table, because ${why}`, {
     state: 'Customers are served as before; nothing is down.',
-    next: ['npm run stage', 'npm run status'],
+    next: [switchback('stage'), switchback('status')],
     step: 'fork.copy',
   });
 }

@@ -1,7 +1,9 @@
 /** What every way to a fed fallback is made with: who reads from production, as whom, and under which name. */
 
+import { deploy, switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { Context } from '../engine/context';
+import { stackName } from '../manifest/stack-names';
 import type { ForkOptions } from '../postgres/replication/fork';
 import { ensureFeedUser, type FeedSource, feedName } from '../postgres/replication/subscription';
 import { addressOf } from './database-host';
@@ -31,12 +33,14 @@ export async function forkOptions(context: Context, production: string, fallback
 export async function feedSource(context: Context, production: string): Promise<FeedSource> {
   const { database } = context.manifest.shared;
   if (database.feedSecret === undefined)
-    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed`, { next: ['npx cdk deploy shared'] });
+    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed`, {
+      next: [deploy(stackName(context.manifest, 'shared'))],
+    });
   const { username, password } = await context.aws.settings.secret(database.feedSecret);
   return { address: { ...(await addressOf(context, production)), database: database.name }, login: { username, password } };
 }
 
 /** Promoting is a step of its own. */
 export const notHere = (fallback: string) => async (): Promise<void> => {
-  throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, { next: ['npm run status'] });
+  throw new Stop('fork.not-promoted', `${fallback} is a replica again; it was promoted before this step`, { next: [switchback('status')] });
 };

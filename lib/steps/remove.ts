@@ -1,5 +1,6 @@
 /** What a teardown removes. Each step says what it will destroy and looks that nobody uses it. */
 
+import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
@@ -23,7 +24,11 @@ export function standbyIdle(color: Color, production: string): Step {
       const refuse = (message: string): never => {
         throw new Stop('teardown.standby-in-use', message, {
           state: 'Nothing has been removed.',
-          next: ['npm run status', `npm run rollback, if ${color} is to serve again`, 'when the reason is gone: npm run teardown'],
+          next: [
+            switchback('status'),
+            say`${switchback('rollback')}, if ${color} is to serve again`,
+            say`when the reason is gone: ${switchback('teardown')}`,
+          ],
           exit: exit.refused,
         });
       };

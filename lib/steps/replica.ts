@@ -1,8 +1,10 @@
 /** The replica that becomes the fallback database: ready days before, level with the fenced production, promoted. */
 
+import { deploy } from '../base/advice';
 import type { Context } from '../engine/context';
 import { forkMade } from '../engine/milestones';
 import { done, pending, type Step, todo } from '../engine/step';
+import { stackName } from '../manifest/stack-names';
 import { compareLsn, currentLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 
 /** Days before: it replicates, its backups are on (promotion would drag a first backup behind it), and it is nearly level. */
@@ -19,7 +21,8 @@ export function replicaReady(fallback: string): Step {
         return {
           is: 'failed',
           code: 'fallback.missing',
-          message: `there is no instance ${fallback}: deploy it with \`npx cdk deploy fallback-${window.name}\``,
+          message: `there is no instance ${fallback}`,
+          next: [deploy(stackName(context.manifest, `fallback-${window.name}`))],
         };
       }
       if (instance.replicaOf === undefined && forkMade(context.view)) return done('it was promoted in this window');

@@ -4,6 +4,7 @@
  */
 
 import type { Instance } from '../aws/databases';
+import { switchback } from '../base/advice';
 import { type Context, colorPart } from '../engine/context';
 import type { Window } from '../engine/events';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
@@ -64,9 +65,10 @@ export function trialPassed(): Step {
         ? {
             is: 'failed',
             code: 'migrations.untried',
-            message: `the migrations have not passed their trial on a copy of production: npm run stage tries them again`,
+            message: `the migrations have not passed their trial on a copy of production`,
+            next: [switchback('stage')],
           }
-        : done('no trial was made: npm run stage makes one');
+        : done('no trial was made; a stage makes one');
     },
   };
 }

@@ -1,5 +1,6 @@
 /** Background processes: to zero and proven stopped, or back one by one. */
 
+import { type Advice, sameAgain, switchback, typed } from '../base/advice';
 import { Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
@@ -81,11 +82,7 @@ export function workersStarted(color: Color): Step {
           if (context.clock.elapsed() > deadline) {
             throw new Stop('workers.start.slow', `${color}'s worker ${worker.name} does not run ${worker.count} tasks after 180 s`, {
               state: 'The maintenance answer is in front; workers before it in the list are running.',
-              next: [
-                `aws ecs describe-services --cluster ${shared.cluster} --services ${worker.service}`,
-                'npm run cutover',
-                'npm run rollback',
-              ],
+              next: [typed(`aws ecs describe-services --cluster ${shared.cluster} --services ${worker.service}`), ...againOrBack(context)],
             });
           }
           await context.clock.pause(250);
@@ -96,6 +93,10 @@ export function workersStarted(color: Color): Step {
     },
   };
 }
+
+/** The verb under way, and out of a cutover the way back. */
+const againOrBack = ({ view: { current } }: Context): Advice[] =>
+  current?.verb === 'rollback' ? [switchback('rollback')] : [switchback('cutover'), switchback('rollback')];
 
 async function notYet(
   context: Context,
@@ -133,8 +134,8 @@ async function refuseTwoOfOnce(context: Context, color: Color): Promise<void> {
       {
         state: `None of ${color}'s workers was started by this step.`,
         next: [
-          `aws ecs update-service --cluster ${context.manifest.shared.cluster} --service ${alive.name} --desired-count 0`,
-          'the same command again',
+          typed(`aws ecs update-service --cluster ${context.manifest.shared.cluster} --service ${alive.name} --desired-count 0`),
+          sameAgain,
         ],
       },
     );

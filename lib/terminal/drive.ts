@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import { switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
 import { answerSeconds, warningDue } from '../engine/decision-time';
@@ -13,9 +14,12 @@ import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../engine/leas
 import type { RunAnswer } from '../engine/run-options';
 import { decisionStep } from '../engine/step-id';
 import { type Decision, fold, type WindowView } from '../engine/window-view';
+import type { SharedPart } from '../manifest/schema';
 import type { Reply, VerbRequest } from '../operations/request';
 import { runVerb } from '../operations/run-verb';
 import type { Screen } from '../report';
+import { spell } from '../report/advice';
+import { askRunner } from './ask-runner';
 import type { Answer, Gate } from './gate';
 import { endOf, watch } from './watch';
 
@@ -41,7 +45,9 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
   const onInterrupt = () => {
     // a run of somebody else that is followed is not asked: only the following ends.
     if (follower.follows) return;
-    options.note(`Ctrl-C: asked to stop after this step. Again leaves at once; then: npm run status, npm run ${request.verb}`);
+    options.note(
+      `Ctrl-C: asked to stop after this step. Again leaves at once; then: ${spell(switchback('status'))}, ${spell(switchback(request.verb))}`,
+    );
     void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
   };
   options.signal.addEventListener('abort', onInterrupt, { once: true });
@@ -51,7 +57,7 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
   const plain: VerbRequest = ahead && !(request.answer && follower.view?.asked?.step === decisionStep) ? { ...rest, ahead } : rest;
   try {
     if (options.signal.aborted)
-      throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was begun', { next: ['npm run status'], exit: exit.interrupted });
+      throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was begun', { next: [switchback('status')], exit: exit.interrupted });
     // at once: asked, the runner would be busy with their run until its next pause.
     if (!request.takeOver) follower.refuseIfHeld();
     for (;;) {
@@ -86,7 +92,7 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
 async function invoke(request: VerbRequest, options: DriveOptions, follower: Follower): Promise<Reply> {
   const call = options.here
     ? runVerb(request, { aws: options.aws, clock: options.clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
-    : options.aws.invokeRunner<Reply>(follower.runner, request);
+    : askRunner(options.aws, follower.shared, request);
   let over = false;
   const ended = call
     .catch((error: unknown): Reply | Promise<Reply> => {
@@ -155,7 +161,7 @@ async function waitForHolder(request: VerbRequest, { clock, note, signal }: Driv
 }
 
 const nothingTaken = (): Stop =>
-  new Stop('terminal.interrupted', 'Ctrl-C: nothing was taken over', { next: ['npm run status'], exit: exit.interrupted });
+  new Stop('terminal.interrupted', 'Ctrl-C: nothing was taken over', { next: [switchback('status')], exit: exit.interrupted });
 
 /** What people say at a gate, here or elsewhere; undefined when nobody is there to be asked. */
 async function atGate(
@@ -186,7 +192,7 @@ async function atGate(
     if (signal.aborted) {
       await stopAsking();
       throw new Stop('terminal.interrupted', 'Ctrl-C: a question for people is open; nothing runs', {
-        next: [`npm run ${request.verb}`, 'npm run rollback', 'npm run status'],
+        next: [switchback(request.verb), switchback('rollback'), switchback('status')],
         exit: exit.interrupted,
       });
     }
@@ -232,7 +238,7 @@ async function theirs(options: DriveOptions, follower: Follower): Promise<Reply 
   const ended = await watch(journal, { clock: options.clock, screen: options.screen, signal: options.signal });
   if (!ended && options.signal.aborted)
     throw new Stop('terminal.interrupted', 'Ctrl-C: this terminal follows no more; the run of the other one goes on', {
-      next: ['npm run status -- --watch', 'npm run status'],
+      next: [switchback('status', '--watch'), switchback('status')],
       exit: exit.interrupted,
     });
   return ended?.reply ?? { state: 'finished', window: journal.window };
@@ -249,8 +255,7 @@ class Follower {
   private constructor(
     private readonly options: DriveOptions,
     private readonly request: VerbRequest,
-    private readonly bucket: string,
-    readonly runner: string,
+    readonly shared: SharedPart,
     /** Windows that were closed before we began: not ours. */
     private readonly before: ReadonlySet<string>,
     public journal: Journal | undefined,
@@ -266,7 +271,7 @@ class Follower {
     const newest = last === undefined ? undefined : new Journal(store, last, options.clock, randomUUID);
     await newest?.refresh();
     const open = newest && fold(newest.events)?.closed === undefined ? newest : undefined;
-    return new Follower(options, request, manifest.shared.journalBucket, manifest.shared.runner, new Set(names), open);
+    return new Follower(options, request, manifest.shared, new Set(names), open);
   }
 
   get run(): string {
@@ -317,7 +322,7 @@ class Follower {
   /** A look that fails is not the run's trouble: the next one shows what this one missed. */
   private async added(): Promise<readonly JournalEvent[]> {
     if (!this.journal) {
-      const store = this.options.aws.journal(this.bucket, this.request.system);
+      const store = this.options.aws.journal(this.shared.journalBucket, this.request.system);
       const mine = (await store.windows()).filter((name) => !this.before.has(name)).at(-1);
       if (mine === undefined) return [];
       this.journal = new Journal(store, mine, this.options.clock, randomUUID);

@@ -9,10 +9,12 @@ import { makeClients } from '../aws/clients';
 import { EmergencyParameter } from '../aws/emergency';
 import { explain, explainFirst } from '../aws/explain';
 import { isPassing } from '../aws/outcome';
+import { say, switchback } from '../base/advice';
 import { type Clock, SharedClock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
 import { retryMs } from '../base/journal-store';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
+import { spell } from '../report/advice';
 import { failureLines } from '../report/messages';
 import { type Style, styleFor, wrap } from '../report/style';
 import { confirm } from './gate';
@@ -34,7 +36,7 @@ export async function emergency(args: readonly string[]): Promise<number> {
   const style = styleFor(process.stderr, !args.includes('--no-color'));
   try {
     const flags = flagsOf(args);
-    const say = (event: string, values: object, lines: readonly string[]) =>
+    const tell = (event: string, values: object, lines: readonly string[]) =>
       json
         ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`)
         : process.stderr.write(`${lines.flatMap((line) => fitted(line, style)).join('\n')}\n`);
@@ -45,21 +47,24 @@ export async function emergency(args: readonly string[]): Promise<number> {
       (date, tookMs) => clock.heard(date, tookMs),
       answerMs,
     );
-    await switchBack(new EmergencyParameter(clients), clock, flags, say);
+    await switchBack(new EmergencyParameter(clients), clock, flags, tell);
     return exit.done;
   } catch (error) {
     const explained = explain(error);
     const { code, next, exit: exitCode } = explained instanceof Stop ? explained : { code: 'switchback.bug', next: [], exit: exit.failed };
-    if (json) process.stdout.write(`${JSON.stringify({ event: 'error', code, message: messageOf(explained), next, exit: exitCode })}\n`);
+    if (json)
+      process.stdout.write(
+        `${JSON.stringify({ event: 'error', code, message: messageOf(explained), next: next.map(spell), exit: exitCode })}\n`,
+      );
     else process.stderr.write(`${failureLines(explained, style).join('\n')}\n`);
     return exitCode;
   }
 }
 
-type Say = (event: string, values: object, lines: readonly string[]) => void;
+type Tell = (event: string, values: object, lines: readonly string[]) => void;
 
-async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Flags, say: Say): Promise<void> {
-  const found = await persist(clock, say, async () =>
+async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Flags, tell: Tell): Promise<void> {
+  const found = await persist(clock, tell, async () =>
     flags.system === undefined ? onlyOne(await parameter.all()) : parameter.read(flags.system),
   );
   const { system, window, from } = found ?? {};
@@ -68,7 +73,7 @@ async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Fl
       'emergency.no-window',
       `no window of ${flags.system ?? system ?? 'any system'} is open: there is no color to go back to`,
       {
-        next: ['npm run status'],
+        next: [switchback('status')],
         exit: exit.usage,
       },
     );
@@ -82,27 +87,23 @@ async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Fl
   const wanted = emergencyMoves(found);
   let moved = 0;
   // a lost answer, or a rule that changed between looking and moving: what is so now is looked at, and the rest is moved.
-  await persist(clock, say, async () => {
+  await persist(clock, tell, async () => {
     const moves = await parameter.toMove(wanted);
     await parameter.move(moves);
     moved += moves.reduce((sum, { priorities }) => sum + priorities.length, 0);
   });
   const seconds = Math.round(performance.now()) / 1000;
-  say('rollback.traffic-only', { system, window, live: from, rules: moved, seconds }, [
+  tell('rollback.traffic-only', { system, window, live: from, rules: moved, seconds }, [
     `✔ ${from}'s rules are in front and the maintenance answer is parked: ${moved === 0 ? 'it was so already' : `${moved} rules moved`}, ${seconds} s after the start`,
     '  No database was touched. If one has been fenced, customers now read with the old release and cannot write.',
   ]);
-  await leaveNote(parameter, clock, found, flags, say);
-  say('rollback.traffic-only.next', { next: ['npm run status', 'npm run rollback'] }, [
-    '',
-    'Next',
-    '  npm run status',
-    '  npm run rollback   (workers, databases and the rest)',
-  ]);
+  await leaveNote(parameter, clock, found, flags, tell);
+  const [look, back] = [spell(switchback('status')), spell(switchback('rollback'))];
+  tell('rollback.traffic-only.next', { next: [look, back] }, ['', 'Next', `  ${look}`, `  ${back}   (workers, databases and the rest)`]);
 }
 
 /** Asks AWS again while the reason may pass, once for any other. @throws Stop `emergency.unanswered`, `aws.unreachable`, … */
-async function persist<T>(clock: Clock, say: Say, what: () => Promise<T>): Promise<T> {
+async function persist<T>(clock: Clock, tell: Tell, what: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries += 1) {
     try {
       return await what();
@@ -112,7 +113,7 @@ async function persist<T>(clock: Clock, say: Say, what: () => Promise<T>): Promi
       const pause = retryMs[tries];
       if (pause === undefined) throw unanswered(error, tries + 1);
       if (passing && tries === 0)
-        say('rollback.traffic-only.again', { message: messageOf(error) }, [`  AWS is asked again for some seconds: ${messageOf(error)}`]);
+        tell('rollback.traffic-only.again', { message: messageOf(error) }, [`  AWS is asked again for some seconds: ${messageOf(error)}`]);
       await clock.pause(passing ? pause : 0);
     }
   }
@@ -124,7 +125,7 @@ function unanswered(error: unknown, tries: number): unknown {
   if (explained instanceof Stop) return explained;
   return new Stop('emergency.unanswered', `${messageOf(error)}; tried ${tries} times`, {
     state: unknown ? 'Whether the rules have moved cannot be told.' : 'The last try moved nothing.',
-    next: ['the same command again: it looks before it moves anything', 'npm run status'],
+    next: [say`the same command again: it looks before it moves anything`, switchback('status')],
     exit: unknown ? exit.unknown : exit.failed,
     cause: error,
   });
@@ -134,7 +135,7 @@ const fitted = (line: string, { columns }: Style): string[] =>
   wrap(line.trim(), columns - 2).map((part, n) => (n > 0 || line.startsWith(' ') ? `  ${part}` : part));
 
 /** A cutover that still runs sees the order of the rules, and this; one that was about to move them is overruled once. */
-async function leaveNote(parameter: EmergencyParameter, clock: Clock, found: Emergency, flags: Flags, say: Say): Promise<void> {
+async function leaveNote(parameter: EmergencyParameter, clock: Clock, found: Emergency, flags: Flags, tell: Tell): Promise<void> {
   const by = flags.by ?? `${userInfo().username}@${hostname()}`;
   try {
     await parameter.write({ ...found, used: { at: new Date(clock.now()).toISOString(), by, reason: flags.reason } });
@@ -142,12 +143,12 @@ async function leaveNote(parameter: EmergencyParameter, clock: Clock, found: Eme
     const rules = back.reduce((sum, { priorities }) => sum + priorities.length, 0);
     if (rules === 0) return;
     await parameter.move(back);
-    say('rollback.traffic-only.overruled', { rules }, [
+    tell('rollback.traffic-only.overruled', { rules }, [
       `  A run had moved ${rules} rules meanwhile; they were moved back, and it has been told to stop.`,
     ]);
   } catch (error) {
     const message = messageOf(error);
-    say('rollback.traffic-only.not-noted', { message }, [
+    tell('rollback.traffic-only.not-noted', { message }, [
       `  A run that is under way could not be told (${message}); it stops when it next looks at the order of the rules.`,
     ]);
   }
@@ -157,7 +158,7 @@ function onlyOne(all: readonly Emergency[]): Emergency | undefined {
   const open = all.filter(({ window }) => window !== undefined);
   if (open.length > 1) {
     throw new Stop('system.which', `several systems have a window open: ${open.map(({ system }) => system).join(', ')}`, {
-      next: open.map(({ system }) => `npm run rollback -- --traffic-only --system ${system}`),
+      next: open.map(({ system }) => switchback('rollback', '--traffic-only', `--system ${system}`)),
       exit: exit.usage,
     });
   }
@@ -167,7 +168,7 @@ function onlyOne(all: readonly Emergency[]): Emergency | undefined {
 async function asked({ system, window, from }: Emergency): Promise<void> {
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
     throw new Stop('confirm.no-terminal', 'a rollback changes what customers see, and there is no terminal to ask', {
-      next: ['npm run rollback -- --traffic-only --yes'],
+      next: [switchback('rollback', '--traffic-only', '--yes')],
       exit: exit.usage,
     });
   }
@@ -181,7 +182,7 @@ function unchanged({ system, window, from }: Emergency, now: Emergency | undefin
   throw new Stop(
     'emergency.no-window',
     now?.window ? `${window} of ${system} is over; ${now.window} is open now` : `${window} of ${system} was closed while you were asked`,
-    { state: 'Nothing was moved.', next: ['npm run status'], exit: exit.usage },
+    { state: 'Nothing was moved.', next: [switchback('status')], exit: exit.usage },
   );
 }
 
@@ -192,6 +193,10 @@ function flagsOf(args: readonly string[]): Flags {
     const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text, reason: text };
     return parseArgs({ args: [...args], options, strict: true }).values;
   } catch (cause) {
-    throw new Stop('usage', messageOf(cause), { next: ['npm run rollback -- --traffic-only --system <name>'], exit: exit.usage, cause });
+    throw new Stop('usage', messageOf(cause), {
+      next: [switchback('rollback', '--traffic-only', '--system <name>')],
+      exit: exit.usage,
+      cause,
+    });
   }
 }

@@ -1,5 +1,6 @@
 /** Asking a person at a gate, until they answer, somebody else does, or the time for an answer is over. */
 import { createInterface, type Interface } from 'node:readline/promises';
+import { answers, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { GateAnswer as Answer, Verb } from '../engine/events';
 
@@ -18,14 +19,14 @@ let open: Interface | undefined;
 export const question = (): Interface | undefined => open;
 
 /** The screen shows the question. Answers undefined when `signal` is aborted first. @throws Stop `terminal.interrupted` at Ctrl-C and Ctrl-D */
-export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answer | undefined> {
+export async function askGate(signal: AbortSignal): Promise<Answer | undefined> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   open = terminal;
   try {
     for (;;) {
-      const word = (await line(terminal, 'Type go or no-go: ', verb, signal)).trim();
+      const word = (await line(terminal, 'Type go or no-go: ', signal)).trim();
       if (word === 'go' || word === 'no-go')
-        return { answer: word, reason: (await line(terminal, 'Why, for the journal: ', verb, signal)).trim() || 'no reason given' };
+        return { answer: word, reason: (await line(terminal, 'Why, for the journal: ', signal)).trim() || 'no reason given' };
     }
   } catch (error) {
     if (signal.aborted) {
@@ -40,18 +41,18 @@ export async function askGate({ verb }: Gate, signal: AbortSignal): Promise<Answ
 }
 
 /** One line; in raw mode Ctrl-C reaches only readline, and would otherwise leave the question open for ever. */
-function line(terminal: Interface, text: string, verb: Verb, signal: AbortSignal): Promise<string> {
+function line(terminal: Interface, text: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    terminal.once('SIGINT', () => reject(interrupted(verb)));
+    terminal.once('SIGINT', () => reject(interrupted()));
     // Ctrl-D, or a terminal that went away.
-    terminal.once('close', () => reject(interrupted(verb)));
+    terminal.once('close', () => reject(interrupted()));
     terminal.question(text, { signal }).then(resolve, reject);
   });
 }
 
-const interrupted = (verb: Verb): Stop =>
+const interrupted = (): Stop =>
   new Stop('terminal.interrupted', 'interrupted: the question stays open; nothing runs and nothing has been answered', {
-    next: [`npm run ${verb} -- --answer go --reason "<why>"`, `npm run ${verb} -- --answer no-go --reason "<why>"`, 'npm run rollback'],
+    next: [...answers, switchback('rollback')],
     exit: exit.interrupted,
   });
 

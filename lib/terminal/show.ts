@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import { deploy, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, Stop } from '../base/errors';
 import type { JournalStore } from '../base/journal-store';
@@ -14,16 +15,18 @@ import { holdEndsAt, trialFound } from '../engine/milestones';
 import { planned } from '../engine/step';
 import { fold, refuseHour, type WindowView } from '../engine/window-view';
 import { type Manifest, otherColor } from '../manifest/schema';
+import { stackName } from '../manifest/stack-names';
 import { whereNow } from '../manifest/traffic';
 import { watchPhase } from '../operations/feed-watch';
 import { handleRequest } from '../operations/handle-request';
 import { nextWindow, refuseAfterRollback } from '../operations/open-window';
-import type { CheckRequest, Reply } from '../operations/request';
+import type { CheckRequest } from '../operations/request';
 import { planOf, rollbackFrom } from '../plans';
 import type { Output, PlanScreen, StatusScreen } from '../report';
 import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
 import { observeWorld } from '../steps/world';
+import { askRunner } from './ask-runner';
 import { findWindow } from './find-window';
 import { watch } from './watch';
 
@@ -50,7 +53,7 @@ export async function showPlan(
   if (view) refuseAfterRollback({ verb }, view);
   else {
     if (verb === 'rollback' || verb === 'teardown')
-      throw new Stop('window.none', `no window of ${system} is open`, { next: ['npm run status'], exit: exit.usage });
+      throw new Stop('window.none', `no window of ${system} is open`, { next: [switchback('status')], exit: exit.usage });
     view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
   }
   if (options.upBy !== undefined) refuseHour(view.window);
@@ -141,6 +144,7 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
   const ends = view && holdEndsAt(view);
   const screen: StatusScreen = {
     system,
+    ...(manifest.shared.stackPath === undefined ? {} : { stackPath: manifest.shared.stackPath }),
     opened: state?.opened ?? false,
     live: state?.opened ? live : undefined,
     maintenance,
@@ -174,11 +178,11 @@ export async function showCheck(aws: Aws, system: string, here: boolean, output:
   const request: CheckRequest = { system, check: true, run: randomUUID(), by };
   const reply = here
     ? await handleRequest(request, { aws, clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
-    : await aws.invokeRunner<Reply>(shared.runner, request);
+    : await askRunner(aws, shared, request);
   if (reply.state === 'stopped') throw new Stop(reply.code, reply.message, { next: reply.next, exit: reply.exit });
   if (!reply.check)
     throw new Stop('runner.old', `the runner ${shared.runner} cannot check: an older Switchback deployed it`, {
-      next: ['npx cdk deploy shared'],
+      next: [deploy(stackName({ shared }, 'shared'))],
       exit: exit.usage,
     });
   output.check(reply.check);

@@ -1,5 +1,11 @@
-/** Which part of Switchback a command line needs. Nothing else is loaded: in an emergency, start-up is waiting time. */
-export function start(args: readonly string[]): Promise<number> {
+import { type Reader, speakTo } from '../report/advice';
+
+/**
+ * Which part of Switchback a command line needs. Nothing else is loaded: in an emergency, start-up is waiting time.
+ * @param reader who is told what to type: somebody who installed the package, or somebody in this repository
+ */
+export function start(args: readonly string[], reader: Reader): Promise<number> {
+  speakTo(reader);
   // whoever read along has gone (`| head`, a log that broke off): no reason to end a night.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const [verb, ...rest] = args;

@@ -1,6 +1,7 @@
 /** Which system a command is about, and who gives it. */
 import { hostname, userInfo } from 'node:os';
 import type { Aws } from '../aws';
+import { deploy, say } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Operator } from '../engine/events';
 
@@ -12,11 +13,11 @@ export async function whichSystem(aws: Aws, named: string | undefined): Promise<
   if (systems.length === 1 && only !== undefined) return only;
   if (systems.length === 0)
     throw new Stop('system.none', 'no system has been deployed in this account and Region', {
-      next: ['npx cdk deploy shared blue'],
+      next: [deploy('shared', 'blue')],
       exit: exit.usage,
     });
   throw new Stop('system.which', `there are several systems here: ${systems.join(', ')}`, {
-    next: systems.map((system) => `--system ${system}`),
+    next: systems.map((system) => say`--system ${system}`),
     exit: exit.usage,
   });
 }

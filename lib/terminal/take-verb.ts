@@ -1,12 +1,14 @@
 /** Takes a verb from a terminal: asks before what customers feel, drives it to its end, and shows what came of it. */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
+import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { parseUpBy } from '../engine/decision-time';
 import type { Verb } from '../engine/events';
 import { decisionStep } from '../engine/step-id';
 import type { Reply, VerbRequest } from '../operations/request';
 import type { Output } from '../report';
+import { spell } from '../report/advice';
 import { drive } from './drive';
 import { extend, findWindow } from './find-window';
 import type { Flags } from './flags';
@@ -20,7 +22,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
   // lib/terminal/start.ts has taken it elsewhere; a full rollback is not what was asked for.
   if (flags.trafficOnly)
     throw new Stop('usage', '--traffic-only stands right after rollback', {
-      next: ['npm run rollback -- --traffic-only'],
+      next: [switchback('rollback', '--traffic-only')],
       exit: exit.usage,
     });
   const aws = awsFor(output);
@@ -32,7 +34,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       : { upBy: parseUpBy(flags.upBy, aws.clock.now()), ...(flags.atDecision ? { atDecision: flags.atDecision } : {}) };
   if (flags.atDecision && !upBy)
     throw new Stop('usage', `--at-decision ${flags.atDecision} says nothing without --up-by`, {
-      next: [`npm run cutover -- --up-by <hour> --at-decision ${flags.atDecision}`],
+      next: [switchback('cutover', '--up-by <hour>', `--at-decision ${flags.atDecision}`)],
       exit: exit.usage,
     });
   const run = randomUUID();
@@ -44,7 +46,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
         'confirm.no-terminal',
         `${flags.undo ? 'stage --undo deletes the fallback database' : `${verb} changes what customers see`}, and there is no terminal to ask`,
         {
-          next: [`npm run ${verb} -- ${flags.undo ? '--undo ' : ''}--yes`],
+          next: [flags.undo ? switchback('stage', '--undo', '--yes') : switchback(verb, '--yes')],
           exit: exit.usage,
         },
       );
@@ -78,7 +80,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       clock: aws.clock,
       screen: (its, run) => output.screen(its, run),
       here: flags.here ?? false,
-      ask: async (gate, signal) => (interactive ? askGate(gate, signal) : undefined),
+      ask: async (_gate, signal) => (interactive ? askGate(signal) : undefined),
       note: (text) => output.note(text),
       signal: interrupt.signal,
     });
@@ -127,7 +129,7 @@ async function extended(
     `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,
   );
   if (open.view.asked && open.view.asked.step !== decisionStep)
-    output.note(`its question is still open: npm run ${at.verb} -- --answer go|no-go --reason "<why>"`);
+    output.note(`its question is still open: ${spell(switchback('cutover', '--answer go|no-go', '--reason "<why>"'))}`);
   return true;
 }
 

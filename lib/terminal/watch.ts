@@ -1,5 +1,6 @@
 /** Following somebody else's run, event by event, until it ends. */
 
+import { switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit } from '../base/errors';
 import type { Verb } from '../engine/events';
@@ -17,7 +18,7 @@ export interface WatchOptions {
   readonly after?: number;
 }
 
-/** Longer than the lease of a writer, so that one that is only slow is not called dead. */
+/** After the end of its lease, so that a writer that is only slow is not called dead. */
 const silenceMs = 15_000;
 
 /** How the run ended, and which verb it was; undefined after Ctrl-C and when the window was closed meanwhile. */
@@ -70,7 +71,7 @@ export function endOf(journal: Journal, { current, asked }: WindowView, now: num
     code: 'run.silent',
     message: `nothing has been heard of the ${current.verb} of ${current.by.who} on ${current.by.where} since its lease ended at ${current.leaseUntil}`,
     world: 'What it had done is in the journal.',
-    next: [`npm run ${current.verb}`, 'npm run status'],
+    next: [switchback(current.verb), switchback('status')],
     exit: exit.failed,
   };
 }

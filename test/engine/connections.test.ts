@@ -1,5 +1,7 @@
 /** What a run hears of a database that it may not change, or not any more. */
+
 import type { Aws } from '../../lib/aws';
+import { say } from '../../lib/base/advice';
 import { Connections } from '../../lib/engine/connections';
 import { manifest, operator } from '../_helpers/runbook';
 import { database, master, type Server, startServer, stopServers } from '../postgres/servers';
@@ -28,7 +30,7 @@ test('without the right to make its schema it is said which right is missing, an
   await server.test.query(`ALTER DATABASE ${database} OWNER TO postgres`);
   await expect(run('ada', 2).to('video-db')).rejects.toMatchObject({
     code: 'database.no-right',
-    next: ['as its owner: GRANT CREATE ON DATABASE "video" TO "master"', 'then the same command again'],
+    next: [say`as its owner: GRANT CREATE ON DATABASE "video" TO "master"`, say`then the same command again`],
   });
   await server.test.query(`ALTER DATABASE ${database} OWNER TO master`);
 });

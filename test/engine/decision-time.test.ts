@@ -1,3 +1,4 @@
+import { switchback } from '../../lib/base/advice';
 import { decide, parseUpBy, warningDue } from '../../lib/engine/decision-time';
 import type { PlannedStep } from '../../lib/engine/events';
 import type { RunOptions } from '../../lib/engine/run-options';
@@ -101,7 +102,7 @@ describe('a cutover with an hour', () => {
     expect(await rig.advance(down(), { externalState })).toMatchObject({
       state: 'stopped',
       code: 'decision.roll-back',
-      next: ['npm run rollback'],
+      next: [switchback('rollback'), switchback('status')],
     });
   });
 
@@ -114,7 +115,7 @@ describe('a cutover with an hour', () => {
     });
     expect(await late.advance(plan, { externalState, unanswered: true })).toMatchObject({
       ...{ state: 'stopped', code: 'decision.hold', world: 'Customers are served by the old release.' },
-      next: ['npm run cutover -- --up-by <a later hour>', 'npm run status'],
+      next: [switchback('cutover', '--up-by <a later hour>'), switchback('status')],
     });
     const refused = await windowUpBy(1);
     await refused.advance(plan, { externalState });

@@ -1,4 +1,5 @@
 import type { Aws } from '../../lib/aws';
+import { say, switchback } from '../../lib/base/advice';
 import { pending, type Step, todo } from '../../lib/engine/step';
 import { flag, operator, Rig } from '../_helpers/runbook';
 
@@ -25,7 +26,7 @@ describe('a run that is asked to stop', () => {
       code: 'run.stop-asked',
       message: 'bob on bob@phone asked it to stop (Ctrl-C); it stopped before "make b so"',
       exit: 130,
-      next: ['npm run cutover', 'npm run rollback', 'npm run status'],
+      next: [switchback('cutover'), switchback('rollback'), switchback('status')],
     });
     expect([...world]).toEqual(['a']);
     expect((await made.events()).at(-1)).toMatchObject({ type: 'run.stopped', code: 'run.stop-asked' });
@@ -112,7 +113,7 @@ describe('traffic that was moved behind the back of a run', () => {
     const plan = [steps[0] as Step, migrate, steps[2] as Step];
     expect(await made.advance(plan, { verb: 'rollback' })).toMatchObject({
       code: 'step.no-longer-holds',
-      next: ['npm run status', 'npm run rollback makes it so again'],
+      next: [switchback('status'), say`${switchback('rollback')} makes it so again`],
     });
     expect(await made.advance(plan, { verb: 'rollback', run: 'run-2' })).toEqual({ state: 'finished' });
     expect([...world]).toEqual(['migrations', 'traffic.maintenance', 'traffic.open']);
@@ -164,7 +165,7 @@ describe('traffic that was moved behind the back of a run', () => {
     expect(await made.advance([first, flag(world, 'b')], { externalState })).toMatchObject({
       state: 'stopped',
       code: 'traffic.emergency',
-      next: ['npm run status', 'npm run rollback'],
+      next: [switchback('status'), switchback('rollback')],
     });
     expect(world.has('b')).toBe(false);
   });

@@ -1,3 +1,4 @@
+import { say, switchback, typed } from '../../lib/base/advice';
 import { OutcomeUnknown } from '../../lib/base/errors';
 import { type Step, todo } from '../../lib/engine/step';
 import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../../lib/postgres/connection/connect';
@@ -109,7 +110,7 @@ describe('a run', () => {
       code: 'journal.unwritable',
       exit: 1,
       message: expect.stringMatching(/^event 4 of w1 \(step.done\) could not be written in 6 tries: s3 PutObject/),
-      next: expect.arrayContaining([expect.stringContaining('the same command again'), expect.stringContaining('--traffic-only')]),
+      next: [expect.anything(), say`when customers cannot wait: ${switchback('rollback', '--traffic-only')} (needs no journal)`],
     });
     expect(world.has('b')).toBe(false);
     made.store.beforeCreate = undefined;
@@ -173,7 +174,7 @@ describe('a run', () => {
     const stopped = {
       code: 'step.unknown',
       message: expect.stringMatching(/^"make a so": rds PromoteReadReplica x: the answer was lost .*ENOTFOUND rds$/),
-      next: ['aws rds describe-db-instances', expect.stringContaining('same command again')],
+      next: [typed('aws rds describe-db-instances'), say`then the same command again: it looks before it does anything`],
       exit: 7,
     };
     const from = made.clock.time;
@@ -265,7 +266,7 @@ describe('a run', () => {
         return todo();
       },
     });
-    expect(await made.advance([step])).toMatchObject({ code: 'step.unknown', exit: 7, next: ['psql "host=x"', expect.anything()] });
+    expect(await made.advance([step])).toMatchObject({ code: 'step.unknown', exit: 7, next: [typed('psql "host=x"'), expect.anything()] });
   });
 
   test('a refusal stops with what AWS said and what to type', async () => {
@@ -279,7 +280,7 @@ describe('a run', () => {
       code: 'step.refused',
       message: '"make a so": PriorityInUse: 1500',
       exit: 1,
-      next: ['npm run rollback', 'or, when the reason is gone: npm run cutover'],
+      next: [switchback('rollback'), say`or, when the reason is gone: ${switchback('cutover')}`],
     });
   });
 
@@ -477,7 +478,7 @@ describe('a run', () => {
       code: 'gate.no-go',
       exit: 6,
       message: 'no-go by bob: invoices are wrong',
-      next: ['npm run rollback'],
+      next: [switchback('rollback')],
     });
   });
 });

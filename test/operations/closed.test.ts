@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../../lib/aws';
+import { switchback } from '../../lib/base/advice';
 import type { EventBody, Verb } from '../../lib/engine/events';
 import { Journal } from '../../lib/engine/journal';
 import { fold } from '../../lib/engine/window-view';
@@ -40,7 +41,7 @@ test.each([
   [{ verb: 'stage' as const, undo: true }, [started('stage'), undoing, closed]],
 ])('%j typed again says the last word, and opens no other window', async (request, events) => {
   const { rig, type } = await after(...events);
-  const again = `npm run ${request.verb} -- ${'undo' in request ? '--undo ' : ''}--take-over`;
+  const again = 'undo' in request ? switchback('stage', '--undo', '--take-over') : switchback(request.verb, '--take-over');
   expect(await type(request)).toMatchObject({ state: 'stopped', code: 'window.held', next: expect.arrayContaining([again]) });
   rig.clock.time += 61_000;
   expect(await type(request)).toEqual({ state: 'finished', window: 'w1' });

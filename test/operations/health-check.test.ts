@@ -1,5 +1,7 @@
 /** `status --check` on two real servers in the hold of w1: each thing that is not as it should be is said, with what to type. */
+
 import type { Aws } from '../../lib/aws';
+import { type Advice, say, switchback, typed } from '../../lib/base/advice';
 import type { EventBody, Facts } from '../../lib/engine/events';
 import { priorityOf } from '../../lib/manifest/priorities';
 import type { Color, Manifest } from '../../lib/manifest/schema';
@@ -85,7 +87,7 @@ async function check(): Promise<CheckReport> {
 }
 
 /** Names of what is wrong, each with what is said and what to type. */
-async function wrong(): Promise<Record<string, { what: string; next: readonly string[] }>> {
+async function wrong(): Promise<Record<string, { what: string; next: readonly Advice[] }>> {
   const { checks } = await check();
   return Object.fromEntries(checks.filter(({ ok }) => !ok).map(({ name: of, what, next }) => [of, { what: what.join('; '), next }]));
 }
@@ -171,18 +173,18 @@ test('traffic, workers and schedules that somebody has changed', async () => {
   expect(await wrong()).toEqual({
     traffic: {
       what: 'blue in front, maintenance in front; it should be green, with maintenance parked',
-      next: ['npm run status', 'npm run rollback'],
+      next: [switchback('status'), switchback('rollback')],
     },
     workers: {
       what: "green's clock should run and do not; blue's clock should be stopped and are not",
       next: [
-        'aws ecs update-service --cluster cluster --service green-clock --desired-count 1',
-        'aws ecs update-service --cluster cluster --service blue-clock --desired-count 0',
+        typed('aws ecs update-service --cluster cluster --service green-clock --desired-count 1'),
+        typed('aws ecs update-service --cluster cluster --service blue-clock --desired-count 0'),
       ],
     },
     schedule: {
       what: 'nobody looks at the feed: its schedule is gone; the teardown does not begin by itself: its schedule is gone',
-      next: ['npm run status -- --check, now and then', `npm run teardown, after ${holdEndsAt}`],
+      next: [say`${switchback('status', '--check')}, now and then`, say`${switchback('teardown')}, after ${holdEndsAt}`],
     },
   });
 });
@@ -193,7 +195,7 @@ test('somebody may write who must not, on either side', async () => {
   const found = await wrong();
   expect(found['database']).toEqual({
     what: 'may write to video-db: video_blue, video_green; it should be video_green',
-    next: ['on video-db: REVOKE video_write FROM video_blue'],
+    next: [say`on video-db: REVOKE video_write FROM video_blue`],
   });
   expect(found['fence']?.what).toContain("the user 'video_blue' may write to public.users");
   await production!.query('REVOKE video_write FROM video_blue');
@@ -203,7 +205,7 @@ test('somebody may write who must not, on either side', async () => {
 
 test('a change of form under the feed, and a feed that was switched off, with the time that production gives it', async () => {
   await production!.query('ALTER TABLE users ADD COLUMN nickname text');
-  expect((await wrong())['form']).toEqual({ what: 'the column public.users.nickname is new', next: ['put it back as it was'] });
+  expect((await wrong())['form']).toEqual({ what: 'the column public.users.nickname is new', next: [say`put it back as it was`] });
   await production!.query('ALTER TABLE users DROP COLUMN nickname');
   await stopFeed(fallback!, name);
   // what production writes meanwhile uses its limit up: the second look, after the pause, measures how fast.
@@ -221,7 +223,7 @@ test('a change of form under the feed, and a feed that was switched off, with th
       expect.stringContaining('is disabled'),
       expect.stringMatching(/^video-db keeps \d+ MB for it of/),
     ],
-    next: ['on video-fallback-w1: ALTER SUBSCRIPTION switchback_w1 ENABLE'],
+    next: [say`on video-fallback-w1: ALTER SUBSCRIPTION switchback_w1 ENABLE`],
   });
   expect(report.rollbackPossibleUntil?.ends).toBe('limit');
   const left = Date.parse(report.rollbackPossibleUntil!.at) - clock.now();
@@ -252,7 +254,7 @@ test('a night that stopped in the middle is said with the way out, and nothing i
   );
   const { checks, rollbackPossibleUntil } = await check();
   expect(checks).toEqual([
-    { name: 'window', ok: false, what: ['the cutover has stopped in the middle'], next: ['npm run rollback', 'npm run cutover'] },
+    { name: 'window', ok: false, what: ['the cutover has stopped in the middle'], next: [switchback('rollback'), switchback('cutover')] },
   ]);
   expect(rollbackPossibleUntil).toBeUndefined();
 });
@@ -273,6 +275,6 @@ test('a dead feed: what it means, and no time until which a rollback is possible
   expect(report.rollbackPossibleUntil).toBeUndefined();
   expect((await wrong())['feed']).toMatchObject({
     what: expect.stringContaining('production itself is not affected'),
-    next: ['npm run rollback -- --accept-loss, or go on without a way back'],
+    next: [say`${switchback('rollback', '--accept-loss')}, or go on without a way back`],
   });
 });

@@ -1,4 +1,5 @@
 /** What keeps a window from being opened; nothing is written then. */
+import { switchback } from '../../lib/base/advice';
 import type { VerbRequest } from '../../lib/operations/request';
 import { runVerb } from '../../lib/operations/run-verb';
 import { manifest, Rig, unopenedSystem } from '../_helpers/runbook';
@@ -37,5 +38,5 @@ test('a first opening takes no hour by which it must be up: nobody is waiting, a
   const hour = { upBy: { upBy: '2026-11-21T04:30:00.000Z' } };
   const { code, reply, events } = await open({ verb: 'cutover', ...hour });
   expect({ code, events }).toEqual({ code: 'up-by.first-opening', events: 0 });
-  expect(reply).toMatchObject({ exit: 2, next: ['npm run cutover'] });
+  expect(reply).toMatchObject({ exit: 2, next: [switchback('cutover')] });
 });

@@ -1,6 +1,7 @@
 /** In the hold, production gives up the slot of the feed: said loudly, production goes on, and nothing is lost that nobody accepted to lose. */
 
 import type { Aws } from '../../lib/aws';
+import { say, switchback } from '../../lib/base/advice';
 import type { EventBody } from '../../lib/engine/events';
 import { lastHoldSeen } from '../../lib/engine/events';
 import type { Manifest } from '../../lib/manifest/schema';
@@ -96,7 +97,7 @@ test('with a feed that cannot apply what it gets, a rollback would take the site
     ...{ state: 'stopped', code: 'rollback.feed-stands', exit: 6 },
     message: expect.stringMatching(/^video-fallback-w1 is not catching up: the fallback could not apply a change \(\d+ errors so far/),
     world: expect.stringContaining('Nothing was begun and nothing is down'),
-    next: expect.arrayContaining(['mend that, then npm run rollback']),
+    next: expect.arrayContaining([say`mend that, then ${switchback('rollback')}`]),
   });
   expect((await journal()).events).toHaveLength(before);
   await stray.query('DELETE FROM users WHERE id = 500');
@@ -146,7 +147,7 @@ test('a rollback is refused before anything is down, with what would be lost and
   expect(reply.world).toBe(
     'Nothing was begun and nothing is down: video-db goes on in the new schema. video-fallback-w1 has what was written until then.',
   );
-  expect(reply.next).toEqual(['npm run rollback -- --accept-loss', 'npm run status']);
+  expect(reply.next).toEqual([switchback('rollback', '--accept-loss'), switchback('status')]);
   // the window is as it was: no run has begun, the watch goes on, a teardown ends the hold.
   expect((await journal()).events).toHaveLength(before);
 });

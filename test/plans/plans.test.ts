@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { switchback } from '../../lib/base/advice';
 import type { EventBody, JournalEvent } from '../../lib/engine/events';
 import type { Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
@@ -148,7 +149,7 @@ test('once a teardown deletes what it would go back to, a rollback is refused be
   expect(() => planRollback(worldAfter([...night, 'teardown retired.fence']), { acceptLoss: true })).not.toThrow();
   for (const step of ['fallback.delete', 'standby.delete'])
     expect(() => planRollback(worldAfter([...night, `teardown ${step}`]), { acceptLoss: true })).toThrow(
-      expect.objectContaining({ code: 'rollback.too-late', next: ['npm run teardown', 'npm run status'] }),
+      expect.objectContaining({ code: 'rollback.too-late', next: [switchback('teardown'), switchback('status')] }),
     );
 });
 

@@ -33,7 +33,7 @@ by Ana on ana@laptop, since 02:00:00
 
 4 of 8 steps done, about 1:11 h left, until 03:16:11
 Next: Open video-production to green, and only to green
-Abort: Ctrl-C stops after this step; npm run rollback takes everything back
+Abort: Ctrl-C stops after this step; npx switchback rollback takes all back
 `),
   );
 });
@@ -66,7 +66,7 @@ by Ana on ana@laptop, since 02:00:00
 
 4 of 8 steps done, about 1:11 h left, until 03:16:11
 Next: Open video-production to green, and only to green
-Abort: Ctrl-C stops after this step; npm run rollback takes everything back
+Abort: Ctrl-C stops after this step; npx switchback rollback takes all back
 `),
   );
   for (let rows = 14; rows < 24; rows += 1) expect(draw(migrating(), 300, { ...plain, rows }).length).toBeLessThan(rows);
@@ -182,10 +182,10 @@ test('a rollback ends with what it is judged by: its proof, and what the old sch
 
 test('the first opening of a system is taken back by closing it again', () => {
   const night = new Night().start(0, 'cutover').add(0, { type: 'step.started', step: 'stage.ready' });
-  expect(draw(night, 1).at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run rollback takes everything back');
+  expect(draw(night, 1).at(-1)).toBe('Abort: Ctrl-C stops after this step; npx switchback rollback takes all back');
   const { from: _from, ...first } = night.view.window;
   const lines = liveScreen({ view: { ...night.view, window: { ...first, from: undefined } }, events: night.events }, began + 1000, plain);
-  expect(lines.at(-1)).toBe('Abort: Ctrl-C stops after this step; npm run rollback closes the system again');
+  expect(lines.at(-1)).toBe('Abort: Ctrl-C stops after this step; npx switchback rollback closes the system');
 });
 
 test('a run says how its times are known, and marks what is only an estimate', () => {

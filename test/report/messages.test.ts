@@ -1,3 +1,4 @@
+import { deploy, switchback } from '../../lib/base/advice';
 import { exit, Stop } from '../../lib/base/errors';
 import { eventText, failureLines, replyLines } from '../../lib/report/messages';
 import { dateTime, duration } from '../../lib/report/style';
@@ -9,7 +10,7 @@ test('a verb that stopped says what happened, what the world looks like, and wha
     code: 'migrations.failed',
     message: 'the task exited with 1: column "amount" of relation "charges" contains null values',
     world: 'The maintenance answer is in front.',
-    next: ['npm run rollback'],
+    next: [switchback('rollback')],
     exit: 1,
     window: 'w3',
   };
@@ -20,7 +21,7 @@ test('a verb that stopped says what happened, what the world looks like, and wha
   The maintenance answer is in front.
 
 Next
-  npm run rollback
+  npx switchback rollback
 `),
   );
 });
@@ -31,23 +32,23 @@ test('a verb that finished says what that means and what comes next', () => {
 ✔ w3 is cut over; a rollback stays possible until the hold ends
 
 Next
-  npm run status
-  npm run rollback
+  npx switchback status
+  npx switchback rollback
 `),
   );
   expect(replyLines('cutover', { state: 'finished', window: 'w0' }, plain)).toEqual([
     '✔ the system is open',
     '',
     'Next',
-    '  npm run status',
+    '  npx switchback status',
   ]);
   expect(replyLines('rollback', { state: 'finished', window: 'w0' }, plain)).toEqual(
     screen(`
 ✔ the system is closed again, as before its first opening; nothing was deleted
 
 Next
-  npx cdk deploy <the color, with a mended release>
-  npm run cutover
+  set a mended release for the color in your CDK app, and deploy it
+  npx switchback cutover
 `),
   );
   expect(replyLines('stage', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is staged; nothing has changed for customers');
@@ -64,14 +65,14 @@ test('times of a runner, which lives in UTC, are shown in the zone of whoever re
   );
   const stopped = {
     ...{ state: 'stopped' as const, code: 'step.no-longer-holds', exit: 1, world: 'Seen at 2026-01-01T23:59:58.123Z.' },
-    ...{ message: 'it was confirmed at 2026-01-01T00:00:07Z', next: ['npm run cutover -- --up-by 2026-01-01T03:30:00Z'] },
+    ...{ message: 'it was confirmed at 2026-01-01T00:00:07Z', next: [switchback('cutover', '--up-by 2026-01-01T03:30:00Z')] },
   };
   expect(replyLines('cutover', stopped, berlin)).toEqual([
     '✖ step.no-longer-holds: it was confirmed at 2026-01-01 01:00:07 CET',
     '  Seen at 2026-01-02 00:59:58 CET.',
     '',
     'Next',
-    '  npm run cutover -- --up-by 2026-01-01T03:30:00Z',
+    '  npx switchback cutover --up-by 2026-01-01T03:30:00Z',
   ]);
 });
 
@@ -83,8 +84,8 @@ test('a gate that nobody was there to answer says how to', () => {
 ? w3 waits for an answer: Landing tests: by the business. Go?
 
 Next
-  npm run cutover -- --answer go --reason "<why>"
-  npm run cutover -- --answer no-go --reason "<why>"
+  npx switchback cutover --answer go --reason "<why>"
+  npx switchback cutover --answer no-go --reason "<why>"
 `),
   );
 });
@@ -112,7 +113,7 @@ test('a run that begins says how many of its times were measured, and where', ()
 
 test('an error is red and has no stack; a fault of ours has one', () => {
   const stop = new Stop('system.none', 'no system has been deployed in this account and Region', {
-    next: ['npx cdk deploy shared blue'],
+    next: [deploy('shared', 'blue')],
     exit: exit.usage,
   });
   expect(failureLines(stop, colored)).toEqual([
@@ -124,7 +125,7 @@ test('an error is red and has no stack; a fault of ours has one', () => {
   const bug = failureLines(new TypeError('x is not a function'), plain);
   expect(bug.slice(0, 2)).toEqual(['✖ switchback.bug: x is not a function', '  This is a fault of Switchback itself; where it happened:']);
   expect(bug[2]).toMatch(/^ {4}at .*messages\.test\.ts/);
-  expect(bug.slice(-2)).toEqual(['Next', '  npm run status']);
+  expect(bug.slice(-2)).toEqual(['Next', '  npx switchback status']);
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import { switchback } from '../../lib/base/advice';
 import { Stop } from '../../lib/base/errors';
 import { makeOutput } from '../../lib/report';
 import { ana, cutover, Night, w3 } from './night';
@@ -78,7 +79,7 @@ test('with --json every line is an object, the manifest and its ARNs stay in the
   const { view, events } = night();
   output.screen('cutover', 'run-1').events(view, events);
   output.reply('cutover', { state: 'finished', window: 'w3' });
-  output.failure(new Stop('window.held', 'w3 is in the hands of Ana', { next: ['npm run status'], exit: 5 }));
+  output.failure(new Stop('window.held', 'w3 is in the hands of Ana', { next: [switchback('status')], exit: 5 }));
   const lines = stdout.text
     .trim()
     .split('\n')
@@ -92,7 +93,7 @@ test('with --json every line is an object, the manifest and its ARNs stay in the
     event: 'error',
     code: 'window.held',
     message: 'w3 is in the hands of Ana',
-    next: ['npm run status'],
+    next: ['npx switchback status'],
     exit: 5,
   });
   expect(stderr.text).toBe('');
@@ -106,7 +107,7 @@ test('the status as JSON names the run that is under way and what to type next',
     now: Date.parse('2026-03-01T02:00:10Z'),
   });
   expect(JSON.parse(stdout.text)).toMatchObject({
-    ...{ event: 'status', live: 'blue', window: 'w3', at: '2026-03-01T02:00:10.000Z', next: ['npm run status -- --watch'] },
+    ...{ event: 'status', live: 'blue', window: 'w3', at: '2026-03-01T02:00:10.000Z', next: ['npx switchback status --watch'] },
     run: { verb: 'cutover', step: 'migrations', stepsDone: 1, steps: 8, by: ana },
   });
 });
@@ -169,7 +170,7 @@ test('on a terminal the view is drawn over itself', () => {
 });
 
 test.each([
-  ['of many words', 'Ctrl-C: asked to stop after this step. Again leaves at once; then: npm run status, npm run cutover'],
+  ['of many words', 'Ctrl-C: asked to stop after this step. Again leaves at once; then: npx switchback status, npx switchback cutover'],
   ['of one long word', `arn:aws:iam::111122223333:role/${'x'.repeat(90)}`],
 ])('a note %s, wider than the terminal, does not make the view climb down the screen', (_what, note) => {
   const { output, stderr } = make({ tty: true });

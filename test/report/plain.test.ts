@@ -1,3 +1,4 @@
+import { switchback } from '../../lib/base/advice';
 import { PlainLog } from '../../lib/report/plain';
 import { began, cutover, Night, plain, screen } from './night';
 
@@ -12,7 +13,7 @@ test('every event is one line, and a lease that is kept is none', () => {
     .add(50, { type: 'gate.answered', step: 'gate.go', answer: 'no-go', reason: 'player is slow' })
     .add(50, {
       type: 'run.stopped',
-      ...{ verb: 'cutover', step: 'gate.go', code: 'gate.no-go', message: 'no-go by Ana', next: ['npm run rollback'], exit: 6 },
+      ...{ verb: 'cutover', step: 'gate.go', code: 'gate.no-go', message: 'no-go by Ana', next: [switchback('rollback')], exit: 6 },
     })
     .add(60, { type: 'run.finished', verb: 'rollback', seconds: 83 })
     .add(61, { type: 'window.closed', outcome: 'rolled back; production is video-production' });

@@ -21,7 +21,7 @@ production video-production, fallback video-fallback-w3
 7    Landing tests (by the business), then go or no-go      10:00 min  +6:48 min
 8    Watch green for 3600 s                                    1:00 h +16:48 min
 
-8 steps, about 1:17 h. Start with: npm run cutover
+8 steps, about 1:17 h. Start with: npx switchback cutover
 `),
   );
 });
@@ -41,7 +41,7 @@ test('what is done is marked and takes no more time; the loss is red', () => {
 7    Landing tests (by the business), then go or no-go      10:00 min  +2:01 min
 8    Watch green for 3600 s                                    1:00 h +12:01 min
 
-4 of 8 steps left, about 1:12 h. Start with: npm run cutover
+4 of 8 steps left, about 1:12 h. Start with: npx switchback cutover
 `),
   );
 });

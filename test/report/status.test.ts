@@ -1,3 +1,4 @@
+import { spell } from '../../lib/report/advice';
 import { nextCommands, statusScreen } from '../../lib/report/status';
 import type { StatusScreen } from '../../lib/report/types';
 import { began, colored, cutover, Night, plain, screen, w3 } from './night';
@@ -15,7 +16,7 @@ const quiet: StatusScreen = {
   lastWindow: 'w2',
   now: began,
 };
-const commands = (status: StatusScreen) => nextCommands(status).map(({ command }) => command);
+const commands = (status: StatusScreen) => nextCommands(status).map(({ command }) => spell(command));
 
 test('a system at rest: what is live, on which database, and how the next window begins', () => {
   expect(statusScreen(quiet, plain)).toEqual(
@@ -29,15 +30,15 @@ video
   window       none open; the last was w2
 
 Next
-  npx cdk deploy fallback-w3  the fallback database; window: 3 in bin/app.ts
-  npm run stage               check everything w3 needs; nothing is down
+  npx cdk deploy fallback-w3  the fallback database; window: 3 in your CDK app
+  npx switchback stage        check everything w3 needs; nothing is down
 `),
   );
 });
 
 // found by the soak: it advised to deploy what was deployed.
 test('with the next fallback deployed, the next thing is the stage of its window', () => {
-  expect(commands({ ...quiet, readyFor: 'w4' })).toEqual(['npm run stage']);
+  expect(commands({ ...quiet, readyFor: 'w4' })).toEqual(['npx switchback stage']);
   expect(statusScreen({ ...quiet, readyFor: 'w4' }, plain).join('\n')).toContain('check everything w4 needs');
 });
 
@@ -55,7 +56,7 @@ video
   window       none yet
 
 Next
-  npm run cutover  open the system to customers for the first time
+  npx switchback cutover  open the system to customers for the first time
 `),
   );
   expect(commands({ ...fresh, releases: { blue: undefined, green: undefined } })).toEqual(['npx cdk deploy blue']);
@@ -89,8 +90,8 @@ video
   hold ends    2026-03-02 02:00 UTC, in 23:59 h, then teardown by itself
 
 Next
-  npm run rollback           take everything back
-  npm run teardown -- --now  end the hold early
+  npx switchback rollback        take everything back
+  npx switchback teardown --now  end the hold early
 `,
     ),
   );
@@ -128,8 +129,8 @@ test('with a dead feed the way back says what it costs', () => {
     .add(1, { type: 'step.started', step: 'database.open' })
     .add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 });
   const feed = { type: 'hold.seen' as const, at: '2026-03-01T03:00:00Z', state: 'dead' as const, reasons: [], drift: [], applyErrors: 0 };
-  expect(commands({ ...quiet, window: night.view, feed })[0]).toBe('npm run rollback -- --accept-loss');
-  expect(commands({ ...quiet, window: night.view, feed: { ...feed, state: 'behind' } })[0]).toBe('npm run rollback');
+  expect(commands({ ...quiet, window: night.view, feed })[0]).toBe('npx switchback rollback --accept-loss');
+  expect(commands({ ...quiet, window: night.view, feed: { ...feed, state: 'behind' } })[0]).toBe('npx switchback rollback');
 });
 
 test('a cutover that stopped: customers see maintenance, and the way back comes first', () => {
@@ -142,7 +143,7 @@ test('a cutover that stopped: customers see maintenance, and the way back comes 
   expect(lines).toContain('  maintenance  <yellow>in front: customers see the maintenance answer</>');
   expect(lines).toContain('  production   <red>video-production (rebooting)</>');
   expect(lines).toContain('    cutover    <red>stopped, 1 of 8 steps done</>');
-  expect(commands(stopped)).toEqual(['npm run rollback', 'npm run cutover']);
+  expect(commands(stopped)).toEqual(['npx switchback rollback', 'npx switchback cutover']);
 });
 
 test('the header that reaches the standby color is there for those who test it before customers see it', () => {
@@ -161,13 +162,13 @@ test('rules that have moved in part are said so, in red', () => {
 test('what to type next follows the window', () => {
   const at = (night: Night, second = 10) => commands({ ...quiet, window: night.view, now: began + second * 1000 });
   const finished = (verb: 'stage' | 'rollback') => new Night().start(0, verb).add(1, { type: 'run.finished', verb, seconds: 1 });
-  expect(at(new Night())).toEqual(['npm run stage']);
-  expect(at(finished('stage'))).toEqual(['npm run plan', 'npm run cutover']);
-  expect(at(finished('rollback'))).toEqual(['npm run teardown -- --now']);
+  expect(at(new Night())).toEqual(['npx switchback stage']);
+  expect(at(finished('stage'))).toEqual(['npx switchback plan', 'npx switchback cutover']);
+  expect(at(finished('rollback'))).toEqual(['npx switchback teardown --now']);
   // somebody is at it; after its lease nobody is.
   const running = new Night().start(0).add(0, { type: 'step.started', step: 'migrations' });
-  expect(at(running)).toEqual(['npm run status -- --watch']);
-  expect(at(running, 3600)).toEqual(['npm run cutover', 'npm run rollback']);
+  expect(at(running)).toEqual(['npx switchback status --watch']);
+  expect(at(running, 3600)).toEqual(['npx switchback cutover', 'npx switchback rollback']);
   const shown = statusScreen({ ...quiet, window: running.view, now: began + 10_000 }, plain);
   // longer than a line: it goes on under its own beginning.
   expect(shown.slice(shown.findIndex((line) => line.includes('cutover'))).slice(0, 2)).toEqual([
@@ -178,19 +179,19 @@ test('what to type next follows the window', () => {
     '    cutover    interrupted, 0 of 8 steps done; nobody is at it',
   );
   const gate = running.add(5, { type: 'step.started', step: 'gate.go' }).add(5, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
-  expect(at(gate)).toEqual(['npm run cutover -- --answer go', 'npm run cutover -- --answer no-go']);
+  expect(at(gate)).toEqual(['npx switchback cutover --answer go', 'npx switchback cutover --answer no-go']);
   const torn = new Night()
     .start(0, 'teardown')
     .add(1, { type: 'run.stopped', verb: 'teardown', code: 'x', message: 'x', next: [], exit: 1 });
-  expect(at(torn)).toEqual(['npm run teardown']);
+  expect(at(torn)).toEqual(['npx switchback teardown']);
   // a first opening that does not work is closed again, so that its release can be mended.
   const w0 = new Night({ ...w3, name: 'w0', from: undefined, fallback: undefined })
     .start(0)
     .add(1, { type: 'run.stopped', verb: 'cutover', code: 'x', message: 'x', next: [], exit: 1 });
-  expect(at(w0)).toEqual(['npm run rollback', 'npm run cutover']);
+  expect(at(w0)).toEqual(['npx switchback rollback', 'npx switchback cutover']);
   const unopened = { ...quiet, opened: false, live: undefined, lastWindow: undefined };
-  expect(commands(unopened)).toEqual(['npm run cutover']);
-  expect(commands({ ...unopened, lastWindow: 'w0' })).toEqual(['npx cdk deploy blue', 'npm run cutover']);
+  expect(commands(unopened)).toEqual(['npx switchback cutover']);
+  expect(commands({ ...unopened, lastWindow: 'w0' })).toEqual(['npx cdk deploy blue', 'npx switchback cutover']);
   // two colors with one release: the next release comes first.
   const same = { ...quiet, releases: { blue: quiet.releases.blue, green: quiet.releases.blue } };
   expect(commands(same)[0]).toBe('npx cdk deploy green');

@@ -1,5 +1,7 @@
 /** How a fallback gets its rows when rights or sources are missing: with the real steps, the real runner, and real servers. */
+
 import type { Aws } from '../../lib/aws';
+import { switchback } from '../../lib/base/advice';
 import { type Clock, wallClock } from '../../lib/base/clock';
 import { Journal } from '../../lib/engine/journal';
 import { advance } from '../../lib/engine/run';
@@ -187,8 +189,8 @@ test('a fallback that production keeps nothing for any more is filled anew by a 
   expect(night).toMatchObject({
     state: 'stopped',
     code: 'fork.copy-needed',
-    message: expect.stringContaining('npm run stage copies them'),
-    next: ['npm run stage', 'npm run rollback'],
+    message: expect.stringContaining('A stage copies them'),
+    next: [switchback('stage'), switchback('rollback')],
   });
   expect(await stage()).toEqual({ state: 'finished' });
   expect(said()).toContain('every table is copied, because it was promoted before production kept anything for it');
@@ -212,7 +214,7 @@ test.each([
     expect(await stage(night)).toMatchObject({
       ...{ state: 'stopped', code: 'step.no-longer-holds' },
       message: expect.stringContaining('must be filled by a copy of every table, because'),
-      next: ['npm run stage', 'npm run status'],
+      next: [switchback('stage'), switchback('status')],
     });
     expect(await stage()).toEqual({ state: 'finished' });
     expect(said()).toContain('every table is copied, because it was promoted before production kept anything for it');

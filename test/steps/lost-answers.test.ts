@@ -1,4 +1,5 @@
 /** Real steps whose calls get no answer: what is done once is done once, and what nobody can know ends in exit code 7. */
+import { say, switchback, typed } from '../../lib/base/advice';
 import type { Context } from '../../lib/engine/context';
 import type { Step } from '../../lib/engine/step';
 import { fenced, opened } from '../../lib/steps/fence';
@@ -52,7 +53,10 @@ test('what cannot be looked up ends in exit code 7, with the call and the comman
   const stopped = {
     ...{ code: 'step.unknown', exit: 7 },
     message: expect.stringContaining('ecs UpdateService blue-clock desiredCount=0: the answer was lost'),
-    next: ['aws ecs describe-services --cluster video --services blue-clock', expect.stringContaining('the same command again')],
+    next: [
+      typed('aws ecs describe-services --cluster video --services blue-clock'),
+      say`then the same command again: it looks before it does anything`,
+    ],
   };
   expect(await world.command([step], { patienceSeconds: 2 })).toMatchObject({ state: 'stopped', ...stopped });
   expect((await world.events()).at(-1)).toMatchObject({ type: 'run.stopped', step: 'workers.stop', ...stopped });
@@ -71,8 +75,8 @@ test('a database that dies under a change is waited for, looked at, and changed 
 
 test('a call of the runner without an answer is no bug of ours: it may be at work, and its journal says so', async () => {
   await world.rules({ service: 'lambda', operation: 'Invoke', kind: 'error' });
-  await expect(world.aws.invokeRunner('video-runner', {})).rejects.toMatchObject({
+  await expect(world.aws.invokeRunner({ runner: 'video-runner' }, {})).rejects.toMatchObject({
     ...{ code: 'runner.unanswered', exit: 7, message: expect.stringContaining('lambda Invoke video-runner') },
-    next: ['npm run status -- --watch', 'then the same command again'],
+    next: [switchback('status', '--watch'), say`then the same command again`],
   });
 });

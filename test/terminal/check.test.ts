@@ -1,4 +1,5 @@
 import type { Aws } from '../../lib/aws';
+import { deploy, say, switchback } from '../../lib/base/advice';
 import { wallClock } from '../../lib/base/clock';
 import type { CheckReport } from '../../lib/operations/check-report';
 import { makeOutput } from '../../lib/report';
@@ -7,7 +8,7 @@ import { manifest, operator } from '../_helpers/runbook';
 
 const at = '2026-11-21T02:00:00.000Z';
 const fine = { name: 'feed', ok: true, what: ['alive, 0.2 s behind'], next: [] };
-const wrong = { name: 'fence', ok: false, what: ['video_blue may write'], next: ['REVOKE video_write FROM video_blue'] };
+const wrong = { name: 'fence', ok: false, what: ['video_blue may write'], next: [say`REVOKE video_write FROM video_blue`] };
 
 /** What the command prints with --json, and its exit code, when the runner answers so. */
 async function run(answer: object) {
@@ -16,7 +17,7 @@ async function run(answer: object) {
   const stdout = { write: (text: string) => printed.push(text) } as unknown as NodeJS.WriteStream;
   const aws = {
     settings: { manifest: async () => ({ manifest, state: undefined }) },
-    invokeRunner: async (name: string, request: object) => {
+    invokeRunner: async ({ runner: name }: { runner: string }, request: object) => {
       asked.push({ name, ...request });
       return answer;
     },
@@ -37,11 +38,11 @@ test('the runner looks, as the databases are private; what it saw is one object,
 test('one thing that is not as it should be is enough for exit code 1', async () => {
   const { code, lines } = await run({ state: 'finished', check: report(fine, wrong) });
   expect(code).toBe(1);
-  expect(lines[0]).toMatchObject({ ok: false, checks: [fine, wrong] });
+  expect(lines[0]).toMatchObject({ ok: false, checks: [fine, { ...wrong, next: ['REVOKE video_write FROM video_blue'] }] });
 });
 
 test('a runner that could not look says why, and one of an older Switchback what to deploy', async () => {
-  const stopped = { state: 'stopped', code: 'aws.unreachable', message: 'no answer', next: ['npm run status'], exit: 1 };
-  await expect(run(stopped)).rejects.toMatchObject({ code: 'aws.unreachable', next: ['npm run status'] });
-  await expect(run({ state: 'finished' })).rejects.toMatchObject({ code: 'runner.old', next: ['npx cdk deploy shared'] });
+  const stopped = { state: 'stopped', code: 'aws.unreachable', message: 'no answer', next: [switchback('status')], exit: 1 };
+  await expect(run(stopped)).rejects.toMatchObject({ code: 'aws.unreachable', next: [switchback('status')] });
+  await expect(run({ state: 'finished' })).rejects.toMatchObject({ code: 'runner.old', next: [deploy('shared')] });
 });

@@ -1,4 +1,5 @@
 import type { Aws } from '../../lib/aws';
+import { switchback } from '../../lib/base/advice';
 import { exit, Stop } from '../../lib/base/errors';
 import type { JournalEvent } from '../../lib/engine/events';
 import { answerGate } from '../../lib/engine/gate';
@@ -43,7 +44,7 @@ class Theatre {
   private readonly aws = {
     settings: { manifest: async () => ({ manifest, state: { production: 'video-db', opened: true } }) },
     journal: () => this.rig.store,
-    invokeRunner: (_name: string, request: VerbRequest) => this.wire(() => this.invoke(request)),
+    invokeRunner: (_shared: object, request: VerbRequest) => this.wire(() => this.invoke(request)),
   } as unknown as Aws;
 
   /** What becomes of a call to the runner, and of its answer. */
@@ -90,7 +91,7 @@ beforeEach(async () => {
   await theatre.rig.open();
 });
 
-const busy = () => new Stop('runner.busy', 'the runner is at work for somebody else', { next: ['npm run status'], exit: 5 });
+const busy = () => new Stop('runner.busy', 'the runner is at work for somebody else', { next: [switchback('status')], exit: 5 });
 const lost = () => new Stop('runner.unanswered', 'lambda Invoke runner: the answer was lost (socket hang up)', { exit: exit.unknown });
 
 describe('a terminal whose call of the runner gets no answer', () => {
@@ -242,7 +243,11 @@ test('Ctrl-C in a terminal that follows another one ends the following; the run 
       },
     },
   );
-  await expect(first).rejects.toMatchObject({ code: 'terminal.interrupted', exit: 130, next: expect.arrayContaining(['npm run status']) });
+  await expect(first).rejects.toMatchObject({
+    code: 'terminal.interrupted',
+    exit: 130,
+    next: expect.arrayContaining([switchback('status')]),
+  });
   expect(await second).toMatchObject({ state: 'finished' });
   expect((await theatre.rig.events()).map(({ type }) => type)).not.toContain('stop.asked');
   expect(theatre.notes.join()).not.toContain('asked to stop');
@@ -252,7 +257,7 @@ test('no-go after a go that has been acted on is refused: it would not hold anyt
   theatre.plan = [gate, flag(theatre.world, 'switch', { act: async () => Promise.reject(new Error('denied')) })];
   expect(await theatre.terminal('run-1', { ahead: { answer: 'go', reason: 'fine' } })).toMatchObject({ code: 'step.refused' });
   const second = theatre.terminal('run-2', { by: bob, answer: { answer: 'no-go', reason: 'the invoices are wrong' } });
-  await expect(second).rejects.toMatchObject({ code: 'gate.over', exit: 6, next: ['npm run rollback', 'npm run status'] });
+  await expect(second).rejects.toMatchObject({ code: 'gate.over', exit: 6, next: [switchback('rollback'), switchback('status')] });
   expect((await theatre.rig.events()).filter(({ type }) => type === 'run.started')).toHaveLength(1);
 });
 
@@ -317,7 +322,7 @@ test('who comes second is told at once, without asking the runner: who has the w
   expect(told).toMatchObject({
     code: 'window.held',
     message: 'w1 is in the hands of ada on ada@laptop: cutover since 2026-11-21T02:00:00.000Z, because: CHG-4711',
-    next: ['npm run status -- --watch', 'npm run cutover -- --take-over'],
+    next: [switchback('status', '--watch'), switchback('cutover', '--take-over')],
     exit: 5,
   });
   expect(asked).toBe(1);
@@ -334,7 +339,10 @@ test('who is refused an undo is told how to take over with it: a stage is not wh
     }),
   ];
   await theatre.terminal('run-1');
-  expect(told).toMatchObject({ code: 'window.held', next: ['npm run status -- --watch', 'npm run stage -- --undo --take-over'] });
+  expect(told).toMatchObject({
+    code: 'window.held',
+    next: [switchback('status', '--watch'), switchback('stage', '--undo', '--take-over')],
+  });
 });
 
 test('who comes second while the first is only beginning is told whom the runner is at work for', async () => {
@@ -518,7 +526,7 @@ describe('watching', () => {
     };
     await theatre.invoke({ system: 'video', verb: 'cutover', run: 'run-1', by: bob }).catch(() => undefined);
     expect(await watch(theatre.rig.journal(), options())).toMatchObject({
-      reply: { code: 'run.silent', next: ['npm run cutover', 'npm run status'] },
+      reply: { code: 'run.silent', next: [switchback('cutover'), switchback('status')] },
     });
   });
 

@@ -6,10 +6,18 @@ import { makeClients } from '../../aws/clients';
 import { ListenerRules } from '../../aws/rules';
 import { Settings } from '../../aws/settings';
 import { Stacks } from '../../aws/stacks';
+import { type Advice, deploy, say, switchback } from '../../base/advice';
+import { Stop } from '../../base/errors';
 import type { SystemState } from '../../manifest/schema';
+import { stackAt } from '../../manifest/stack-names';
 import { guardSchema } from '../properties';
 import { arrangement } from './arrangement';
 import { customResource, type Request } from './respond';
+
+interface Refusal {
+  readonly because: string;
+  readonly next: readonly Advice[];
+}
 
 type Guard = Request<ReturnType<typeof guardSchema.parse>>;
 
@@ -22,12 +30,18 @@ export const handler = customResource(guardSchema, async (request) => {
   const answer = { physicalId: `${system}-${part}-${asks}` };
   const refusal = asks === 'change' ? await refuseChange(request) : await refuseDeletion(request);
   if (refusal !== undefined)
-    throw new Error(`Switchback refuses ${asks === 'change' ? 'this change' : 'to delete this stack'}: ${refusal}`);
+    throw new Stop(
+      'guard.refused',
+      `Switchback refuses ${asks === 'change' ? 'this change' : 'to delete this stack'}: ${refusal.because}`,
+      {
+        next: refusal.next,
+      },
+    );
   return answer;
 });
 
-async function refuseChange({ type, properties, old, stackId }: Guard): Promise<string | undefined> {
-  const { System: system, Part: part, Protects: protects, Subject: subject } = properties;
+async function refuseChange({ type, properties, old, stackId }: Guard): Promise<Refusal | undefined> {
+  const { System: system, Part: part, Path: path, Protects: protects, Subject: subject } = properties;
   // what is new is used by nobody yet, and a deletion is the other resource's question.
   if (type === 'Delete' || (type === 'Create' && protects !== 'color')) return undefined;
   // nothing but the guard itself changes.
@@ -35,11 +49,18 @@ async function refuseChange({ type, properties, old, stackId }: Guard): Promise<
   // going back to what ran before is always right, and refusing it would leave the stack stuck.
   if ((await stacks.status(stackId))?.status.endsWith('ROLLBACK_IN_PROGRESS')) return undefined;
   if (protects === 'fallback') {
-    return `${part} is made once and never updated, because an update could replace or promote the fallback database. Deploy the other stacks by name: npx cdk deploy green`;
+    return {
+      because: `${part} is made once and never updated, because an update could replace or promote the fallback database`,
+      next: [say`deploy the other stacks by name: ${deploy(stackAt(path, 'green'))}`],
+    };
   }
   const state = await settings.state(system);
   if (protects === 'color' && (await liveColor(properties, state)) === part) {
-    return `${part} is live and stays as it is; what was to be deployed is ${subject}. Deploy it to ${part === 'blue' ? 'green' : 'blue'} and take it live with npm run cutover`;
+    const standby = part === 'blue' ? 'green' : 'blue';
+    return {
+      because: `${part} is live and stays as it is; what was to be deployed is ${subject}`,
+      next: [say`set that release for ${standby}, ${deploy(stackAt(path, standby))}, and take it live with ${switchback('cutover')}`],
+    };
   }
   if (type === 'Update' && state?.window !== undefined) {
     return inUse(state.window, part, state.opened);
@@ -47,24 +68,32 @@ async function refuseChange({ type, properties, old, stackId }: Guard): Promise<
   return undefined;
 }
 
-async function refuseDeletion({ type, properties }: Guard): Promise<string | undefined> {
+async function refuseDeletion({ type, properties }: Guard): Promise<Refusal | undefined> {
   if (type !== 'Delete' || properties.Deletable) return undefined;
   const { System: system, Part: part, Protects: protects, Instance: instance } = properties;
   const state = await settings.state(system);
-  const how = 'To delete a whole system, deploy it with removalPolicy: RemovalPolicy.DESTROY first';
-  if (protects === 'color' && (await liveColor(properties, state)) === part) return `${part} is live and serves customers. ${how}`;
-  if (protects === 'fallback' && state?.production === instance) return `${instance} is the production database now. ${how}`;
-  if (protects === 'shared' && state?.opened) return `${system} is open to customers. ${how}`;
+  const refuse = (because: string): Refusal => ({
+    because,
+    next: [say`to delete a whole system, deploy it with removalPolicy: RemovalPolicy.DESTROY first`],
+  });
+  if (protects === 'color' && (await liveColor(properties, state)) === part) return refuse(`${part} is live and serves customers`);
+  if (protects === 'fallback' && state?.production === instance) return refuse(`${instance} is the production database now`);
+  if (protects === 'shared' && state?.opened) return refuse(`${system} is open to customers`);
   // teardown and undo release the stacks before they delete any.
   if (state?.opened && state.window !== undefined && (protects === 'color' || part === `fallback-${state.window}`))
     return inUse(state.window, part, state.opened);
   return undefined;
 }
 
-const inUse = (window: string, part: string, opened: boolean): string => {
-  const how = opened ? 'npm run teardown, or npm run stage -- --undo before the night' : 'npm run rollback takes a first opening back';
-  return `window ${window} is open and uses ${part}. See npm run status; try again when the window is closed (${how})`;
-};
+const inUse = (window: string, part: string, opened: boolean): Refusal => ({
+  because: `window ${window} is open and uses ${part}; try again when it is closed`,
+  next: [
+    switchback('status'),
+    ...(opened
+      ? [switchback('teardown'), say`before the night: ${switchback('stage', '--undo')}`]
+      : [say`${switchback('rollback')} takes a first opening back`]),
+  ],
+});
 
 /** The color whose rules are in front, once the system has ever been open to customers. */
 async function liveColor({ Listener: listener = '', FirstPriority: first = 0 }: Guard['properties'], state: SystemState | undefined) {

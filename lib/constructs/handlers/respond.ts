@@ -7,6 +7,7 @@ import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import type { z } from 'zod';
 import { wallClock } from '../../base/clock';
 import { Stop } from '../../base/errors';
+import { spell } from '../../report/advice';
 
 export interface Answer {
   /** Another id than before makes CloudFormation delete the resource with the old one. */
@@ -86,7 +87,9 @@ function parse<S extends z.ZodType>(schema: S, properties: unknown): z.output<S>
 
 function reasonOf(error: unknown): string {
   if (error instanceof Stop)
-    return [error.message, error.state, error.next.length > 0 ? `Next: ${error.next.join(', or ')}` : ''].filter(Boolean).join('. ');
+    return [error.message, error.state, error.next.length > 0 ? `Next: ${error.next.map(spell).join(', or ')}` : '']
+      .filter(Boolean)
+      .join('. ');
   return error instanceof Error ? `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}` : String(error);
 }
 

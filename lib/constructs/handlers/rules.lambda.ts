@@ -1,7 +1,6 @@
 /** Makes listener rules at their place in the order that is live right now, and keeps their content up to date. */
-import type { Action, RuleCondition } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { makeClients } from '../../aws/clients';
-import { type ListenerRule, ListenerRules, type TaggedRule } from '../../aws/rules';
+import { type ListenerRule, ListenerRules, type RuleContent, type TaggedRule } from '../../aws/rules';
 import { prioritiesPerListener, priorityOf } from '../../manifest/priorities';
 import { attributeOfRule, type RuleToBe, rulesSchema } from '../properties';
 import { arrangement } from './arrangement';
@@ -49,7 +48,7 @@ export const handler = customResource(rulesSchema, async ({ type, properties }) 
   );
   const arns = new Map<RuleToBe, string>();
   for (const { rule, toBe } of kept) {
-    await listener.modify(rule.arn, conditionsOf(toBe), actionsOf(toBe));
+    await listener.modify(rule.arn, contentOf(toBe));
     arns.set(toBe, rule.arn);
   }
   for (const toBe of missing) {
@@ -60,7 +59,7 @@ export const handler = customResource(rulesSchema, async ({ type, properties }) 
         `priority ${place} of the listener is taken by ${taken.arn}, which is not of this system; give Switchback other priorities with firstPriority (now ${first}, it uses ${prioritiesPerListener})`,
       );
     }
-    arns.set(toBe, await listener.create(whose, nameOf(toBe), place, conditionsOf(toBe), actionsOf(toBe)));
+    arns.set(toBe, await listener.create(whose, nameOf(toBe), place, contentOf(toBe)));
   }
 
   const prefix = `${listenerArn.replace(':listener/', ':listener-rule/')}/`;
@@ -93,21 +92,10 @@ async function reorder(listener: ListenerRules, rules: readonly (ListenerRule & 
 
 const nameOf = (rule: RuleToBe): string => `${rule.Kind}/${rule.Application}`;
 
-function conditionsOf({ Paths: paths, Hosts: hosts, Header: header }: RuleToBe): RuleCondition[] {
-  return [
-    ...(hosts.length > 0 ? [{ Field: 'host-header', HostHeaderConfig: { Values: hosts } }] : []),
-    ...(paths.length > 0 ? [{ Field: 'path-pattern', PathPatternConfig: { Values: paths } }] : []),
-    ...(header ? [{ Field: 'http-header', HttpHeaderConfig: { HttpHeaderName: header.Name, Values: [header.Value] } }] : []),
-  ];
-}
-
-function actionsOf({ Application: application, TargetGroup: targetGroup, Response: response }: RuleToBe): Action[] {
-  if (targetGroup) return [{ Type: 'forward', TargetGroupArn: targetGroup }];
-  if (!response) throw new Error(`the rule of application '${application}' leads nowhere: it has neither a target group nor an answer`);
-  return [
-    {
-      Type: 'fixed-response',
-      FixedResponseConfig: { StatusCode: response.Status, ContentType: response.ContentType, MessageBody: response.Body },
-    },
-  ];
+function contentOf({ Application, Paths: paths, Hosts: hosts, Header, TargetGroup, Response }: RuleToBe): RuleContent {
+  const header = Header && { name: Header.Name, value: Header.Value };
+  if (TargetGroup) return { paths, hosts, header, leadsTo: { targetGroup: TargetGroup } };
+  if (!Response) throw new Error(`the rule of application '${Application}' leads nowhere: it has neither a target group nor an answer`);
+  const { Status: status, ContentType: contentType, Body: body } = Response;
+  return { paths, hosts, header, leadsTo: { status, contentType, body } };
 }

@@ -63,7 +63,7 @@ test('the live color does not change, whichever it is; the standby does', async 
   await blueLive();
   expect(await update('blue')).toEqual(
     refused(
-      'blue is live and stays as it is; what was to be deployed is release 2.0.0 (bbbb222). Deploy it to green and take it live with npm run cutover',
+      'blue is live and stays as it is; what was to be deployed is release 2.0.0 (bbbb222). Next: set that release for green, npx cdk deploy green, and take it live with npx switchback cutover',
     ),
   );
   expect(await update('green')).toEqual(accepted);
@@ -84,7 +84,7 @@ test('what an open window uses does not change', async () => {
 test('what a first opening uses does not change either, and how to get it mended is said', async () => {
   await state({ opened: false, window: 'w0' });
   await rulesAt(1400, 1600, 1700);
-  expect(await update('blue')).toEqual(refused('npm run rollback takes a first opening back'));
+  expect(await update('blue')).toEqual(refused('npx switchback rollback takes a first opening back'));
 });
 
 test('a system that was never open may change at will, and a new color may be made', async () => {
