@@ -153,7 +153,7 @@ export function nextCommands(status: StatusScreen): Next[] {
     ...(!other || same ? [{ command: deploy(stack(standby)), why: `with the next release for ${standby} in your CDK app` }] : []),
     ...(status.readyFor
       ? []
-      : [{ command: deploy(stack(`fallback-${name}`)), why: `the fallback database; window: ${name.slice(1)} in your CDK app` }]),
+      : [{ command: deploy(stack(`fallback-${name}`)), why: `the fallback; window: ${name.slice(1)} in your CDK app` }]),
     { command: switchback('stage'), why: `check everything ${name} needs; nothing is down` },
   ];
 }

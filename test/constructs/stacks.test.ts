@@ -4,8 +4,9 @@ import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as rds from 'aws-cdk-lib/aws-rds';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
-import { App, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import { App, RemovalPolicy, Stack, Stage } from 'aws-cdk-lib/core';
 import { colorPartSchema, fallbackSchema, sharedSchema } from '../../lib/manifest/schema';
+import { stackName } from '../../lib/manifest/stack-names';
 import { type Json, only, part, resources, standard, system, testApp, v2 } from './system';
 
 describe('the stacks of a system', () => {
@@ -20,6 +21,25 @@ describe('the stacks of a system', () => {
       'shared shop-shared',
     ]);
     expect(assembly.manifest.missing).toBeUndefined();
+  });
+
+  test('stand in a stage by the names that the manifest tells', () => {
+    const app = testApp();
+    const made = system({}, new Stage(app, 'Prod'));
+    const stacks = app.synth().getNestedAssembly('assembly-Prod').stacks;
+    const manifest = { shared: sharedSchema.parse(part(made.shared)) };
+    // what the CDK's command line selects by.
+    expect(stacks.map(({ hierarchicalId }) => hierarchicalId).sort()).toEqual(
+      ['blue', 'fallback-w1', 'green', 'shared'].map((name) => stackName(manifest, name)),
+    );
+    expect(stackName(manifest, 'green')).toBe('Prod/green');
+    expect(only(made.green!, 'Custom::SwitchbackGuard').Properties.Path).toBe('Prod');
+  });
+
+  test('at the root of the app, and of earlier versions, have their plain names', () => {
+    const shared = sharedSchema.parse(part(standard().shared));
+    expect(shared.stackPath).toBeUndefined();
+    expect([stackName({ shared }, 'green'), stackName(undefined, 'shared')]).toEqual(['green', 'shared']);
   });
 
   test('leave out a color without a release and a window without a number', () => {

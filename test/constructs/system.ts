@@ -3,6 +3,7 @@ import 'aws-cdk-lib/testhelpers/jest-autoclean';
 import { Template } from 'aws-cdk-lib/assertions';
 import { ContainerImage } from 'aws-cdk-lib/aws-ecs';
 import { App, type Stack } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
 import { Switchback, type SwitchbackProps } from '../../lib';
 
 export const v1 = { version: '1.0.0', commit: 'aaaa111' };
@@ -24,7 +25,7 @@ export const smallProps: SwitchbackProps = {
   migration: { expand: ['migrate', 'expand'], contract: ['migrate', 'contract'] },
 };
 
-export function system(props: Partial<SwitchbackProps> = {}, scope = testApp()): Switchback {
+export function system(props: Partial<SwitchbackProps> = {}, scope: Construct = testApp()): Switchback {
   return new Switchback(scope, 'shop', { ...smallProps, ...props });
 }
 

@@ -1,3 +1,4 @@
+import { switchback } from '../../lib/base/advice';
 import type { EventBody } from '../../lib/engine/events';
 import { operator, Rig } from '../_helpers/runbook';
 
@@ -135,4 +136,21 @@ describe('a run that was taken over with several writes under way', () => {
     await mine.note('run-1', operator, { type: 'stop.asked', of: 'run-2', why: 'it is mine' });
     expect((await rig.events()).map(({ type }) => type)).toEqual(['run.alive', 'run.started', 'stop.asked']);
   });
+});
+
+test('advice that an earlier version wrote as strings is read as what it said', async () => {
+  const { rig } = await opened();
+  const stopped = { type: 'run.stopped', verb: 'cutover', code: 'gate.no-go', message: 'no-go', exit: 6 } as const;
+  const event = { ...stopped, number: 2, at: '2026-01-01T00:00:00.000Z', run: 'run-1', by: bob, nonce: 'x' };
+  await rig.store.create('w1', 2, JSON.stringify({ ...event, next: ['npm run rollback', 'or wait'] }));
+  const journal = rig.journal();
+  await journal.refresh();
+  await journal.append('run-2', operator, { ...stopped, next: [switchback('rollback')] });
+  expect(journal.events.slice(1)).toMatchObject([
+    { next: [{ say: ['npm run rollback'] }, { say: ['or wait'] }] },
+    { next: [switchback('rollback')] },
+  ]);
+  const again = rig.journal();
+  await again.refresh();
+  expect(again.events).toEqual(journal.events);
 });

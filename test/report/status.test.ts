@@ -30,10 +30,20 @@ video
   window       none open; the last was w2
 
 Next
-  npx cdk deploy fallback-w3  the fallback database; window: 3 in your CDK app
+  npx cdk deploy fallback-w3  the fallback; window: 3 in your CDK app
   npx switchback stage        check everything w3 needs; nothing is down
 `),
   );
+});
+
+test('stacks in a stage of the app are named as cdk deploy knows them there', () => {
+  const prod = { ...quiet, stackPath: 'Prod' };
+  expect(statusScreen(prod, plain).slice(-3)).toEqual([
+    'Next',
+    '  npx cdk deploy Prod/fallback-w3  the fallback; window: 3 in your CDK app',
+    '  npx switchback stage             check everything w3 needs; nothing is down',
+  ]);
+  expect(commands({ ...prod, releases: { ...quiet.releases, green: quiet.releases.blue } })[0]).toBe('npx cdk deploy Prod/green');
 });
 
 // found by the soak: it advised to deploy what was deployed.

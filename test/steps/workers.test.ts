@@ -1,5 +1,6 @@
 /** Workers that a run had begun to start when it died. */
 
+import { switchback } from '../../lib/base/advice';
 import type { Context } from '../../lib/engine/context';
 import type { Manifest } from '../../lib/manifest/schema';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
@@ -73,4 +74,19 @@ test('when one cannot be stopped, nothing is on its way to the others any more b
   await heard;
   await new Promise((turn) => setImmediate(turn));
   expect(calls).toEqual(['green-queue', 'the run hears of it']);
+});
+
+// a rollback advised a cutover: the verb of an earlier list.
+test.each([
+  ['rollback' as const, [switchback('rollback')]],
+  ['cutover' as const, [switchback('cutover'), switchback('rollback')]],
+])('one that does not come up in a %s advises the verb under way', async (verb, next) => {
+  const { context, step } = world({ wanted: 0, running: 0, suspended: false });
+  const never = { ...context.aws.tasks, setCount: async () => undefined };
+  const clock = new TestClock();
+  const given = { ...context, aws: { tasks: never }, view: { current: { verb } }, clock } as unknown as Context;
+  await expect(step.act?.(given)).rejects.toMatchObject({
+    code: 'workers.start.slow',
+    next: [{ type: expect.stringContaining('describe-services') }, ...next],
+  });
 });

@@ -11,12 +11,12 @@ const fine = { name: 'feed', ok: true, what: ['alive, 0.2 s behind'], next: [] }
 const wrong = { name: 'fence', ok: false, what: ['video_blue may write'], next: [say`REVOKE video_write FROM video_blue`] };
 
 /** What the command prints with --json, and its exit code, when the runner answers so. */
-async function run(answer: object) {
+async function run(answer: object, deployed = manifest) {
   const asked: object[] = [];
   const printed: string[] = [];
   const stdout = { write: (text: string) => printed.push(text) } as unknown as NodeJS.WriteStream;
   const aws = {
-    settings: { manifest: async () => ({ manifest, state: undefined }) },
+    settings: { manifest: async () => ({ manifest: deployed, state: undefined }) },
     invokeRunner: async ({ runner: name }: { runner: string }, request: object) => {
       asked.push({ name, ...request });
       return answer;
@@ -45,4 +45,17 @@ test('a runner that could not look says why, and one of an older Switchback what
   const stopped = { state: 'stopped', code: 'aws.unreachable', message: 'no answer', next: [switchback('status')], exit: 1 };
   await expect(run(stopped)).rejects.toMatchObject({ code: 'aws.unreachable', next: [switchback('status')] });
   await expect(run({ state: 'finished' })).rejects.toMatchObject({ code: 'runner.old', next: [deploy('shared')] });
+});
+
+test('the advice of a runner that an earlier version deployed is shown as it stands', async () => {
+  const stopped = { state: 'stopped', code: 'aws.unreachable', message: 'no answer', next: ['npm run status'], exit: 1 };
+  await expect(run(stopped)).rejects.toMatchObject({ next: [{ say: ['npm run status'] }] });
+  const earlier = { ...wrong, next: ['REVOKE video_write FROM video_blue'] } as unknown as typeof wrong;
+  const { lines } = await run({ state: 'finished', check: report(earlier) });
+  expect(lines[0].checks).toEqual([earlier]);
+});
+
+test('what to deploy is named as the app has it', async () => {
+  const staged = { ...manifest, shared: { ...manifest.shared, stackPath: 'Prod' } };
+  await expect(run({ state: 'finished' }, staged)).rejects.toMatchObject({ next: [deploy('Prod/shared')] });
 });

@@ -123,7 +123,7 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     sql: 'SELECT count(*)::text AS found FROM pg_largeobject_metadata HAVING count(*) > 0',
     what: '{} large objects: a feed does not carry them, so those written after the fork would be missing after a rollback',
     wayOut:
-      'move them into bytea columns or to S3, or, where nothing writes them during a hold, acknowledgedFindings: large-objects (bin/app.ts)',
+      'move them into bytea columns or to S3, or, where nothing writes them during a hold, acknowledgedFindings: large-objects (in your CDK app)',
   },
   {
     code: 'materialized-views',

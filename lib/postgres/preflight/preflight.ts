@@ -204,7 +204,7 @@ async function fencing(db: Db, { roles, acknowledgedFunctions = [] }: PreflightO
       what: `the function ${name} runs with the rights of '${owner}' whoever calls it, so it could write past the fence`,
       sql: "SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef AND provolatile = 'v'",
       wayOut:
-        'declare it STABLE if it only reads, make it SECURITY INVOKER, revoke EXECUTE, or name it in acknowledgedFunctions (bin/app.ts) once somebody has read it',
+        'declare it STABLE if it only reads, make it SECURITY INVOKER, revoke EXECUTE, or name it in acknowledgedFunctions (in your CDK app) once somebody has read it',
     });
   }
   return findings;

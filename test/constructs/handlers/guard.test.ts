@@ -70,6 +70,7 @@ test('the live color does not change, whichever it is; the standby does', async 
   bench = await all.balancer();
   await greenLive();
   expect(await update('green')).toEqual(refused('green is live'));
+  expect(await update('green', { Path: 'Prod' })).toEqual(refused('npx cdk deploy Prod/blue'));
   expect(await update('blue')).toEqual(accepted);
 });
 
