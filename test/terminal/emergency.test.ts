@@ -157,7 +157,7 @@ describe('when AWS does not do as it is asked', () => {
     const { code, events } = await rollback('--yes', '--system', 'video');
     expect(events.at(-1)).toMatchObject({
       ...{ event: 'error', code: 'emergency.unanswered', exit: 7 },
-      next: ['the same command again: it looks before it moves anything', 'npx switchback status'],
+      next: ['the same command again: it looks before it moves anything', 'npm run status'],
     });
     expect(code).toBe(7);
   });
