@@ -33,7 +33,7 @@ interface Terminal {
 
 /** A verb in a process that the test can signal; with `tty`, on a terminal, as a person has it. */
 function terminal(verb: string, args: readonly string[], { tty = false } = {}): Terminal {
-  const words = [process.execPath, '--import', 'tsx', `scripts/${verb}.ts`, '--system', 'video', ...args];
+  const words = [process.execPath, '--import', 'tsx', 'scripts/verb.ts', verb, '--system', 'video', ...args];
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const [file = '', ...rest] = tty ? ['script', '-qefc', quoted, '/dev/null'] : words;
   const child = spawn(file, rest, { cwd: root, env: clean({ ...world.sandbox.env, CI: 'true', TERM: 'dumb' }) });

@@ -82,7 +82,7 @@ test.each([
   ['cutover' as const, [switchback('cutover'), switchback('rollback')]],
 ])('one that does not come up in a %s advises the verb under way', async (verb, next) => {
   const { context, step } = world({ wanted: 0, running: 0, suspended: false });
-  const never = { ...context.aws.tasks, setCount: async () => undefined };
+  const never = Object.assign(context.aws.tasks, { setCount: async () => undefined });
   const clock = new TestClock();
   const given = { ...context, aws: { tasks: never }, view: { current: { verb } }, clock } as unknown as Context;
   await expect(step.act?.(given)).rejects.toMatchObject({

@@ -38,8 +38,15 @@ export function clean(more: Readonly<Record<string, string | undefined>>): NodeJ
   return env;
 }
 
+/** Commands of the other packages. */
+const others: Readonly<Record<string, readonly string[]>> = {
+  sandbox: ['packages/sandbox/bin/sandbox.ts'],
+  rehearse: ['packages/rehearsal/bin/rehearse.ts'],
+};
+
 export function script(verb: string, args: readonly string[], more: Readonly<Record<string, string | undefined>>): Promise<Run> {
-  return command([process.execPath, '--import', 'tsx', `scripts/${verb}.ts`, ...args], more);
+  const words = others[verb] ?? ['scripts/verb.ts', verb];
+  return command([process.execPath, '--import', 'tsx', ...words, ...args], more);
 }
 
 export function command(words: readonly string[], more: Readonly<Record<string, string | undefined>>): Promise<Run> {

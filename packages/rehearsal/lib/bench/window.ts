@@ -222,7 +222,7 @@ class Night {
   private async verb(verb: Verb, args: readonly string[]): Promise<number> {
     const ran = await this.processes.run(
       verb,
-      [...tsx, `scripts/${verb}.ts`, '--json', '--system', system, '--by', 'bench', ...args],
+      [...tsx, 'scripts/verb.ts', verb, '--json', '--system', system, '--by', 'bench', ...args],
       this.env,
     );
     if (ran.code === 0) return ran.seconds;
