@@ -4,6 +4,7 @@
  */
 import { makeAws } from '../../lib/aws';
 import type { JournalEvent } from '../../lib/engine/events';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
@@ -16,14 +17,9 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => world.end());
 
-const faults = async (path: string, method: string, body?: object) => {
-  const answer = await fetch(`${world.sandbox.endpoint}/_sandbox/faults${path}`, {
-    method,
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-  const said = (await answer.json()) as { rules: { kind: string; injected: number; service: string }[]; struck: string };
-  if (answer.status !== 200) throw new Error(JSON.stringify(said));
-  return said;
+const faults = async (path: string, method: 'GET' | 'POST' | 'DELETE', body?: object) => {
+  const said = await askFaults(world.sandbox.env, method, path, body);
+  return JSON.parse(said) as { rules: { kind: string; injected: number; service: string }[]; struck: string };
 };
 const events = async (): Promise<readonly JournalEvent[]> => {
   const { manifest } = await world.look();

@@ -8,6 +8,7 @@ import { feedCaughtUp, feedStarted, feedStopped, slotMade } from '../../lib/step
 import { drained, fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { eventually } from '../../packages/sandbox/test/tiny';
 import { blue, master } from '../postgres/servers';
 import { at, fallback, production, type SmallWorld, smallWorld } from './small-world';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   world = await smallWorld();
 });
 afterEach(async () => {
-  await fetch(`${world.sandbox.endpoint}/_sandbox/faults`, { method: 'DELETE' });
+  await askFaults(world.sandbox.env, 'DELETE', '');
 });
 afterAll(() => world?.end());
 

@@ -3,6 +3,7 @@
  * AWS SDK's own inputs and outputs. The wire (packages/sandbox/lib/wire) turns HTTP into these calls and back; the
  * CloudFormation interpreter calls the same handlers in process.
  */
+import type { Lent } from './access/keys';
 import type { CourseKind, StrikeKind } from './faults/rules';
 import type { Table } from './state';
 
@@ -80,8 +81,12 @@ export interface Sandbox {
   readonly speed: number;
   /** Where an image's files are: `video:v1` is `<images>/video/v1`. */
   readonly images: string | undefined;
-  /** The sandbox's own base URL, as given to the processes it starts. */
+  /** The sandbox's own base URL. */
   endpoint(): string;
+  /** What the processes it starts have in their environment to talk to it: where it is, and a key that ends with it. */
+  environment(): Readonly<Record<string, string>>;
+  /** Lends credentials for so many real seconds. */
+  lend(seconds: number): Lent;
   /** Calls another service's operation in process. Throws AwsError as the service does. */
   // biome-ignore lint/suspicious/noExplicitAny: the shapes are per operation.
   call(service: ServiceName, operation: string, input: any): Promise<any>;

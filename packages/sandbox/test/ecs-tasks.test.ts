@@ -78,6 +78,8 @@ test('the environment is the definition, the overrides, the secrets and what the
     AWS_DEFAULT_REGION: 'eu-central-1',
     AWS_ACCESS_KEY_ID: expect.any(String),
     AWS_SECRET_ACCESS_KEY: expect.any(String),
+    AWS_SESSION_TOKEN: expect.any(String),
+    AWS_EC2_METADATA_DISABLED: 'true',
   });
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { strToU8, zipSync } from 'fflate';
 import { Client, type QueryResultRow } from 'pg';
+import { sendToFaults } from '../lib/faults/ask';
 import { clientConfig, sandboxForTest, type TestSandbox } from './_helpers/sandbox';
 import { eventually } from './tiny';
 
@@ -24,8 +25,8 @@ afterAll(async () => {
   rmSync(images, { recursive: true, force: true });
 });
 
-const control = async (method: string, path: string, body?: unknown) => {
-  const answer = await fetch(`${sandbox.endpoint}/_sandbox/faults${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
+const control = async (method: string, path: string, body?: object) => {
+  const answer = await sendToFaults(sandbox.env, method, path, body);
   return { status: answer.status, ...((await answer.json()) as { struck?: string; message?: string; rules?: { injected: number }[] }) };
 };
 const strike = (kind: string, target: string, seconds?: number) =>
@@ -205,7 +206,7 @@ describe('tasks', () => {
   test('a strike comes at the call whose input has the text: just before that event is in the journal, for example', async () => {
     await sandbox.call('s3', 'CreateBucket', { Bucket: 'journal' });
     const put = (Key: string, Body: string) =>
-      new S3Client(clientConfig(sandbox.endpoint)).send(new PutObjectCommand({ Bucket: 'journal', Key, Body }));
+      new S3Client(clientConfig(sandbox)).send(new PutObjectCommand({ Bucket: 'journal', Key, Body }));
     const containing = '"step":"database.fence"';
     await control('POST', '', { rules: [{ service: 's3', operation: 'PutObject', containing, kind: 'kill', target: 'clock' }] });
     const { taskArn } = await running();
@@ -260,5 +261,5 @@ test('what is no strike, or strikes what is not there, is said', async () => {
   // a rule whose target is gone does not harm the call it stands before.
   await control('POST', '', { rules: [{ service: 's3', operation: 'PutObject', kind: 'crash', target: 'nobody' }] });
   await sandbox.call('s3', 'CreateBucket', { Bucket: 'whole' });
-  await new S3Client(clientConfig(sandbox.endpoint)).send(new PutObjectCommand({ Bucket: 'whole', Key: 'k', Body: 'x' }));
+  await new S3Client(clientConfig(sandbox)).send(new PutObjectCommand({ Bucket: 'whole', Key: 'k', Body: 'x' }));
 });

@@ -3,9 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { environmentFor } from '../lib/environment';
 import type { StrikeKind } from '../lib/faults/rules';
 import type { Sandbox, Service, ServiceName } from '../lib/service';
 import { State } from '../lib/state';
+
+const lent = { accessKeyId: 'ASIATINY', secretAccessKey: 'tiny', sessionToken: 'tiny' };
 
 type Factory = (sandbox: Sandbox) => Service;
 
@@ -48,6 +51,8 @@ export async function tinySandbox(
     speed,
     images: undefined,
     endpoint: () => 'http://localhost:1',
+    environment: () => environmentFor(sandbox.endpoint(), lent),
+    lend: (seconds) => ({ ...lent, expires: Date.now() + seconds * 1000 }),
     async call(service, operation, input) {
       const handler = services.get(service)?.handlers[operation];
       if (!handler) throw new Error(`no ${service} ${operation} in this test`);

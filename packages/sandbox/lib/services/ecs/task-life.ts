@@ -228,11 +228,7 @@ export class TaskLife {
       PORT: String(row.port),
       PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
       HOME: folder,
-      AWS_ENDPOINT_URL: sandbox.endpoint(),
-      AWS_REGION: sandbox.region,
-      AWS_DEFAULT_REGION: sandbox.region,
-      AWS_ACCESS_KEY_ID: 'AKIASANDBOXSANDBOX00',
-      AWS_SECRET_ACCESS_KEY: 'sandbox',
+      ...sandbox.environment(),
     };
     const argv = [...(container.entryPoint ?? []), ...(override?.command ?? container.command ?? [])];
     const command = resolveCommand(argv, folder, environment.PATH);
