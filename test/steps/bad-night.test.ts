@@ -104,7 +104,7 @@ test('a feed that stands still is waited for, and said to; with it everything ar
 
 describe('workers', () => {
   test('one that ignores SIGTERM is not taken for stopped before ECS has killed it', async () => {
-    await world.rules({ service: 'ecs', operation: 'StopTask', kind: 'deaf', target: 'blue-clock' });
+    await world.rules({ service: 'ecs', operation: 'StopTask', kind: 'ignores-sigterm', target: 'blue-clock' });
     expect(await world.command([workersStopped('blue')])).toEqual(finished);
     expect(await world.progressOf('workers.stop')).toContainEqual(expect.stringContaining('blue-clock: 1 not stopped yet'));
     const { taskArns } = await world.sandbox.call('ecs', 'ListTasks', {

@@ -111,7 +111,7 @@ export async function smallWorld(): Promise<SmallWorld> {
       (await world.events()).flatMap((event) => (event.type === 'step.progress' && event.step === step ? [event.text] : [])),
     rules: async (...rules) => void (await askFaults(sandbox.env, 'POST', '', { rules })),
     strike: async (kind, target, seconds) =>
-      void (await askFaults(sandbox.env, 'POST', '/strike', { kind, target, ...(seconds ? { seconds } : {}) })),
+      void (await askFaults(sandbox.env, 'POST', '/now', { kind, target, ...(seconds ? { seconds } : {}) })),
     async as(instance, login) {
       const address = (await aws.databases.describe(instance))?.address;
       if (!address) throw new Error(`${instance} has no address`);

@@ -8,9 +8,10 @@ import { type Refusal, refusalOf } from './access/door';
 import { closedFolder } from './access/folder';
 import { Keys, type Lent, ownerOf } from './access/keys';
 import { ACCOUNT, environmentFor, REGION } from './environment';
-import { FAULTS_PATH, Faults, STRIKE_PATH } from './faults';
+import { FAULT_NOW_PATH, FAULTS_PATH, Faults } from './faults';
 import { leaveFolder, SandboxError, takeFolder } from './lock';
-import { AwsError, type CallInfo, type Sandbox, type Service, type ServiceName } from './service';
+import { AwsError, type CallInfo, type Sandbox, type Service } from './service';
+import type { ServiceName } from './service-names';
 import { makeServices } from './services';
 import { State } from './state';
 import { SandboxTime } from './time';
@@ -133,7 +134,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     after: (awsSeconds, action) => time.after(awsSeconds, action),
     every: (awsSeconds, action) => time.every(awsSeconds, action),
     pause: (awsSeconds) => time.pause(awsSeconds),
-    fault: (kind, course) => faults.course(kind, course),
+    fault: (kind, begun) => faults.ofOperation(kind, begun),
     log,
     arn: (service, rest) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`,
     id: (length) =>
@@ -214,7 +215,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, { tur
       response.writeHead(200, { 'content-type': 'text/plain' }).end('sandbox\n');
       return;
     }
-    const isControl = asked.url === FAULTS_PATH || asked.url === STRIKE_PATH;
+    const isControl = asked.url === FAULTS_PATH || asked.url === FAULT_NOW_PATH;
     if (refusal && isControl) return sendJson(response, 403, { message: toldOf(refusal) });
     // its body is not read: nobody unknown may fill the memory of this machine.
     if (refusal) return send(request, response, refuse(asked, randomUUID(), refusal));
@@ -264,10 +265,10 @@ const toldOf = (refusal: Refusal): string =>
 
 async function controlFaults(faults: Faults, what: string, body: string): Promise<{ status: number; body: unknown }> {
   try {
-    if (what === `POST ${STRIKE_PATH}`) return { status: 200, body: await faults.strike(JSON.parse(body)) };
+    if (what === `POST ${FAULT_NOW_PATH}`) return { status: 200, body: await faults.now(JSON.parse(body)) };
     if (what === `POST ${FAULTS_PATH}`) faults.set(JSON.parse(body));
-    else if (what === `DELETE ${FAULTS_PATH}`) await faults.end();
-    else if (what !== `GET ${FAULTS_PATH}`) return { status: 405, body: { message: 'GET, POST or DELETE; of a strike, POST' } };
+    else if (what === `DELETE ${FAULTS_PATH}`) await faults.clear();
+    else if (what !== `GET ${FAULTS_PATH}`) return { status: 405, body: { message: 'GET, POST or DELETE; for a fault at once, POST' } };
     return { status: 200, body: faults.state() };
   } catch (error) {
     return { status: 400, body: { message: error instanceof Error ? error.message : String(error) } };

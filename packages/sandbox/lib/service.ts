@@ -4,7 +4,8 @@
  * CloudFormation interpreter calls the same handlers in process.
  */
 import type { Lent } from './access/keys';
-import type { CourseKind, StrikeKind } from './faults/rules';
+import type { OperationFaultKind, ThingFaultKind } from './faults/kinds';
+import type { ServiceName } from './service-names';
 import type { Table } from './state';
 
 /** An error of AWS, with AWS's own code and status; the wire writes it in the protocol of the service. */
@@ -39,37 +40,20 @@ export interface Service {
   start?(): Promise<void>;
   /** Called once: stop every process, socket and timer. Must not lose state. */
   stop?(): Promise<void>;
-  /** Faults of things (faults/rules.ts): each does it to `target`, resolves when it is done, and says what was done. */
-  readonly strikes?: Readonly<Partial<Record<StrikeKind, (target: string, seconds: number) => Promise<string>>>>;
-  /** Ends what lasts of a strike. */
-  calm?(): void | Promise<void>;
+  /** Faults of things (faults/kinds.ts): each does it to `target`, resolves when it is done, and says what was done. */
+  readonly faults?: Readonly<Partial<Record<ThingFaultKind, (target: string, seconds: number) => Promise<string>>>>;
+  /** Ends what lasts of a fault. */
+  clear?(): void | Promise<void>;
 }
 
 /** What a service begins to do, as faults are told of it. */
-export interface Course {
+export interface BegunOperation {
   readonly service: ServiceName;
-  /** The call that is for this, whoever asked for it: `PromoteReadReplica`. */
+  /** The call that asks for this, also when a service did it by itself: `PromoteReadReplica`. */
   readonly operation: string;
   /** What it is done to may be called any of these. */
   readonly names: readonly (string | undefined)[];
 }
-
-export type ServiceName =
-  | 'sts'
-  | 'iam'
-  | 'cloudformation'
-  | 's3'
-  | 'ssm'
-  | 'secretsmanager'
-  | 'ec2'
-  | 'elbv2'
-  | 'rds'
-  | 'ecs'
-  | 'lambda'
-  | 'scheduler'
-  | 'cloudwatch'
-  | 'logs'
-  | 'autoscaling';
 
 /** What a service gets from the sandbox it lives in. */
 export interface Sandbox {
@@ -98,8 +82,8 @@ export interface Sandbox {
   every(awsSeconds: number, action: () => void | Promise<void>): void;
   /** Resolves after `awsSeconds / speed`; rejects when the sandbox stops. */
   pause(awsSeconds: number): Promise<void>;
-  /** Whether a fault makes what is begun now `long` (by this factor) or what is stopped `deaf`; undefined: it goes as usual. */
-  fault(kind: CourseKind, course: Course): number | undefined;
+  /** Whether a fault makes what is begun now `long` (by this factor), or what is stopped ignore SIGTERM; undefined: it goes as usual. */
+  fault(kind: OperationFaultKind, begun: BegunOperation): number | undefined;
   /** One line in the sandbox's log file: what a person asking "why did this happen" would want. */
   log(line: string): void;
   /** `arn:aws:<service>:<region>:<account>:<rest>` */

@@ -159,7 +159,7 @@ describe('without the key of this sandbox', () => {
       ['GET', '/_sandbox/faults'],
       ['POST', '/_sandbox/faults'],
       ['DELETE', '/_sandbox/faults'],
-      ['POST', '/_sandbox/faults/strike'],
+      ['POST', '/_sandbox/faults/now'],
     ] as const) {
       for (const authorization of ['Basic b3duZXI6', signedBy('AKIANOBODY')]) {
         const answer = await send(method, path, { host: own(), authorization }, method === 'POST' ? '{}' : '');

@@ -105,7 +105,7 @@ test('what was changed and what went wrong is in the log, without values', async
   expect(log).not.toContain('top-secret-value');
 });
 
-test('whoever measures is told every call from outside, also one that only reads or fails, and who made it', async () => {
+test('onCall is told every call from outside, also one that only reads or fails, and its client', async () => {
   const calls: string[] = [];
   const measured = await sandboxForTest({
     onCall: ({ operation, agent, from, to }) => calls.push(`${operation} ${/lib\/\w+/.exec(agent)?.[0] ?? agent} ${to >= from}`),

@@ -306,7 +306,7 @@ class Run {
   }
 
   private async mishap({ what, to, seconds }: Mishap, where: string): Promise<void> {
-    const struck = await this.control('POST', '/strike', { kind: what, target: await this.targetOf(to), ...(seconds ? { seconds } : {}) });
+    const struck = await this.control('POST', '/now', { kind: what, target: await this.targetOf(to), ...(seconds ? { seconds } : {}) });
     this.log(struck);
     if (what === 'slot') this.feedGone = true;
     this.what.push(`${mishapText({ what, to, ...(seconds ? { seconds } : {}) })} ${where}`);

@@ -67,8 +67,8 @@ test('rules of two colors in front at once', async () => {
 });
 
 test('what stands in front is seen also while a database is down, and such a look is not counted', async () => {
-  const strike = { kind: 'down', target: 'fallback' };
-  await askFaults(sandbox.env, 'POST', '/strike', strike);
+  const fault = { kind: 'down', target: 'fallback' };
+  await askFaults(sandbox.env, 'POST', '/now', fault);
   await sandbox.call('elbv2', 'SetRulePriorities', { RulePriorities: [{ RuleArn: rules['green /api/*'], Priority: 1 }] });
   const { problems, looks } = await new Watch(sandbox.env, 'video').stop();
   expect(problems).toEqual([expect.stringContaining('not exactly one color or maintenance is in front')]);

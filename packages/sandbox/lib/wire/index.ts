@@ -1,11 +1,12 @@
 /** One request in, one answer out: recognises the service, speaks its protocol, knows nothing about any operation. */
 import type { Refusal } from '../access/door';
 import { inWordsOf } from '../access/words';
-import { AwsError, type CallInfo, type ServiceName } from '../service';
+import { AwsError, type CallInfo } from '../service';
+import { SERVICES, type ServiceName } from '../service-names';
 import { decode } from './body';
 import { cbor } from './cbor';
 import { json } from './json';
-import { type Model, modelOf, SERVICES } from './model';
+import { type Model, modelOf } from './model';
 import { notServed, type Protocol, type WireAnswer, type WireRequest } from './protocol';
 import { query } from './query';
 import { rest } from './rest';

@@ -277,12 +277,13 @@ export class TaskLife {
   }
 
   private end(row: TaskRow, process: TaskProcess): void {
-    const deaf = this.tables.sandbox.fault('deaf', { service: 'ecs', operation: 'StopTask', names: namesOf(row) }) !== undefined;
-    process.stop(this.graceOf(row), { deaf });
+    const { sandbox } = this.tables;
+    const ignoresSigterm = sandbox.fault('ignores-sigterm', { service: 'ecs', operation: 'StopTask', names: namesOf(row) }) !== undefined;
+    process.stop(this.graceOf(row), { ignoresSigterm });
   }
 
   /** A fault: SIGKILL to the process of a running task of that service or family; the oldest is the one that everybody knows. */
-  strike(name: string): string {
+  killOne(name: string): string {
     const row = this.tables.tasks.values().find((each) => namesOf(each).includes(name) && this.processes.has(each.arn));
     if (!row) throw invalid(`no task of ${name} runs`);
     this.processes.get(row.arn)?.kill();
