@@ -12,8 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.stop());
 
-const store = () =>
-  new S3JournalStore({ s3: new S3Client(clientConfig(sandbox.endpoint)) }, 'journal', 'video', new TestClock(), () => undefined);
+const store = () => new S3JournalStore({ s3: new S3Client(clientConfig(sandbox)) }, 'journal', 'video', new TestClock(), () => undefined);
 const callsOf = async <T>(action: Promise<T>): Promise<[T, number]> => {
   calls.length = 0;
   const result = await action;

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 test('asked for by two, the second of whom never heard of the first, one task is started', async () => {
   const ask = () =>
-    new Tasks({ ecs: new ECSClient(clientConfig(sandbox.endpoint)) } as never).runOnce({
+    new Tasks({ ecs: new ECSClient(clientConfig(sandbox)) } as never).runOnce({
       ...{ cluster: 'video', taskDefinition: 'migrate', container: 'migrate', token: 'migrations-w1' },
       command: ['node', '-e', 'setInterval(() => {}, 1000)'],
       network: { subnets: ['subnet-1'], securityGroups: [] },

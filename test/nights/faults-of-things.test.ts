@@ -1,9 +1,10 @@
 /**
- * A window in which clocks are set, workers are deaf, tasks are killed and targets flap, and that ends well; and a hold in
+ * A window in which clocks are set, workers ignore SIGTERM, tasks are killed and targets flap, and that ends well; and a hold in
  * which production gives up the feed. With the commands people type. One story, run in its order.
  */
 import { makeAws } from '../../lib/aws';
 import type { JournalEvent } from '../../lib/engine/events';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { makeWorld, type World } from '../windows/bad-input/world';
 
 let world: World;
@@ -16,14 +17,9 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => world.end());
 
-const faults = async (path: string, method: string, body?: object) => {
-  const answer = await fetch(`${world.sandbox.endpoint}/_sandbox/faults${path}`, {
-    method,
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-  const said = (await answer.json()) as { rules: { kind: string; injected: number; service: string }[]; struck: string };
-  if (answer.status !== 200) throw new Error(JSON.stringify(said));
-  return said;
+const faults = async (path: string, method: 'GET' | 'POST' | 'DELETE', body?: object) => {
+  const said = await askFaults(world.sandbox.env, method, path, body);
+  return JSON.parse(said) as { rules: { kind: string; injected: number; service: string }[]; done: string };
 };
 const events = async (): Promise<readonly JournalEvent[]> => {
   const { manifest } = await world.look();
@@ -45,7 +41,7 @@ test('the runner’s clock jumps back and forth, workers ignore SIGTERM, tasks d
     before('migrations', 'clock', runner, { seconds: 7200 }),
     before('database.open', 'clock', runner, { seconds: -300 }),
     before('hold.schedule', 'clock', runner, { seconds: 3600 }),
-    { service: 'ecs', operation: 'StopTask', kind: 'deaf', target: manifest.blue?.workers[0]?.service },
+    { service: 'ecs', operation: 'StopTask', kind: 'ignores-sigterm', target: manifest.blue?.workers[0]?.service },
     before('watch', 'flap', site?.targetGroup ?? '', { seconds: 20 }),
     before('traffic.proof', 'kill', manifest.green?.workers[0]?.service ?? ''),
   ];
@@ -74,9 +70,7 @@ test('the runner’s clock jumps back and forth, workers ignore SIGTERM, tasks d
 });
 
 test('production gives up the feed: the status says so in red words by itself, and customers notice nothing', async () => {
-  expect((await faults('/strike', 'POST', { kind: 'slot', target: 'video-database' })).struck).toContain(
-    'gave up its slots: switchback_w1',
-  );
+  expect((await faults('/now', 'POST', { kind: 'slot', target: 'video-database' })).done).toContain('gave up its slots: switchback_w1');
   for (let n = 0; n < 5; n += 1) await world.proveServedBy('2.0.0');
   // the schedule looks every five minutes of AWS.
   const deadline = Date.now() + 120_000;

@@ -8,6 +8,7 @@ import { feedCaughtUp, feedStarted, feedStopped, slotMade } from '../../lib/step
 import { drained, fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { eventually } from '../../packages/sandbox/test/tiny';
 import { blue, master } from '../postgres/servers';
 import { at, fallback, production, type SmallWorld, smallWorld } from './small-world';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   world = await smallWorld();
 });
 afterEach(async () => {
-  await fetch(`${world.sandbox.endpoint}/_sandbox/faults`, { method: 'DELETE' });
+  await askFaults(world.sandbox.env, 'DELETE', '');
 });
 afterAll(() => world?.end());
 
@@ -103,7 +104,7 @@ test('a feed that stands still is waited for, and said to; with it everything ar
 
 describe('workers', () => {
   test('one that ignores SIGTERM is not taken for stopped before ECS has killed it', async () => {
-    await world.rules({ service: 'ecs', operation: 'StopTask', kind: 'deaf', target: 'blue-clock' });
+    await world.rules({ service: 'ecs', operation: 'StopTask', kind: 'ignores-sigterm', target: 'blue-clock' });
     expect(await world.command([workersStopped('blue')])).toEqual(finished);
     expect(await world.progressOf('workers.stop')).toContainEqual(expect.stringContaining('blue-clock: 1 not stopped yet'));
     const { taskArns } = await world.sandbox.call('ecs', 'ListTasks', {

@@ -5,6 +5,7 @@ import type { Step } from '../../lib/engine/step';
 import { fenced, opened } from '../../lib/steps/fence';
 import { promoted } from '../../lib/steps/replica';
 import { workersStopped } from '../../lib/steps/workers';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { fallback, production, type SmallWorld, smallWorld } from './small-world';
 
 process.env['SWITCHBACK_POSTGRES_FSYNC'] = 'off';
@@ -14,7 +15,7 @@ beforeAll(async () => {
   world = await smallWorld();
 });
 afterEach(async () => {
-  await fetch(`${world.sandbox.endpoint}/_sandbox/faults`, { method: 'DELETE' });
+  await askFaults(world.sandbox.env, 'DELETE', '');
 });
 afterAll(() => world?.end());
 

@@ -10,6 +10,7 @@ import type { RunAnswer, RunOptions } from '../../lib/engine/run-options';
 import type { Step } from '../../lib/engine/step';
 import type { Manifest } from '../../lib/manifest/schema';
 import { connect, type Db, type Login } from '../../lib/postgres/connection/connect';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import type { WireCall } from '../../packages/sandbox/lib/server';
 import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { eventually } from '../../packages/sandbox/test/tiny';
@@ -108,8 +109,9 @@ export async function smallWorld(): Promise<SmallWorld> {
     },
     progressOf: async (step) =>
       (await world.events()).flatMap((event) => (event.type === 'step.progress' && event.step === step ? [event.text] : [])),
-    rules: (...rules) => control(sandbox, '', { rules }),
-    strike: (kind, target, seconds) => control(sandbox, '/strike', { kind, target, ...(seconds ? { seconds } : {}) }),
+    rules: async (...rules) => void (await askFaults(sandbox.env, 'POST', '', { rules })),
+    strike: async (kind, target, seconds) =>
+      void (await askFaults(sandbox.env, 'POST', '/now', { kind, target, ...(seconds ? { seconds } : {}) })),
     async as(instance, login) {
       const address = (await aws.databases.describe(instance))?.address;
       if (!address) throw new Error(`${instance} has no address`);
@@ -128,11 +130,6 @@ export async function smallWorld(): Promise<SmallWorld> {
   await db.query('CREATE TABLE charges (id int PRIMARY KEY, ref text)');
   await prepareUsers(db);
   return world;
-}
-
-async function control({ endpoint }: TestSandbox, path: string, body: object): Promise<void> {
-  const answer = await fetch(`${endpoint}/_sandbox/faults${path}`, { method: 'POST', body: JSON.stringify(body) });
-  if (answer.status !== 200) throw new Error(await answer.text());
 }
 
 async function makeDatabases(sandbox: TestSandbox): Promise<void> {

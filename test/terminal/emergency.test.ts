@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { emergencyParameter } from '../../lib/manifest/emergency';
 import { type CountingProxy, countingProxy } from '../../packages/rehearsal/lib/bench/counting-proxy';
 import { type RulesWorld, rulesWorld } from '../../packages/rehearsal/lib/bench/rules-world';
+import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
 import { eventually } from '../../packages/sandbox/test/tiny';
 
@@ -33,7 +34,7 @@ const parameter = async () =>
 const write = (value: object) =>
   sandbox.call('ssm', 'PutParameter', { Name: emergencyParameter('video'), Value: JSON.stringify(value), Overwrite: true });
 
-const faults = (...rules: object[]) => fetch(`${sandbox.endpoint}/_sandbox/faults`, { method: 'POST', body: JSON.stringify({ rules }) });
+const faults = (...rules: object[]) => askFaults(sandbox.env, 'POST', '', { rules });
 
 /** The command as people type it. */
 async function rollback(...flags: string[]) {

@@ -1,11 +1,14 @@
 /** `npm run sandbox`: start in the foreground or detached, stop, status, env. Answers the exit code: 0, 1 failed, 2 wrong use. */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { closedFolder } from './access/folder';
+import { ownerOf } from './access/keys';
+import { environmentFor } from './environment';
 import { faultsOf } from './faults';
 import { bornOf, type Running, runningSandbox, SandboxError } from './lock';
-import { environmentFor, startSandbox } from './server';
+import { startSandbox } from './server';
 
 interface Options {
   readonly port: number;
@@ -93,7 +96,7 @@ type Report = { readonly ready: string } | { readonly failed: string; readonly u
 
 async function detach(options: Options): Promise<void> {
   const folder = resolve(options.folder);
-  mkdirSync(folder, { recursive: true });
+  closedFolder(folder);
   const logFile = join(folder, 'sandbox.log');
   const log = openSync(logFile, 'a');
   const images = imagesOf(options);
@@ -146,7 +149,8 @@ function printEnvironment({ folder }: Options): void {
   const { endpoint } = mustRun(folder);
   // a profile or a session token of a real account would win over the keys.
   console.log('unset AWS_PROFILE AWS_SESSION_TOKEN');
-  for (const [name, value] of Object.entries({ ...environmentFor(endpoint), ...quiet })) console.log(`export ${name}=${value}`);
+  for (const [name, value] of Object.entries({ ...environmentFor(endpoint, ownerOf(resolve(folder))), ...quiet }))
+    console.log(`export ${name}=${value}`);
 }
 
 function mustRun(folder: string): Running {

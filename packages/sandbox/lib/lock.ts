@@ -1,6 +1,6 @@
 /** One sandbox per folder: a file that says which process serves it, and where. It also tells `stop` and `status` whom to ask. */
 import { spawnSync } from 'node:child_process';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Something the user can put right: a port in use, a folder in use. The message is a whole sentence for a person. */
@@ -33,7 +33,6 @@ export function runningSandbox(folder: string): Running | undefined {
 export function takeFolder(folder: string, endpoint: string, speed: number): void {
   const other = runningSandbox(folder);
   if (other) throw inUse(folder, other);
-  mkdirSync(folder, { recursive: true });
   leaveFolder(folder);
   const running: Running = { pid: process.pid, born: bornOf(process.pid) ?? '', endpoint, speed };
   const draft = `${fileOf(folder)}.${process.pid}`;

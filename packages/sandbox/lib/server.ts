@@ -1,17 +1,23 @@
 /** The sandbox as a whole: its services, one HTTP server in front of them, and the same services in process. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { FAULTS_PATH, Faults, STRIKE_PATH } from './faults';
+import { type Refusal, refusalOf } from './access/door';
+import { closedFolder } from './access/folder';
+import { Keys, type Lent, ownerOf } from './access/keys';
+import { ACCOUNT, environmentFor, REGION } from './environment';
+import { FAULT_NOW_PATH, FAULTS_PATH, Faults } from './faults';
 import { leaveFolder, SandboxError, takeFolder } from './lock';
-import { AwsError, type CallInfo, type Sandbox, type Service, type ServiceName } from './service';
+import { AwsError, type CallInfo, type Sandbox, type Service } from './service';
+import type { ServiceName } from './service-names';
 import { makeServices } from './services';
 import { State } from './state';
 import { SandboxTime } from './time';
-import { answer, checkedInput, checkedOutput, notServed, toAwsError } from './wire';
+import { answer, checkedInput, checkedOutput, notServed, queryOf, type RawRequest, refuse, toAwsError } from './wire';
 import { readAll } from './wire/body';
+import type { WireAnswer } from './wire/protocol';
 
 export interface SandboxOptions {
   /** Where everything lives: state, objects, databases, logs. Made if it is not there. */
@@ -53,26 +59,11 @@ export interface RunningSandbox {
   stop(): Promise<void>;
 }
 
-/** The account of AWS's own documentation: nobody's. */
-export const ACCOUNT = '111122223333';
-export const REGION = 'eu-central-1';
-
-export function environmentFor(endpoint: string): Record<string, string> {
-  return {
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_REGION: REGION,
-    AWS_DEFAULT_REGION: REGION,
-    AWS_ACCESS_KEY_ID: 'AKIASANDBOXSANDBOX00',
-    AWS_SECRET_ACCESS_KEY: 'sandbox',
-    AWS_EC2_METADATA_DISABLED: 'true',
-  };
-}
-
 /** Throws SandboxError when the port or the folder is in use. */
 export async function startSandbox(options: SandboxOptions): Promise<RunningSandbox> {
   const folder = resolve(options.folder);
   const speed = options.speed ?? 60;
-  mkdirSync(folder, { recursive: true });
+  closedFolder(folder);
   const log = options.log ?? ((line) => appendFileSync(join(folder, 'sandbox.log'), `${new Date().toISOString()} ${line}\n`));
   let services: ReadonlyMap<ServiceName, Service> = new Map();
 
@@ -106,7 +97,14 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     open = done;
   });
   const { onCall } = options;
-  const server = createServer((request, response) => void ready.then(() => respond(request, response, perform, faults, onCall)));
+  const turnedAway = (raw: RawRequest): Refusal | undefined => {
+    const refusal = refusalOf({ headers: raw.headers, query: queryOf(raw.url) }, port, keys);
+    if (refusal) log(`refused: ${raw.method} ${raw.url.split('?')[0]}: ${refusal.why === 'foreign' ? refusal.sentence : refusal.why}`);
+    return refusal;
+  };
+  const server = createServer(
+    (request, response) => void ready.then(() => respond(request, response, { turnedAway, perform, faults, onCall })),
+  );
   // an upload or a Lambda invocation takes as long as it takes.
   server.requestTimeout = 0;
   const port = await listen(server, options.port ?? 0);
@@ -120,6 +118,8 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
 
   const time = new SandboxTime(speed, log);
   const state = new State(join(folder, 'state'));
+  const owner = ownerOf(folder);
+  const keys = new Keys(owner, state.table<Lent>('keys'));
   const sandbox: Sandbox = {
     account: ACCOUNT,
     region: REGION,
@@ -127,12 +127,14 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
     speed,
     images: options.images,
     endpoint: () => endpoint,
+    environment: () => environmentFor(endpoint, keys.inside),
+    lend: (seconds) => keys.lend(seconds),
     call: (service, operation, input) => perform(service, operation, input, { endpoint }),
     table: (name) => state.table(name),
     after: (awsSeconds, action) => time.after(awsSeconds, action),
     every: (awsSeconds, action) => time.every(awsSeconds, action),
     pause: (awsSeconds) => time.pause(awsSeconds),
-    fault: (kind, course) => faults.course(kind, course),
+    fault: (kind, begun) => faults.ofOperation(kind, begun),
     log,
     arn: (service, rest) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`,
     id: (length) =>
@@ -172,7 +174,7 @@ export async function startSandbox(options: SandboxOptions): Promise<RunningSand
   return {
     endpoint,
     port,
-    env: environmentFor(endpoint),
+    env: environmentFor(endpoint, owner),
     call: (service, operation, input) => sandbox.call(service, operation, input),
     stop,
   };
@@ -194,21 +196,33 @@ function listen(server: Server, port: number): Promise<number> {
 
 type Perform = (service: ServiceName, operation: string, input: unknown, call: CallInfo) => Promise<unknown>;
 
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  perform: Perform,
-  faults: Faults,
-  onCall?: SandboxOptions['onCall'],
-): Promise<void> {
+interface Inside {
+  /** Why a request is not let in. */
+  turnedAway(raw: RawRequest): Refusal | undefined;
+  readonly perform: Perform;
+  readonly faults: Faults;
+  readonly onCall: SandboxOptions['onCall'];
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, { turnedAway, perform, faults, onCall }: Inside): Promise<void> {
   const from = Date.now();
   try {
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value ?? '')]));
-    const raw = { method: request.method ?? 'GET', url: request.url ?? '/', headers, body: await readAll(request) };
-    if (raw.url === FAULTS_PATH || raw.url === STRIKE_PATH) {
-      const { status, body } = await controlFaults(faults, `${raw.method} ${raw.url}`, raw.body.toString('utf8'));
-      response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+    const asked = { method: request.method ?? 'GET', url: request.url ?? '/', headers, body: Buffer.alloc(0) };
+    const refusal = turnedAway(asked);
+    // for who only wants to know whether it is up: the name of a sandbox is no secret.
+    if (refusal?.why === 'unsigned' && asked.method === 'GET' && asked.url === '/') {
+      response.writeHead(200, { 'content-type': 'text/plain' }).end('sandbox\n');
       return;
+    }
+    const isControl = asked.url === FAULTS_PATH || asked.url === FAULT_NOW_PATH;
+    if (refusal && isControl) return sendJson(response, 403, { message: toldOf(refusal) });
+    // its body is not read: nobody unknown may fill the memory of this machine.
+    if (refusal) return send(request, response, refuse(asked, randomUUID(), refusal));
+    const raw = { ...asked, body: await readAll(request) };
+    if (isControl) {
+      const { status, body } = await controlFaults(faults, `${raw.method} ${raw.url}`, raw.body.toString('utf8'));
+      return sendJson(response, status, body);
     }
     const agent = headers['user-agent'] ?? '';
     const cdk = /aws-cdk|cdk-assets/i.test(agent);
@@ -223,30 +237,38 @@ async function respond(
           },
         )
         .finally(() => onCall?.({ service, operation, agent, from, to: Date.now() }));
-    const { status, headers: answered, body } = await answer(raw, randomUUID(), faulty);
-    if (lost) {
-      request.socket.resetAndDestroy();
-      return;
-    }
-    // the JSON serializer's bytes pretend to be a string as well, and warn when asked for one, as Buffer.from(bytes) would.
-    const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    const bodyless = status === 204 || status === 304;
-    // HeadObject names the length of the object itself.
-    const length = request.method === 'HEAD' || bodyless ? {} : { 'content-length': String(bytes.length) };
-    response.writeHead(status, { ...answered, ...length });
-    response.end(request.method === 'HEAD' || bodyless ? undefined : bytes);
+    const answered = await answer(raw, randomUUID(), faulty);
+    if (lost) request.socket.resetAndDestroy();
+    else send(request, response, answered);
   } catch {
     // the client went away while it was sending, or the answer cannot be written: nobody is left to tell.
     response.destroy();
   }
 }
 
+function send(request: IncomingMessage, response: ServerResponse, { status, headers, body }: WireAnswer): void {
+  // the JSON serializer's bytes pretend to be a string as well, and warn when asked for one, as Buffer.from(bytes) would.
+  const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const bodyless = status === 204 || status === 304;
+  // HeadObject names the length of the object itself.
+  const length = request.method === 'HEAD' || bodyless ? {} : { 'content-length': String(bytes.length) };
+  response.writeHead(status, { ...headers, ...length });
+  response.end(request.method === 'HEAD' || bodyless ? undefined : bytes);
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+}
+
+const toldOf = (refusal: Refusal): string =>
+  refusal.why === 'foreign' ? refusal.sentence : 'signed with no key of this sandbox: curl --aws-sigv4 does it (docs/sandbox/faults.md)';
+
 async function controlFaults(faults: Faults, what: string, body: string): Promise<{ status: number; body: unknown }> {
   try {
-    if (what === `POST ${STRIKE_PATH}`) return { status: 200, body: await faults.strike(JSON.parse(body)) };
+    if (what === `POST ${FAULT_NOW_PATH}`) return { status: 200, body: await faults.now(JSON.parse(body)) };
     if (what === `POST ${FAULTS_PATH}`) faults.set(JSON.parse(body));
-    else if (what === `DELETE ${FAULTS_PATH}`) await faults.end();
-    else if (what !== `GET ${FAULTS_PATH}`) return { status: 405, body: { message: 'GET, POST or DELETE; of a strike, POST' } };
+    else if (what === `DELETE ${FAULTS_PATH}`) await faults.clear();
+    else if (what !== `GET ${FAULTS_PATH}`) return { status: 405, body: { message: 'GET, POST or DELETE; for a fault at once, POST' } };
     return { status: 200, body: faults.state() };
   } catch (error) {
     return { status: 400, body: { message: error instanceof Error ? error.message : String(error) } };

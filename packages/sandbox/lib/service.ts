@@ -3,7 +3,9 @@
  * AWS SDK's own inputs and outputs. The wire (packages/sandbox/lib/wire) turns HTTP into these calls and back; the
  * CloudFormation interpreter calls the same handlers in process.
  */
-import type { CourseKind, StrikeKind } from './faults/rules';
+import type { Lent } from './access/keys';
+import type { OperationFaultKind, ThingFaultKind } from './faults/kinds';
+import type { ServiceName } from './service-names';
 import type { Table } from './state';
 
 /** An error of AWS, with AWS's own code and status; the wire writes it in the protocol of the service. */
@@ -38,37 +40,20 @@ export interface Service {
   start?(): Promise<void>;
   /** Called once: stop every process, socket and timer. Must not lose state. */
   stop?(): Promise<void>;
-  /** Faults of things (faults/rules.ts): each does it to `target`, resolves when it is done, and says what was done. */
-  readonly strikes?: Readonly<Partial<Record<StrikeKind, (target: string, seconds: number) => Promise<string>>>>;
-  /** Ends what lasts of a strike. */
-  calm?(): void | Promise<void>;
+  /** Faults of things (faults/kinds.ts): each does it to `target`, resolves when it is done, and says what was done. */
+  readonly faults?: Readonly<Partial<Record<ThingFaultKind, (target: string, seconds: number) => Promise<string>>>>;
+  /** Ends what lasts of a fault. */
+  clear?(): void | Promise<void>;
 }
 
 /** What a service begins to do, as faults are told of it. */
-export interface Course {
+export interface BegunOperation {
   readonly service: ServiceName;
-  /** The call that is for this, whoever asked for it: `PromoteReadReplica`. */
+  /** The call that asks for this, also when a service did it by itself: `PromoteReadReplica`. */
   readonly operation: string;
   /** What it is done to may be called any of these. */
   readonly names: readonly (string | undefined)[];
 }
-
-export type ServiceName =
-  | 'sts'
-  | 'iam'
-  | 'cloudformation'
-  | 's3'
-  | 'ssm'
-  | 'secretsmanager'
-  | 'ec2'
-  | 'elbv2'
-  | 'rds'
-  | 'ecs'
-  | 'lambda'
-  | 'scheduler'
-  | 'cloudwatch'
-  | 'logs'
-  | 'autoscaling';
 
 /** What a service gets from the sandbox it lives in. */
 export interface Sandbox {
@@ -80,8 +65,12 @@ export interface Sandbox {
   readonly speed: number;
   /** Where an image's files are: `video:v1` is `<images>/video/v1`. */
   readonly images: string | undefined;
-  /** The sandbox's own base URL, as given to the processes it starts. */
+  /** The sandbox's own base URL. */
   endpoint(): string;
+  /** What the processes it starts have in their environment to talk to it: where it is, and a key that ends with it. */
+  environment(): Readonly<Record<string, string>>;
+  /** Lends credentials for so many real seconds. */
+  lend(seconds: number): Lent;
   /** Calls another service's operation in process. Throws AwsError as the service does. */
   // biome-ignore lint/suspicious/noExplicitAny: the shapes are per operation.
   call(service: ServiceName, operation: string, input: any): Promise<any>;
@@ -93,8 +82,8 @@ export interface Sandbox {
   every(awsSeconds: number, action: () => void | Promise<void>): void;
   /** Resolves after `awsSeconds / speed`; rejects when the sandbox stops. */
   pause(awsSeconds: number): Promise<void>;
-  /** Whether a fault makes what is begun now `long` (by this factor) or what is stopped `deaf`; undefined: it goes as usual. */
-  fault(kind: CourseKind, course: Course): number | undefined;
+  /** Whether a fault makes what is begun now `long` (by this factor), or what is stopped ignore SIGTERM; undefined: it goes as usual. */
+  fault(kind: OperationFaultKind, begun: BegunOperation): number | undefined;
   /** One line in the sandbox's log file: what a person asking "why did this happen" would want. */
   log(line: string): void;
   /** `arn:aws:<service>:<region>:<account>:<rest>` */

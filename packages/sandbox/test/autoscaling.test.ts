@@ -111,7 +111,7 @@ test.each([
 
 test('the SDK registers a target, suspends it and is told when it is not there', async () => {
   const running = await sandboxForTest();
-  const client = new ApplicationAutoScalingClient(clientConfig(running.endpoint));
+  const client = new ApplicationAutoScalingClient(clientConfig(running));
   const target = { ServiceNamespace: 'ecs', ResourceId: key.ResourceId, ScalableDimension: 'ecs:service:DesiredCount' } as const;
   await client.send(new RegisterScalableTargetCommand({ ...target, MinCapacity: 1, MaxCapacity: 4 }));
   await client.send(new RegisterScalableTargetCommand({ ...target, SuspendedState: { DynamicScalingOutSuspended: true } }));

@@ -52,6 +52,8 @@ suite('the AWS CLI', () => {
     await aws('s3', 'mb', 's3://files');
     await aws('s3', 'cp', '--quiet', file, 's3://files/a b/large');
     expect(await aws('s3', 'ls', '--recursive', 's3://files')).toMatch(/ 9000000 a b\/large\n$/);
+    const link = String(await aws('s3', 'presign', 's3://files/a b/large')).trim();
+    expect((await (await fetch(link)).arrayBuffer()).byteLength).toBe(9_000_000);
   });
 
   test('errors carry the code and text of the service, of whatever protocol', async () => {

@@ -1,4 +1,5 @@
 import { type Any, named, parameter, Stacks } from './cloudformation-support';
+import { eventually } from './tiny';
 
 let stacks: Stacks;
 beforeEach(async () => {
@@ -282,6 +283,41 @@ describe('deleting', () => {
       StackStatusReason: 'Delete canceled. Cannot delete export shared as it is in use by user.',
     });
     expect(stacks.parameters.get('/a')).toBe('1');
+  });
+
+  test('an output read by Fn::GetStackOutput may change and go: the reader keeps what it read until it is updated', async () => {
+    const giving = (value: string): Any => ({
+      Resources: { A: named('/a', value) },
+      Outputs: { Out: { Value: { 'Fn::GetAtt': ['A', 'Value'] } } },
+    });
+    const reading = (output = 'Out', more: object = {}): Any => ({
+      Resources: {
+        B: named('/b', { 'Fn::Join': ['', ['got ', { 'Fn::GetStackOutput': { StackName: 'giver', OutputName: output, ...more } }]] }),
+      },
+    });
+    await stacks.create(giving('1'), {}, 'giver');
+    await stacks.create(reading('Out', { Region: { Ref: 'AWS::Region' } }), {}, 'reader');
+    expect(stacks.parameters.get('/b')).toBe('got 1');
+    expect((await stacks.update(giving('2'), {}, 'giver')).StackStatus).toBe('UPDATE_COMPLETE');
+    expect(stacks.parameters.get('/b')).toBe('got 1');
+    await stacks.update(reading(), {}, 'reader');
+    expect(stacks.parameters.get('/b')).toBe('got 2');
+    const refused = (template: Any) => stacks.call('UpdateStack', { StackName: 'reader', TemplateBody: JSON.stringify(template) });
+    await expect(refused(reading('Other'))).rejects.toMatchObject({
+      code: 'ValidationError',
+      message: 'Output Other of stack giver does not exist',
+    });
+    await expect(refused(reading('Out', { Region: 'us-east-1' }))).rejects.toThrow('the sandbox has stacks in eu-central-1 only');
+    await stacks.call('DeleteStack', { StackName: 'giver' });
+    await eventually(() => !stacks.parameters.has('/a'));
+    await stacks.settled('reader');
+    await eventually(() =>
+      refused(reading()).then(
+        () => false,
+        (error: Error) => error.message === 'Stack with id giver does not exist',
+      ),
+    );
+    expect(stacks.parameters.get('/b')).toBe('got 2');
   });
 });
 

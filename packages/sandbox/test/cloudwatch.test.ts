@@ -127,7 +127,7 @@ test('a range that is upside down and a statistic that is not served are refused
 
 test('the SDK writes a metric, reads it back, and sees its alarm', async () => {
   const running = await sandboxForTest();
-  const client = new CloudWatchClient(clientConfig(running.endpoint));
+  const client = new CloudWatchClient(clientConfig(running));
   const Timestamp = new Date();
   const MetricData = [{ MetricName: 'ReplicaLag', Dimensions, Unit: 'Seconds' as const, Value: 2.5, Timestamp }];
   await client.send(new PutMetricDataCommand({ Namespace: 'AWS/RDS', MetricData }));

@@ -5,7 +5,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { ownerOf } from '../lib/access/keys';
 import { sandboxCommand } from '../lib/command';
+import { environmentFor } from '../lib/environment';
 import { bornOf } from '../lib/lock';
 import { clientConfig } from './_helpers/sandbox';
 
@@ -59,13 +61,14 @@ async function run(...args: string[]) {
   for (const spy of spies) spy.mockRestore();
   return { code, stdout, stderr };
 }
+const ownerAt = (endpoint: string) => ({ env: environmentFor(endpoint, ownerOf(folder)) });
 const endpointIn = (text: string) => /http:\/\/localhost:\d+/.exec(text)![0];
 
 test('detached, it answers when the command returns, says where it is, and stops when told to', async () => {
   const started = await run('--detach', '--port', '0', '--speed', '100');
   expect(started).toMatchObject({ code: 0, stderr: '' });
   const endpoint = endpointIn(started.stdout);
-  const ssm = new SSMClient(clientConfig(endpoint));
+  const ssm = new SSMClient(clientConfig(ownerAt(endpoint)));
   await ssm.send(new PutParameterCommand({ Name: '/kept', Value: 'x', Type: 'String' }));
 
   const status = await run('status');
@@ -104,14 +107,16 @@ test('with nothing running, stop, status and env say so in one sentence', async 
 test('what was acknowledged is there after kill -9, and the folder is free again', async () => {
   const first = await start(['--detach', '--port', '0']).ended;
   expect(first).toMatchObject({ code: 0, stderr: '' });
-  const ssm = new SSMClient(clientConfig(endpointIn(first.stdout)));
+  const ssm = new SSMClient(clientConfig(ownerAt(endpointIn(first.stdout))));
   await ssm.send(new PutParameterCommand({ Name: '/kept', Value: 'x', Type: 'String' }));
   const { pid } = JSON.parse(readFileSync(join(folder, 'sandbox.json'), 'utf8')) as { pid: number };
   process.kill(pid, 'SIGKILL');
   while (bornOf(pid)) await new Promise(setImmediate);
   expect((await run('status')).code).toBe(1);
   const again = await run('--detach', '--port', '0');
-  const { Parameter } = await new SSMClient(clientConfig(endpointIn(again.stdout))).send(new GetParameterCommand({ Name: '/kept' }));
+  const { Parameter } = await new SSMClient(clientConfig(ownerAt(endpointIn(again.stdout)))).send(
+    new GetParameterCommand({ Name: '/kept' }),
+  );
   expect(Parameter?.Value).toBe('x');
 });
 

@@ -43,7 +43,7 @@ let ec2: EC2Client;
 let VpcId: string;
 beforeAll(async () => {
   sandbox = await sandboxForTest();
-  ec2 = new EC2Client(clientConfig(sandbox.endpoint));
+  ec2 = new EC2Client(clientConfig(sandbox));
 });
 afterAll(() => sandbox.stop());
 beforeEach(async () => {

@@ -20,8 +20,8 @@ beforeAll(async () => {
   const source = "require('http').createServer((_, response) => response.end('served')).listen(process.env.PORT, process.env.HOST)";
   writeFileSync(join(images, 'app/v1/server.js'), source);
   sandbox = await sandboxForTest({ images });
-  ecs = new ECS(clientConfig(sandbox.endpoint));
-  elbv2 = new ElasticLoadBalancingV2(clientConfig(sandbox.endpoint));
+  ecs = new ECS(clientConfig(sandbox));
+  elbv2 = new ElasticLoadBalancingV2(clientConfig(sandbox));
 });
 afterAll(async () => {
   ecs.destroy();

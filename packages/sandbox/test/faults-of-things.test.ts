@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { strToU8, zipSync } from 'fflate';
 import { Client, type QueryResultRow } from 'pg';
+import { sendToFaults } from '../lib/faults/ask';
 import { clientConfig, sandboxForTest, type TestSandbox } from './_helpers/sandbox';
 import { eventually } from './tiny';
 
@@ -24,12 +25,12 @@ afterAll(async () => {
   rmSync(images, { recursive: true, force: true });
 });
 
-const control = async (method: string, path: string, body?: unknown) => {
-  const answer = await fetch(`${sandbox.endpoint}/_sandbox/faults${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
-  return { status: answer.status, ...((await answer.json()) as { struck?: string; message?: string; rules?: { injected: number }[] }) };
+const control = async (method: string, path: string, body?: object) => {
+  const answer = await sendToFaults(sandbox.env, method, path, body);
+  return { status: answer.status, ...((await answer.json()) as { done?: string; message?: string; rules?: { injected: number }[] }) };
 };
-const strike = (kind: string, target: string, seconds?: number) =>
-  control('POST', '/strike', { kind, target, ...(seconds ? { seconds } : {}) });
+const faultNow = (kind: string, target: string, seconds?: number) =>
+  control('POST', '/now', { kind, target, ...(seconds ? { seconds } : {}) });
 
 describe('databases that feed each other', () => {
   const login = { user: 'master', password: 'correct-horse', database: 'video' };
@@ -79,8 +80,8 @@ describe('databases that feed each other', () => {
 
   test.each(['production', 'fallback'])('the feed stands still at %s, and goes on by itself with nothing lost', async (end) => {
     const before = await rows('production');
-    const { struck } = await strike('stall', end, 2400);
-    expect(struck).toMatch(/the replication of \w+ stands still for 2400 s \(\d processes\)/);
+    const { done } = await faultNow('stall', end, 2400);
+    expect(done).toMatch(/the replication of \w+ stands still for 2400 s \(\d processes\)/);
     const from = performance.now();
     await sql('production', `INSERT INTO t VALUES (${before + 1})`);
     // production serves, and nothing arrives.
@@ -93,7 +94,7 @@ describe('databases that feed each other', () => {
 
   test('DELETE lets a feed that stands still go on', async () => {
     const before = await rows('production');
-    await strike('stall', 'fallback', 100_000);
+    await faultNow('stall', 'fallback', 100_000);
     await sql('production', `INSERT INTO t VALUES (${before + 1})`);
     await control('DELETE', '');
     await eventually(async () => (await rows('fallback')) === before + 1, 20);
@@ -101,15 +102,15 @@ describe('databases that feed each other', () => {
 
   test('a database is restarted, also while its replication stands still', async () => {
     const before = await started('fallback');
-    await strike('stall', 'fallback', 100_000);
-    expect(await strike('restart', 'fallback')).toMatchObject({ status: 200, struck: 'the server of fallback was restarted' });
+    await faultNow('stall', 'fallback', 100_000);
+    expect(await faultNow('restart', 'fallback')).toMatchObject({ status: 200, done: 'the server of fallback was restarted' });
     expect(await started('fallback')).toBeGreaterThan(before);
     await sql('production', 'INSERT INTO t VALUES (1000)');
     await eventually(async () => (await sql('fallback', 'SELECT FROM t WHERE n = 1000')).length === 1, 20);
   });
 
   test('a database that is down stays down until it is rebooted', async () => {
-    await strike('down', 'fallback');
+    await faultNow('down', 'fallback');
     await expect(sql('fallback', 'SELECT 1')).rejects.toThrow('ECONNREFUSED');
     await sandbox.call('rds', 'RebootDBInstance', { DBInstanceIdentifier: 'fallback' });
     await eventually(async () => (await sql('fallback', 'SELECT 1').catch(() => [])).length === 1, 20);
@@ -136,7 +137,7 @@ describe('databases that feed each other', () => {
     const setting = async () =>
       (await sql<{ s: string }>('production', "SELECT setting AS s FROM pg_settings WHERE name = 'max_slot_wal_keep_size'"))[0]?.s;
     const before = await setting();
-    expect(await strike('slot', 'production')).toMatchObject({ struck: 'production gave up its slots: feed' });
+    expect(await faultNow('slot', 'production')).toMatchObject({ done: 'production gave up its slots: feed' });
     expect(await sql('production', 'SELECT wal_status FROM pg_replication_slots')).toEqual([{ wal_status: 'lost' }]);
     await eventually(async () => (await setting()) === before);
     await sql('production', 'INSERT INTO t VALUES (2000)');
@@ -169,15 +170,15 @@ describe('tasks', () => {
 
   test.each(['clock', 'worker'])('a task of %s is killed, and the service starts another', async (name) => {
     const before = await running();
-    expect(await strike('kill', name)).toMatchObject({ struck: expect.stringContaining(before.taskArn.split('/').at(-1)) });
+    expect(await faultNow('kill', name)).toMatchObject({ done: expect.stringContaining(before.taskArn.split('/').at(-1)) });
     expect(await exitOf(before.taskArn)).toBe(137);
     const [stopped] = (await call('DescribeTasks', { tasks: [before.taskArn] })).tasks;
     expect(stopped).toMatchObject({ stopCode: 'EssentialContainerExited', stoppedReason: 'Essential container in task exited' });
     expect((await running()).taskArn).not.toBe(before.taskArn);
   });
 
-  test('a deaf task does not hear SIGTERM: it works on until ECS kills it; the next one hears', async () => {
-    await control('POST', '', { rules: [{ service: 'ecs', operation: 'StopTask', kind: 'deaf', target: 'clock' }] });
+  test('a task ignores SIGTERM by a fault: it works on until ECS kills it; the next one hears', async () => {
+    await control('POST', '', { rules: [{ service: 'ecs', operation: 'StopTask', kind: 'ignores-sigterm', target: 'clock' }] });
     const stop = async () => {
       const { taskArn } = await running();
       const from = performance.now();
@@ -185,10 +186,10 @@ describe('tasks', () => {
       const exitCode = await exitOf(taskArn);
       return { exitCode, took: performance.now() - from };
     };
-    const deaf = await stop();
+    const killed = await stop();
     // ECS waits for the stop timeout, and never less than a real second.
-    expect(deaf.exitCode).toBe(137);
-    expect(deaf.took).toBeGreaterThan(950);
+    expect(killed.exitCode).toBe(137);
+    expect(killed.took).toBeGreaterThan(950);
     expect((await stop()).exitCode).toBe(0);
   });
 
@@ -202,10 +203,10 @@ describe('tasks', () => {
     expect(performance.now() - from).toBeGreaterThan(1900);
   });
 
-  test('a strike comes at the call whose input has the text: just before that event is in the journal, for example', async () => {
+  test('a fault of a thing comes at the call whose input has the text: just before that event is in the journal, for example', async () => {
     await sandbox.call('s3', 'CreateBucket', { Bucket: 'journal' });
     const put = (Key: string, Body: string) =>
-      new S3Client(clientConfig(sandbox.endpoint)).send(new PutObjectCommand({ Bucket: 'journal', Key, Body }));
+      new S3Client(clientConfig(sandbox)).send(new PutObjectCommand({ Bucket: 'journal', Key, Body }));
     const containing = '"step":"database.fence"';
     await control('POST', '', { rules: [{ service: 's3', operation: 'PutObject', containing, kind: 'kill', target: 'clock' }] });
     const { taskArn } = await running();
@@ -240,7 +241,7 @@ test("a function's clock is moved, in the middle of what it does, and put right 
   expect(Math.abs((await invoke({})).now - Date.now())).toBeLessThan(5000);
   const under = invoke({ wait: true });
   await new Promise((done) => setTimeout(done, 100));
-  expect(await strike('clock', 'runner', -3600)).toMatchObject({ struck: 'the clock of runner is off by -3600 s from now on' });
+  expect(await faultNow('clock', 'runner', -3600)).toMatchObject({ done: 'the clock of runner is off by -3600 s from now on' });
   const seen = await under;
   expect(seen.moved).toBeLessThan(-3_590_000);
   expect(seen.took).toBeLessThan(5000);
@@ -250,15 +251,18 @@ test("a function's clock is moved, in the middle of what it does, and put right 
   expect(Math.abs((await invoke({})).now - Date.now())).toBeLessThan(5000);
 });
 
-test('what is no strike, or strikes what is not there, is said', async () => {
-  expect(await strike('explode', 'x')).toMatchObject({ status: 400, message: expect.stringContaining('this is no strike: kind') });
-  expect(await strike('crash', 'nobody')).toMatchObject({ status: 400, message: expect.stringContaining('nobody') });
-  expect(await strike('kill', 'nobody')).toMatchObject({ status: 400, message: 'no task of nobody runs' });
-  expect(await strike('stall', 'production', -5)).toMatchObject({ status: 400, message: expect.stringContaining('seconds are above 0') });
+test('what is no fault of a thing, or has a target that is not there, is refused', async () => {
+  expect(await faultNow('explode', 'x')).toMatchObject({
+    status: 400,
+    message: expect.stringContaining('this is no fault of a thing: kind'),
+  });
+  expect(await faultNow('crash', 'nobody')).toMatchObject({ status: 400, message: expect.stringContaining('nobody') });
+  expect(await faultNow('kill', 'nobody')).toMatchObject({ status: 400, message: 'no task of nobody runs' });
+  expect(await faultNow('stall', 'production', -5)).toMatchObject({ status: 400, message: expect.stringContaining('seconds are above 0') });
   const rule = { service: 'rds', operation: 'PromoteReadReplica', kind: 'long', factor: 1 };
   expect(await control('POST', '', { rules: [rule] })).toMatchObject({ status: 400, message: expect.stringContaining('rules.0.factor') });
   // a rule whose target is gone does not harm the call it stands before.
   await control('POST', '', { rules: [{ service: 's3', operation: 'PutObject', kind: 'crash', target: 'nobody' }] });
   await sandbox.call('s3', 'CreateBucket', { Bucket: 'whole' });
-  await new S3Client(clientConfig(sandbox.endpoint)).send(new PutObjectCommand({ Bucket: 'whole', Key: 'k', Body: 'x' }));
+  await new S3Client(clientConfig(sandbox)).send(new PutObjectCommand({ Bucket: 'whole', Key: 'k', Body: 'x' }));
 });

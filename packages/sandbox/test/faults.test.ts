@@ -6,6 +6,7 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { sandboxCommand } from '../lib/command';
 import { faultsOf } from '../lib/faults';
+import { sendToFaults } from '../lib/faults/ask';
 import { clientConfig, sandboxForTest, type TestSandbox } from './_helpers/sandbox';
 
 let sandbox: TestSandbox;
@@ -16,10 +17,10 @@ afterEach(() => control('DELETE'));
 afterAll(() => sandbox.stop());
 
 // one attempt: a fault that the SDK would get over by itself is to be seen here.
-const config = () => ({ ...clientConfig(sandbox.endpoint), maxAttempts: 1 });
+const config = () => ({ ...clientConfig(sandbox), maxAttempts: 1 });
 const ssm = () => new SSMClient(config());
-const control = async (method: string, body?: unknown) => {
-  const answer = await fetch(`${sandbox.endpoint}/_sandbox/faults`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
+const control = async (method: string, body?: object) => {
+  const answer = await sendToFaults(sandbox.env, method, '', body);
   return {
     status: answer.status,
     body: (await answer.json()) as { seed: string; rules: { seen: number; injected: number }[]; message?: string },

@@ -20,7 +20,7 @@ let sandbox: TestSandbox;
 let iam: IAMClient;
 beforeAll(async () => {
   sandbox = await sandboxForTest();
-  iam = new IAMClient(clientConfig(sandbox.endpoint));
+  iam = new IAMClient(clientConfig(sandbox));
 });
 afterAll(() => sandbox.stop());
 

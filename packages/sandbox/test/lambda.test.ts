@@ -18,6 +18,7 @@ import { strToU8, zipSync } from 'fflate';
 import { type RunningSandbox, startSandbox } from '../lib/server';
 import { lambda } from '../lib/services/lambda';
 import { logs } from '../lib/services/logs';
+import { clientConfig } from './_helpers/sandbox';
 import { eventually, type TinySandbox, tinySandbox } from './tiny';
 
 let sandbox: TinySandbox;
@@ -92,7 +93,7 @@ test('a function gets its own variables and those of Lambda, and nothing else of
     AWS_REGION: 'eu-central-1',
     AWS_LAMBDA_FUNCTION_NAME: 'f',
     AWS_ENDPOINT_URL: 'http://localhost:1',
-    AWS_ACCESS_KEY_ID: 'sandbox',
+    AWS_ACCESS_KEY_ID: 'ASIATINY',
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     PATH: process.env['PATH'],
   });
@@ -385,12 +386,7 @@ test('functions survive a restart of the sandbox, and their processes do not', a
 describe('over HTTP, with the SDK', () => {
   let running: RunningSandbox;
   let folder: string;
-  const config = () => ({
-    endpoint: running.endpoint,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
-    maxAttempts: 1,
-  });
+  const config = () => ({ ...clientConfig(running), maxAttempts: 1 });
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'switchback-lambda-'));

@@ -136,7 +136,7 @@ test('a group that is missing and may not be made is noted, and the process that
 
 test('the SDK writes events and reads them back', async () => {
   const running = await sandboxForTest();
-  const client = new CloudWatchLogsClient(clientConfig(running.endpoint));
+  const client = new CloudWatchLogsClient(clientConfig(running));
   await client.send(new CreateLogGroupCommand({ logGroupName: '/ecs/site' }));
   await client.send(new CreateLogStreamCommand(where));
   await client.send(new PutLogEventsCommand({ ...where, logEvents: [event('grüezi', 1_700_000_000_123)] }));

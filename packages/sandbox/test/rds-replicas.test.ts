@@ -183,7 +183,7 @@ test('a snapshot is whole, whatever the server does while it is taken', async ()
   await call('CreateDBSnapshot', named('video', { DBSnapshotIdentifier: 'restless' }));
   const files = join(placeFor(join(sandbox.folder, 'rds')), 'snapshots');
   await eventually(() => readdirSync(files).some((name) => /^restless-.*unfinished$/.test(name)));
-  await sandbox.strike('restart', 'video');
+  await sandbox.faultNow('restart', 'video');
   await available(sandbox, 'video');
   expect((await call('DescribeDBSnapshots', { DBSnapshotIdentifier: 'restless' })).DBSnapshots).toMatchObject([{ Status: 'available' }]);
   await call('DeleteDBSnapshot', { DBSnapshotIdentifier: 'restless' });
@@ -248,9 +248,9 @@ test('a static parameter waits for a reboot, a dynamic one does not, and a promo
 
 test('a server that dies is started again by RDS, with everything it had acknowledged', async () => {
   await sql('copy', 'INSERT INTO t VALUES (500)');
-  await sandbox.strike('crash', 'copy');
+  await sandbox.faultNow('crash', 'copy');
   await eventually(async () => (await sql('copy', 'SELECT n FROM t WHERE n = 500').catch(() => [])).length === 1);
-  await sandbox.strike('down', 'copy');
+  await sandbox.faultNow('down', 'copy');
   await expect(sql('copy', 'SELECT 1')).rejects.toThrow('ECONNREFUSED');
   await call('RebootDBInstance', named('copy'));
   await available(sandbox, 'copy');

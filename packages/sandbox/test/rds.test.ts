@@ -303,7 +303,7 @@ test('a DB subnet group covers two zones, and stays while an instance uses it', 
 
 test('the SDK reads answers and errors over HTTP as it reads those of AWS', async () => {
   const served = await sandboxForTest({ speed: 3000 });
-  const client = new RDSClient(clientConfig(served.endpoint));
+  const client = new RDSClient(clientConfig(served));
   try {
     const input = { DBInstanceIdentifier: 'wired', DBInstanceClass: 'db.t4g.micro', Engine: 'postgres', AllocatedStorage: 20 };
     await client.send(new CreateDBInstanceCommand({ ...input, MasterUsername: 'master', MasterUserPassword: password }));

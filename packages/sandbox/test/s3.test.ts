@@ -35,7 +35,7 @@ let s3: S3Client;
 const Bucket = 'journal';
 beforeAll(async () => {
   sandbox = await sandboxForTest();
-  s3 = new S3Client(clientConfig(sandbox.endpoint));
+  s3 = new S3Client(clientConfig(sandbox));
   await s3.send(new CreateBucketCommand({ Bucket }));
 });
 afterAll(() => sandbox.stop());
@@ -171,7 +171,7 @@ test('a bucket keeps the properties that CloudFormation sets', async () => {
   expect(await s3.send(new GetBucketPolicyCommand({ Bucket }))).toMatchObject({ Policy: '{"Version":"2012-10-17"}' });
 });
 
-test('a link into a bucket works without a signature, as the answer of a custom resource comes', async () => {
+test('a link into a bucket works without a header, as the answer of a custom resource comes', async () => {
   const send = (method: string, path: string, headers: Record<string, string>, body = '') =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
       const url = new URL(sandbox.endpoint);
@@ -183,12 +183,13 @@ test('a link into a bucket works without a signature, as the answer of a custom 
       sent.on('error', reject);
       sent.end(body);
     });
-  expect(await send('PUT', `/${Bucket}/answers/1?X-Amz-Signature=abc`, { 'content-type': '' }, '{"Status":"SUCCESS"}')).toMatchObject({
+  const signed = `?X-Amz-Credential=${sandbox.env['AWS_ACCESS_KEY_ID']}/20260101/eu-central-1/s3/aws4_request&X-Amz-Signature=abc`;
+  expect(await send('PUT', `/${Bucket}/answers/1${signed}`, { 'content-type': '' }, '{"Status":"SUCCESS"}')).toMatchObject({
     status: 200,
   });
   expect(await get('answers/1')).toBe('{"Status":"SUCCESS"}');
   const host = { host: `${Bucket}.localhost:${new URL(sandbox.endpoint).port}` };
-  expect(await send('GET', '/answers/1', host)).toEqual({ status: 200, text: '{"Status":"SUCCESS"}' });
+  expect(await send('GET', `/answers/1${signed}`, host)).toEqual({ status: 200, text: '{"Status":"SUCCESS"}' });
 });
 
 test('objects survive a restart of the sandbox', async () => {

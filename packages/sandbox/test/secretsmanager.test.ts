@@ -16,7 +16,7 @@ let sandbox: TestSandbox;
 let secrets: SecretsManagerClient;
 beforeAll(async () => {
   sandbox = await sandboxForTest();
-  secrets = new SecretsManagerClient(clientConfig(sandbox.endpoint));
+  secrets = new SecretsManagerClient(clientConfig(sandbox));
 });
 afterAll(() => sandbox.stop());
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DescribeVpcAttributeCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { signedBy } from '../lib/faults/ask';
 import { startSandbox } from '../lib/server';
 import { clientConfig, sandboxForTest, type TestSandbox } from './_helpers/sandbox';
 
@@ -20,7 +21,7 @@ const refused = (promise: Promise<unknown>) =>
   );
 
 test('a call in process sees what the wire sees, and fails as the wire fails', async () => {
-  const ssm = new SSMClient(clientConfig(sandbox.endpoint));
+  const ssm = new SSMClient(clientConfig(sandbox));
   await sandbox.call('ssm', 'PutParameter', { Name: '/a', Value: 'x', Type: 'String' });
   const { $metadata: _, ...overHttp } = await ssm.send(new GetParameterCommand({ Name: '/a' }));
   expect(await sandbox.call('ssm', 'GetParameter', { Name: '/a' })).toEqual(
@@ -40,7 +41,7 @@ test('an answer is a copy: changing it changes nothing', async () => {
 test('text is taken for a number or a boolean where the API has one, and what the API does not know is dropped', async () => {
   const made = await sandbox.call('ec2', 'CreateVpc', { CidrBlock: '10.0.0.0/16', NoSuchMember: 1 });
   await sandbox.call('ec2', 'ModifyVpcAttribute', { VpcId: made.Vpc.VpcId, EnableDnsHostnames: { Value: 'true' } });
-  const ec2 = new EC2Client(clientConfig(sandbox.endpoint));
+  const ec2 = new EC2Client(clientConfig(sandbox));
   const answer = await ec2.send(new DescribeVpcAttributeCommand({ VpcId: made.Vpc.VpcId, Attribute: 'enableDnsHostnames' }));
   expect(answer.EnableDnsHostnames?.Value).toBe(true);
 });
@@ -90,7 +91,7 @@ test('a port in use and a folder in use are each one clear sentence', async () =
 test('after a restart the state is there, at the same address', async () => {
   await sandbox.call('ssm', 'PutParameter', { Name: '/kept', Value: 'x', Type: 'String' });
   await sandbox.restart();
-  const ssm = new SSMClient(clientConfig(sandbox.endpoint));
+  const ssm = new SSMClient(clientConfig(sandbox));
   const { Parameter } = await ssm.send(new GetParameterCommand({ Name: '/kept' }));
   expect(Parameter).toMatchObject({ Value: 'x', LastModifiedDate: expect.any(Date) });
 });
@@ -104,13 +105,13 @@ test('what was changed and what went wrong is in the log, without values', async
   expect(log).not.toContain('top-secret-value');
 });
 
-test('whoever measures is told every call from outside, also one that only reads or fails, and who made it', async () => {
+test('onCall is told every call from outside, also one that only reads or fails, and its client', async () => {
   const calls: string[] = [];
   const measured = await sandboxForTest({
     onCall: ({ operation, agent, from, to }) => calls.push(`${operation} ${/lib\/\w+/.exec(agent)?.[0] ?? agent} ${to >= from}`),
   });
   try {
-    const ssm = new SSMClient({ ...clientConfig(measured.endpoint), customUserAgent: 'lib/bench' });
+    const ssm = new SSMClient({ ...clientConfig(measured), customUserAgent: 'lib/bench' });
     await refused(ssm.send(new GetParameterCommand({ Name: '/not-there' })));
     await measured.call('ssm', 'PutParameter', { Name: '/inside', Value: 'x', Type: 'String' });
     expect(calls).toEqual(['GetParameter lib/bench true']);
@@ -121,7 +122,7 @@ test('whoever measures is told every call from outside, also one that only reads
 
 test('a request that is no operation at all is refused, not left hanging', async () => {
   const answer = await fetch(`${sandbox.endpoint}/2015-03-31/nonsense`, {
-    headers: { authorization: 'AWS4-HMAC-SHA256 Credential=A/20260101/eu-central-1/lambda/aws4_request, SignedHeaders=host' },
+    headers: { authorization: signedBy(sandbox.env['AWS_ACCESS_KEY_ID']!, 'lambda') },
   });
   expect(answer.status).toBe(404);
   expect(await answer.json()).toMatchObject({ message: expect.stringContaining('GET /2015-03-31/nonsense') });

@@ -17,7 +17,7 @@ let sandbox: TestSandbox;
 let ssm: SSMClient;
 beforeAll(async () => {
   sandbox = await sandboxForTest();
-  ssm = new SSMClient(clientConfig(sandbox.endpoint));
+  ssm = new SSMClient(clientConfig(sandbox));
 });
 afterAll(() => sandbox.stop());
 

@@ -5,7 +5,7 @@ let sandbox: TestSandbox;
 let sts: STSClient;
 beforeAll(async () => {
   sandbox = await sandboxForTest();
-  sts = new STSClient(clientConfig(sandbox.endpoint));
+  sts = new STSClient(clientConfig(sandbox));
 });
 afterAll(() => sandbox.stop());
 

@@ -3,16 +3,20 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { StrikeKind } from '../lib/faults/rules';
-import type { Sandbox, Service, ServiceName } from '../lib/service';
+import { environmentFor } from '../lib/environment';
+import type { ThingFaultKind } from '../lib/faults/kinds';
+import type { Sandbox, Service } from '../lib/service';
+import type { ServiceName } from '../lib/service-names';
 import { State } from '../lib/state';
+
+const lent = { accessKeyId: 'ASIATINY', secretAccessKey: 'tiny', sessionToken: 'tiny' };
 
 type Factory = (sandbox: Sandbox) => Service;
 
 export interface TinySandbox extends Sandbox {
   readonly lines: string[];
   /** A fault, at once. */
-  strike(kind: StrikeKind, target: string, seconds?: number): Promise<string | undefined>;
+  faultNow(kind: ThingFaultKind, target: string, seconds?: number): Promise<string | undefined>;
   /** Stops the services and forgets what is in memory; the folder stays, as with a sandbox that is started again. */
   restart(): Promise<TinySandbox>;
   /** Stops the services; `restart` brings them back. */
@@ -48,6 +52,8 @@ export async function tinySandbox(
     speed,
     images: undefined,
     endpoint: () => 'http://localhost:1',
+    environment: () => environmentFor(sandbox.endpoint(), lent),
+    lend: (seconds) => ({ ...lent, expires: Date.now() + seconds * 1000 }),
     async call(service, operation, input) {
       const handler = services.get(service)?.handlers[operation];
       if (!handler) throw new Error(`no ${service} ${operation} in this test`);
@@ -79,9 +85,9 @@ export async function tinySandbox(
     arn: (service, rest) => `arn:aws:${service}:eu-central-1:000000000000:${rest}`,
     id: (length) => randomBytes(length).toString('hex').slice(0, length),
     lines,
-    strike: async (kind, target, seconds = 20) => {
-      const able = [...services.values()].find(({ strikes }) => strikes?.[kind]);
-      return able?.strikes?.[kind]?.(target, seconds);
+    faultNow: async (kind, target, seconds = 20) => {
+      const able = [...services.values()].find(({ faults }) => faults?.[kind]);
+      return able?.faults?.[kind]?.(target, seconds);
     },
     stopServices: halt,
     async restart() {

@@ -85,7 +85,7 @@ export class TestSystem {
 
   /** From here on every look at the world counts. */
   watch(): void {
-    this.watching = new Watch(this.environment.endpoint, 'video');
+    this.watching = new Watch(this.environment.env, 'video');
   }
 
   /** Names of what is reached at which port, for the names of points. */
@@ -122,7 +122,7 @@ export class TestSystem {
   /** What does not hold where a window has come to rest: by the observer, and by what customers were told. */
   async problemsAt(expected: Omit<Expected, 'window' | 'release'>): Promise<string[]> {
     const release = expected.live === 'blue' ? '1.0.0' : '2.0.0';
-    const seen = await problemsAt(this.environment.endpoint, 'video', { ...expected, release, window: 'w1' });
+    const seen = await problemsAt(this.environment.env, 'video', { ...expected, release, window: 'w1' });
     // nobody has been let in yet.
     if (!this.customers) return seen;
     await this.writes(20);

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { type Audit, audit, isClean } from '../../../../examples/video/audit';
 import type { Summary } from '../../../../examples/video/summary';
 import { makeAws } from '../../../../lib/aws';
-import { environmentFor } from '../../../sandbox/lib/server';
+import { ownerOf } from '../../../sandbox/lib/access/keys';
+import { environmentFor } from '../../../sandbox/lib/environment';
 import { removeDatabaseFiles } from '../../../sandbox/lib/services/rds';
 import { cdk, type Environment, startEnvironment, tsx } from '../test-system/environment';
 import { Processes, type Ran } from '../test-system/processes';
@@ -168,9 +169,10 @@ class Stage {
   }
 
   private async startSandbox(): Promise<void> {
-    this.environment = await startEnvironment(this.processes, { folder: join(this.folder, 'sandbox'), speed: this.options.speed });
+    const folder = join(this.folder, 'sandbox');
+    this.environment = await startEnvironment(this.processes, { folder, speed: this.options.speed });
     // our own AWS calls, for looking only, go the same way.
-    Object.assign(process.env, environmentFor(this.environment.endpoint));
+    Object.assign(process.env, environmentFor(this.environment.endpoint, ownerOf(folder)));
   }
 
   private async cdk(what: string, args: readonly string[], context: { window: string; green?: string; hold?: number }): Promise<void> {

@@ -2,7 +2,7 @@
  * What must hold whatever happens on a night, judged without the toolkit: looked at all the time while a window runs, and
  * at its stations. Shares no code with what it judges (packages/rehearsal/test/soak/independent.test.ts).
  */
-import { type ColorFacts, type Facts, type Instance, Observer, type Rule } from './observer';
+import { type ColorFacts, type Env, type Facts, type Instance, Observer, type Rule } from './observer';
 
 export type Color = 'blue' | 'green';
 /** Who answers a visitor. */
@@ -31,8 +31,8 @@ export class Watch {
   private stopping = false;
   private readonly ended: Promise<void>;
 
-  constructor(endpoint: string, system: string, everyMs = 600) {
-    this.observer = new Observer(endpoint, system);
+  constructor(env: Env, system: string, everyMs = 600) {
+    this.observer = new Observer(env, system);
     this.ended = this.keepLooking(everyMs);
   }
 
@@ -214,8 +214,8 @@ export interface Expected {
 }
 
 /** What does not hold at a station, as sentences; looked at until all holds or `patienceMs` are over (tasks come back, DNS is slow). */
-export async function problemsAt(endpoint: string, system: string, expected: Expected, patienceMs = 20_000): Promise<string[]> {
-  const observer = new Observer(endpoint, system);
+export async function problemsAt(env: Env, system: string, expected: Expected, patienceMs = 20_000): Promise<string[]> {
+  const observer = new Observer(env, system);
   const deadline = Date.now() + patienceMs;
   try {
     for (;;) {

@@ -63,6 +63,9 @@ export interface Login {
   readonly port?: number;
 }
 
+/** Of a command that talks to the sandbox: it says where that is, and has its key. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
 type Json = Record<string, unknown>;
 
 export class Observer {
@@ -70,7 +73,7 @@ export class Observer {
   private readonly ended = new Set<string>();
 
   constructor(
-    private readonly endpoint: string,
+    private readonly env: Env,
     private readonly system: string,
   ) {}
 
@@ -229,9 +232,9 @@ export class Observer {
   }
 
   private async send(service: string, path: string, init: RequestInit): Promise<string> {
-    const authorization = `AWS4-HMAC-SHA256 Credential=observer/20260101/eu-central-1/${service}/aws4_request, SignedHeaders=host, Signature=0`;
+    const authorization = `AWS4-HMAC-SHA256 Credential=${this.env['AWS_ACCESS_KEY_ID']}/20260101/eu-central-1/${service}/aws4_request, SignedHeaders=host, Signature=0`;
     const headers = { ...(init.headers as Record<string, string> | undefined), authorization };
-    const answer = await fetch(`${this.endpoint}${path}`, { ...init, headers, signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(`${this.env['AWS_ENDPOINT_URL']}${path}`, { ...init, headers, signal: AbortSignal.timeout(10_000) });
     const body = await answer.text();
     if (!answer.ok) throw new Error(`${service} ${path}: ${answer.status} ${body.slice(0, 300)}`);
     return body;

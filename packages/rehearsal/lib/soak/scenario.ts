@@ -178,7 +178,7 @@ function faultOf(random: Random, verb: Verb): Fault {
   }
   if (draw < 0.84) return { service: 'lambda', operation: 'Invoke', kind: random.pick(['throttle', 'error', 'lost']), times: 1 };
   // in a stage hardly anything is stopped, and much takes long.
-  if (draw < 0.92 && verb !== 'stage') return { service: 'ecs', operation: 'StopTask', kind: 'deaf', times };
+  if (draw < 0.92 && verb !== 'stage') return { service: 'ecs', operation: 'StopTask', kind: 'ignores-sigterm', times };
   const [service, operation] = random.pick(lengthy[verb]);
   return { service, operation, kind: 'long', factor: operation === 'PromoteReadReplica' ? 20 : random.between(3, 20) };
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { audit, isClean } from '../../../../examples/video/audit';
+import { askFaults } from '../../../sandbox/lib/faults/ask';
 import { removeDatabaseFiles } from '../../../sandbox/lib/services/rds';
 import { copyBaseline } from '../test-system/baseline';
 import { type Environment, startEnvironment, tsx } from '../test-system/environment';
@@ -134,9 +135,8 @@ class Run {
     this.log(JSON.stringify(this.scenario));
     await copyBaseline(this.options.baseline, this.sandboxFolder);
     this.environment = await startEnvironment(this.processes, { folder: this.sandboxFolder, speed });
-    const { endpoint } = this.environment;
     const customers = await this.startCustomers();
-    const watch = new Watch(endpoint, system);
+    const watch = new Watch(this.env, system);
     const problems: string[] = [];
     try {
       problems.push(...(await this.verbs()));
@@ -306,7 +306,7 @@ class Run {
   }
 
   private async mishap({ what, to, seconds }: Mishap, where: string): Promise<void> {
-    const struck = await this.control('POST', '/strike', { kind: what, target: await this.targetOf(to), ...(seconds ? { seconds } : {}) });
+    const struck = await this.control('POST', '/now', { kind: what, target: await this.targetOf(to), ...(seconds ? { seconds } : {}) });
     this.log(struck);
     if (what === 'slot') this.feedGone = true;
     this.what.push(`${mishapText({ what, to, ...(seconds ? { seconds } : {}) })} ${where}`);
@@ -330,14 +330,8 @@ class Run {
     await this.control('DELETE', '');
   }
 
-  private async control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<string> {
-    const answer = await fetch(`${this.environment?.endpoint}/_sandbox/faults${path}`, {
-      method,
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`the sandbox refuses ${JSON.stringify(body)}: ${text}`);
-    return text.trim();
+  private control(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<string> {
+    return askFaults(this.env, method, path, body);
   }
 
   private async stationAt(station: Station, color: Color, production: string | undefined): Promise<string[]> {
@@ -352,7 +346,7 @@ class Run {
       keptStandby: this.scenario.keepStandby,
       feedGone: this.feedGone,
     };
-    return problemsAt(this.environment?.endpoint ?? '', system, expected);
+    return problemsAt(this.env, system, expected);
   }
 
   /** Every acknowledged write is there once, on what is production now. */
@@ -411,7 +405,7 @@ class Run {
   }
 
   private observer(): Observer {
-    return new Observer(this.environment?.endpoint ?? '', system);
+    return new Observer(this.env, system);
   }
 
   private get env(): NodeJS.ProcessEnv {

@@ -1,8 +1,9 @@
 /** What a rehearsal stands on: a sandbox in a process of its own, and the CDK command line against it. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { ownerOf } from '../../../sandbox/lib/access/keys';
+import { ACCOUNT, environmentFor, REGION } from '../../../sandbox/lib/environment';
 import { freePort } from '../../../sandbox/lib/ports';
-import { ACCOUNT, environmentFor, REGION } from '../../../sandbox/lib/server';
 import type { Processes, Ran } from './processes';
 
 /** TypeScript is run as it is. */
@@ -44,7 +45,7 @@ export async function startEnvironment(processes: Processes, { folder, speed, im
     endpoint,
     env: {
       ...process.env,
-      ...environmentFor(endpoint),
+      ...environmentFor(endpoint, ownerOf(folder)),
       CDK_DEFAULT_ACCOUNT: ACCOUNT,
       CDK_DEFAULT_REGION: REGION,
       // validation by rules of CloudFormation itself has a test of its own; here it would be most of every deploy.

@@ -1,4 +1,4 @@
-import { rulesOf, strikeOf } from '../../../sandbox/lib/faults/rules';
+import { rulesOf, thingFaultOf } from '../../../sandbox/lib/faults/rules';
 import { nextCommand } from '../../lib/soak/operator';
 import { scenarioOf } from '../../lib/soak/scenario';
 
@@ -25,7 +25,7 @@ describe('what a seed means', () => {
     const faults = strikes.flatMap((strike) => (strike.kind === 'faults' ? strike.faults : []));
     const mishaps = strikes.flatMap((strike) => (strike.kind === 'mishap' ? [strike.mishap] : []));
     rulesOf({ rules: faults });
-    for (const { what, to, seconds } of mishaps) strikeOf({ kind: what, target: to, seconds });
+    for (const { what, to, seconds } of mishaps) thingFaultOf({ kind: what, target: to, seconds });
     const come = [
       ...faults.map(({ service, operation, kind, factor }) => `${kind} ${service} ${operation}${factor === 20 ? ' ×20' : ''}`),
       ...mishaps.map(({ what, to }) => `${what} ${to}`),
@@ -38,7 +38,7 @@ describe('what a seed means', () => {
       'slow elbv2 SetRulePriorities',
       'long rds PromoteReadReplica ×20',
       'flap green',
-      'deaf ecs StopTask',
+      'ignores-sigterm ecs StopTask',
       'restart production',
       'crash fallback',
       'slot production',

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { askFaults } from '../../../sandbox/lib/faults/ask';
 import { sandboxForTest, type TestSandbox } from '../../../sandbox/test/_helpers/sandbox';
 import { eventually } from '../../../sandbox/test/tiny';
 import { Watch } from '../../lib/soak/invariants';
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 /** What one look or more saw; there is always one that begins after the call. */
 async function seen(): Promise<readonly string[]> {
-  const watch = new Watch(sandbox.endpoint, 'video', 20);
+  const watch = new Watch(sandbox.env, 'video', 20);
   await eventually(() => watch.looked >= 2);
   return (await watch.stop()).problems;
 }
@@ -66,15 +67,15 @@ test('rules of two colors in front at once', async () => {
 });
 
 test('what stands in front is seen also while a database is down, and such a look is not counted', async () => {
-  const strike = { kind: 'down', target: 'fallback' };
-  await fetch(`${sandbox.endpoint}/_sandbox/faults/strike`, { method: 'POST', body: JSON.stringify(strike) });
+  const fault = { kind: 'down', target: 'fallback' };
+  await askFaults(sandbox.env, 'POST', '/now', fault);
   await sandbox.call('elbv2', 'SetRulePriorities', { RulePriorities: [{ RuleArn: rules['green /api/*'], Priority: 1 }] });
-  const { problems, looks } = await new Watch(sandbox.endpoint, 'video').stop();
+  const { problems, looks } = await new Watch(sandbox.env, 'video').stop();
   expect(problems).toEqual([expect.stringContaining('not exactly one color or maintenance is in front')]);
   expect(looks).toBe(0);
   await sandbox.call('elbv2', 'SetRulePriorities', { RulePriorities: [{ RuleArn: rules['green /api/*'], Priority: 300 }] });
   await sandbox.call('rds', 'RebootDBInstance', { DBInstanceIdentifier: 'fallback' });
-  await eventually(async () => (await new Watch(sandbox.endpoint, 'video').stop()).looks === 1);
+  await eventually(async () => (await new Watch(sandbox.env, 'video').stop()).looks === 1);
 });
 
 test('two of a worker that may only run once, one of each color', async () => {

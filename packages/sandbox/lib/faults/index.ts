@@ -1,16 +1,18 @@
 /** Faults by seed: what AWS and the network do wrong on a bad night. Off unless asked for (docs/sandbox/faults.md). */
 import { createHash } from 'node:crypto';
 import { SandboxError } from '../lock';
-import type { Course, Sandbox, Service, ServiceName } from '../service';
+import type { BegunOperation, Sandbox, Service } from '../service';
+import type { ServiceName } from '../service-names';
+import { isOperationFault, type OperationFaultKind } from './kinds';
 import { denied, failed, throttled } from './refusals';
-import { type CourseKind, type FaultRule, isCourse, rulesOf, type Strike, strikeOf } from './rules';
+import { type FaultRule, rulesOf, type ThingFault, thingFaultOf } from './rules';
 
 export { faultsOf } from './rules';
 
 /** Where faults are looked at, replaced (POST) and ended (DELETE): no bucket can have this name. */
 export const FAULTS_PATH = '/_sandbox/faults';
-/** Where one thing is struck at once (POST). */
-export const STRIKE_PATH = '/_sandbox/faults/strike';
+/** Where a fault of one thing happens at once (POST). */
+export const FAULT_NOW_PATH = '/_sandbox/faults/now';
 
 const READS = /^(Describe|List|Get|Head|Filter)/;
 
@@ -45,19 +47,19 @@ export class Faults {
     this.rules = rules.map((rule) => ({ rule, seen: 0, injected: 0 }));
   }
 
-  /** No rules, and what lasts of earlier strikes ends. */
-  async end(): Promise<void> {
+  /** No rules, and what lasts of earlier faults ends. */
+  async clear(): Promise<void> {
     this.rules = [];
-    for (const service of this.services().values()) await service.calm?.();
+    for (const service of this.services().values()) await service.clear?.();
   }
 
   state() {
     return { seed: this.seed, rules: this.rules.map(({ rule, seen, injected }) => ({ ...rule, seen, injected })) };
   }
 
-  /** Strikes one thing at once. Throws SandboxError for what is no strike, and the service's own error for a target that is not there. */
-  async strike(given: unknown): Promise<{ struck: string }> {
-    return { struck: await this.perform(strikeOf(given)) };
+  /** A fault of one thing, at once. Throws SandboxError for what is none, and the service's own error for a target that is not there. */
+  async now(given: unknown): Promise<{ done: string }> {
+    return { done: await this.perform(thingFaultOf(given)) };
   }
 
   /** One call from the wire. `lose` makes the server reset the connection instead of answering. */
@@ -85,18 +87,18 @@ export class Faults {
         return answer;
       }
       case 'long':
-      case 'deaf':
+      case 'ignores-sigterm':
         throw new Error(`${rule.kind} is asked for by what it is about`);
       default:
         await this.perform({ kind: rule.kind, target: rule.target ?? '', seconds: rule.seconds }).catch((error: unknown) =>
-          sandbox.log(`fault: ${rule.kind} of ${rule.target} struck nothing: ${error instanceof Error ? error.message : String(error)}`),
+          sandbox.log(`fault: ${rule.kind} of ${rule.target} did nothing: ${error instanceof Error ? error.message : String(error)}`),
         );
         return perform();
     }
   }
 
-  /** Asked by a service when it begins what `operation` is for: the factor of `long`, 1 of `deaf`; undefined when all goes as usual. */
-  course(kind: CourseKind, { service, operation, names }: Course): number | undefined {
+  /** Asked by a service when it begins what `operation` is for: the factor of `long`, 1 of `ignores-sigterm`; undefined when all goes as usual. */
+  ofOperation(kind: OperationFaultKind, { service, operation, names }: BegunOperation): number | undefined {
     const met = this.rules.filter(
       ({ rule }) =>
         rule.kind === kind &&
@@ -110,19 +112,19 @@ export class Faults {
     return kind === 'long' ? rule.factor : 1;
   }
 
-  private async perform({ kind, target, seconds }: Strike): Promise<string> {
+  private async perform({ kind, target, seconds }: ThingFault): Promise<string> {
     for (const service of this.services().values()) {
-      const strike = service.strikes?.[kind];
-      if (!strike) continue;
-      const struck = await strike(target, seconds);
-      this.sandbox().log(`fault: ${struck}`);
-      return struck;
+      const fault = service.faults?.[kind];
+      if (!fault) continue;
+      const done = await fault(target, seconds);
+      this.sandbox().log(`fault: ${done}`);
+      return done;
     }
-    throw new SandboxError(`nothing here knows the strike ${kind}`);
+    throw new SandboxError(`no service of this sandbox has the fault ${kind}`);
   }
 
   private meets({ kind, service, operation, containing, cdk }: FaultRule, call: Call): boolean {
-    if (isCourse(kind) || service !== call.service || (call.cdk && !cdk)) return false;
+    if (isOperationFault(kind) || service !== call.service || (call.cdk && !cdk)) return false;
     if (operation === '*' ? READS.test(call.operation) : operation !== call.operation) return false;
     return containing === undefined || textOf(call.input).includes(containing);
   }

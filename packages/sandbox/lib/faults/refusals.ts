@@ -1,5 +1,6 @@
 /** How services refuse, each in its own words. */
-import { AwsError, type ServiceName } from '../service';
+import { AwsError } from '../service';
+import type { ServiceName } from '../service-names';
 
 export const failed = (service: ServiceName): AwsError =>
   new AwsError(service === 's3' ? 'InternalError' : 'InternalFailure', 'An internal error occurred (a fault).', 500);

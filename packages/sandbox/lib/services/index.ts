@@ -1,5 +1,6 @@
 /** Every service of the sandbox, made in one place. */
-import type { Sandbox, Service, ServiceName } from '../service';
+import type { Sandbox, Service } from '../service';
+import type { ServiceName } from '../service-names';
 import { autoscaling } from './autoscaling';
 import { cloudformation } from './cloudformation';
 import { cloudwatch } from './cloudwatch';

@@ -44,12 +44,12 @@ interface Row {
 const LIMITS: Record<Tier, number> = { Standard: 4096, Advanced: 8192 };
 
 export const ssm = (sandbox: Sandbox): Service => {
-  const rows = sandbox.table<Row>('ssm.parameters');
+  const parameters = sandbox.table<Row>('ssm.parameters');
 
   const arnOf = (name: string): string => sandbox.arn('ssm', `parameter${name.startsWith('/') ? '' : '/'}${name}`);
 
   const rowOf = (name: string): Row => {
-    const row = rows.get(nameOf(name));
+    const row = parameters.get(nameOf(name));
     if (!row) throw new AwsError('ParameterNotFound', `Parameter ${name} not found.`);
     return row;
   };
@@ -74,7 +74,7 @@ export const ssm = (sandbox: Sandbox): Service => {
     return { ...answered(row, version, decrypted), ...(number ? { Selector: `:${number}` } : {}) };
   };
 
-  const sorted = (): Row[] => rows.values().sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = (): Row[] => parameters.values().sort((a, b) => (a.name < b.name ? -1 : 1));
 
   return {
     client: 'client-ssm',
@@ -82,7 +82,7 @@ export const ssm = (sandbox: Sandbox): Service => {
       PutParameter: (input: PutParameterRequest): PutParameterResult => {
         const name = nameOf(input.Name ?? '');
         checkName(name);
-        const row = rows.get(name);
+        const row = parameters.get(name);
         const current = row?.versions.at(-1);
         if (current && !input.Overwrite) {
           throw new AwsError(
@@ -108,7 +108,7 @@ export const ssm = (sandbox: Sandbox): Service => {
           LastModifiedDate: new Date(),
         };
         const tags = row?.tags ?? Object.fromEntries((input.Tags ?? []).map(({ Key, Value }) => [Key, Value]));
-        rows.set(name, { name, versions: [...(row?.versions ?? []), version].slice(-100), tags });
+        parameters.set(name, { name, versions: [...(row?.versions ?? []), version].slice(-100), tags });
         return { Version: version.Version, Tier: tier };
       },
 
@@ -164,25 +164,25 @@ export const ssm = (sandbox: Sandbox): Service => {
         return { Parameters, NextToken };
       },
 
-      DeleteParameter: (input: { Name: string }) => rows.delete(rowOf(input.Name).name),
+      DeleteParameter: (input: { Name: string }) => parameters.delete(rowOf(input.Name).name),
 
       DeleteParameters: (input: DeleteParametersRequest): DeleteParametersResult => {
         const [DeletedParameters, InvalidParameters]: string[][] = [[], []];
-        for (const name of input.Names ?? []) (rows.has(name) ? DeletedParameters : InvalidParameters)!.push(name);
-        for (const name of DeletedParameters!) rows.delete(name);
+        for (const name of input.Names ?? []) (parameters.has(name) ? DeletedParameters : InvalidParameters)!.push(name);
+        for (const name of DeletedParameters!) parameters.delete(name);
         return { DeletedParameters, InvalidParameters };
       },
 
       AddTagsToResource: (input: AddTagsToResourceRequest) => {
         const row = rowOf(input.ResourceId ?? '');
         for (const { Key, Value } of input.Tags ?? []) row.tags[Key ?? ''] = Value ?? '';
-        rows.set(row.name, row);
+        parameters.set(row.name, row);
       },
 
       RemoveTagsFromResource: (input: { ResourceId: string; TagKeys?: string[] }) => {
         const row = rowOf(input.ResourceId);
         for (const key of input.TagKeys ?? []) delete row.tags[key];
-        rows.set(row.name, row);
+        parameters.set(row.name, row);
       },
 
       ListTagsForResource: (input: { ResourceId: string }): ListTagsForResourceResult => ({

@@ -11,21 +11,20 @@ export const sts = (sandbox: Sandbox): Service => ({
       UserId: sandbox.account,
     }),
 
-    /** The session's credentials are as good as any: nothing checks signatures or policies here. */
     AssumeRole: (input: AssumeRoleRequest): AssumeRoleResponse => {
       const role = /^arn:aws:iam::\d{12}:role\/(?:.*\/)?([\w+=,.@-]+)$/.exec(input.RoleArn ?? '')?.[1];
       if (!role) throw new AwsError('ValidationError', `${input.RoleArn} is invalid`);
-      const seconds = input.DurationSeconds ?? 3600;
+      const { accessKeyId, secretAccessKey, sessionToken, expires } = sandbox.lend(input.DurationSeconds ?? 3600);
       return {
         AssumedRoleUser: {
           Arn: `arn:aws:sts::${sandbox.account}:assumed-role/${role}/${input.RoleSessionName}`,
           AssumedRoleId: `AROA${sandbox.id(16).toUpperCase()}:${input.RoleSessionName}`,
         },
         Credentials: {
-          AccessKeyId: `ASIA${sandbox.id(16).toUpperCase()}`,
-          SecretAccessKey: sandbox.id(40),
-          SessionToken: sandbox.id(64),
-          Expiration: new Date(Date.now() + seconds * 1000),
+          AccessKeyId: accessKeyId,
+          SecretAccessKey: secretAccessKey,
+          SessionToken: sessionToken,
+          Expiration: new Date(expires),
         },
       };
     },

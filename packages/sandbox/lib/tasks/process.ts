@@ -55,10 +55,10 @@ export class TaskProcess {
     return this.child.pid;
   }
 
-  /** SIGTERM to the main process, then SIGKILL to the whole group unless it has ended. A deaf one (a fault) never hears the first. */
-  stop(graceMs: number, { deaf = false } = {}): void {
+  /** SIGTERM to the main process, then SIGKILL to the whole group unless it has ended. With a fault the first is not sent. */
+  stop(graceMs: number, { ignoresSigterm = false } = {}): void {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    if (!deaf) this.child.kill('SIGTERM');
+    if (!ignoresSigterm) this.child.kill('SIGTERM');
     const timer = setTimeout(() => this.kill(), graceMs);
     this.child.once('exit', () => clearTimeout(timer));
   }

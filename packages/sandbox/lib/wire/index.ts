@@ -1,9 +1,12 @@
 /** One request in, one answer out: recognises the service, speaks its protocol, knows nothing about any operation. */
-import { AwsError, type CallInfo, type ServiceName } from '../service';
+import type { Refusal } from '../access/door';
+import { inWordsOf } from '../access/words';
+import { AwsError, type CallInfo } from '../service';
+import { SERVICES, type ServiceName } from '../service-names';
 import { decode } from './body';
 import { cbor } from './cbor';
 import { json } from './json';
-import { type Model, modelOf, SERVICES } from './model';
+import { type Model, modelOf } from './model';
 import { notServed, type Protocol, type WireAnswer, type WireRequest } from './protocol';
 import { query } from './query';
 import { rest } from './rest';
@@ -23,9 +26,20 @@ export interface RawRequest {
   readonly body: Buffer;
 }
 
+/** A request that is not let in gets its refusal in the words of the service that it asks. */
+export function refuse(raw: RawRequest, requestId: string, refusal: Refusal): WireAnswer {
+  const service = serviceOf(scopeOf(raw, queryOf(raw.url)));
+  if (!service) return withoutModel(inWordsOf(dialectOf(raw), refusal), raw, requestId);
+  const model = modelOf(service);
+  return protocolOf(model, raw).fail(model, inWordsOf(model.protocol, refusal), requestId);
+}
+
+/** The query of a path as it was sent. */
+export const queryOf = (url: string): URLSearchParams => new URLSearchParams(splitOnce(url, '?')[1]);
+
 export async function answer(raw: RawRequest, requestId: string, perform: Perform): Promise<WireAnswer> {
-  const [path, search] = splitOnce(raw.url, '?');
-  const parameters = new URLSearchParams(search);
+  const path = splitOnce(raw.url, '?')[0];
+  const parameters = queryOf(raw.url);
   const scope = scopeOf(raw, parameters);
   const service = serviceOf(scope);
   if (!service) return unknownService(scope, raw, requestId);
@@ -96,13 +110,18 @@ function serviceOf(scope: string): ServiceName | undefined {
   return undefined;
 }
 
-/** There is no model to ask, so the answer is in the dialect of the request. */
 function unknownService(scope: string, raw: RawRequest, requestId: string): WireAnswer {
   const operation = raw.headers['x-amz-target'] ?? new URLSearchParams(raw.body.toString('utf8')).get('Action') ?? raw.url;
-  const { code, message, status } = notServed(scope, operation);
+  return withoutModel(notServed(scope, operation), raw, requestId);
+}
+
+const dialectOf = (raw: RawRequest): 'json' | 'query' => (raw.headers['content-type']?.includes('json') ? 'json' : 'query');
+
+/** There is no model to ask, so the answer is in the dialect of the request. */
+function withoutModel({ code, message, status }: AwsError, raw: RawRequest, requestId: string): WireAnswer {
   const type = raw.headers['content-type'] ?? '';
   const headers = { 'x-amzn-requestid': requestId, 'x-amzn-errortype': code };
-  if (type.includes('json'))
+  if (dialectOf(raw) === 'json')
     return { status, headers: { ...headers, 'content-type': type }, body: JSON.stringify({ __type: code, message }) };
   return {
     status,

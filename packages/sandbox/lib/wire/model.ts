@@ -4,7 +4,7 @@
  */
 import { NormalizedSchema } from '@smithy/core/schema';
 import type { SchemaRef } from '@smithy/types';
-import type { ServiceName } from '../service';
+import { SERVICES, type ServiceName } from '../service-names';
 
 /** `[9, namespace, name, traits, input, output]`, as the clients export it. */
 type OperationSchema = [9, string, string, { http?: [string, string, number] } | number, SchemaRef, SchemaRef];
@@ -51,25 +51,6 @@ export interface Model {
   /** CloudWatch moved from query to JSON and still tells its clients the query code beside the shape. */
   readonly queryCompatible: boolean;
 }
-
-/** A service of the sandbox: its SDK package, and the name in a signature's credential scope. */
-export const SERVICES: Readonly<Record<ServiceName, { readonly client: string; readonly scope: string }>> = {
-  sts: { client: 'client-sts', scope: 'sts' },
-  iam: { client: 'client-iam', scope: 'iam' },
-  cloudformation: { client: 'client-cloudformation', scope: 'cloudformation' },
-  s3: { client: 'client-s3', scope: 's3' },
-  ssm: { client: 'client-ssm', scope: 'ssm' },
-  secretsmanager: { client: 'client-secrets-manager', scope: 'secretsmanager' },
-  ec2: { client: 'client-ec2', scope: 'ec2' },
-  elbv2: { client: 'client-elastic-load-balancing-v2', scope: 'elasticloadbalancing' },
-  rds: { client: 'client-rds', scope: 'rds' },
-  ecs: { client: 'client-ecs', scope: 'ecs' },
-  lambda: { client: 'client-lambda', scope: 'lambda' },
-  scheduler: { client: 'client-scheduler', scope: 'scheduler' },
-  cloudwatch: { client: 'client-cloudwatch', scope: 'monitoring' },
-  logs: { client: 'client-cloudwatch-logs', scope: 'logs' },
-  autoscaling: { client: 'client-application-auto-scaling', scope: 'application-autoscaling' },
-};
 
 const models = new Map<ServiceName, Model>();
 

@@ -1,6 +1,7 @@
 /** Plain objects against the schemas: a call in process sees and leaves exactly what a call over HTTP would. */
 import type { NormalizedSchema } from '@smithy/core/schema';
-import { AwsError, type ServiceName } from '../service';
+import { AwsError } from '../service';
+import type { ServiceName } from '../service-names';
 import { type Model, type Operation, requiredMembers } from './model';
 
 /** A deep copy with only the members the schema knows; numbers and booleans given as text become what they mean. */

@@ -35,12 +35,12 @@ export async function sandboxForTest(options: Partial<SandboxOptions> = {}): Pro
   };
 }
 
-/** What an SDK client needs to talk to a sandbox. `forcePathStyle` is for S3; the others ignore it. */
-export function clientConfig(endpoint: string) {
+/** What an SDK client needs to talk to a running sandbox, its key too. `forcePathStyle` is for S3; the others ignore it. */
+export function clientConfig({ env }: Pick<RunningSandbox, 'env'>) {
   return {
-    endpoint,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'AKIASANDBOXSANDBOX00', secretAccessKey: 'sandbox' },
+    endpoint: env['AWS_ENDPOINT_URL']!,
+    region: env['AWS_REGION']!,
+    credentials: { accessKeyId: env['AWS_ACCESS_KEY_ID']!, secretAccessKey: env['AWS_SECRET_ACCESS_KEY']! },
     maxAttempts: 2,
     forcePathStyle: true,
   };

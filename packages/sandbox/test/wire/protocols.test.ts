@@ -10,6 +10,7 @@ import { AddTagsToResourceCommand, CreateDBInstanceCommand, DescribeDBInstancesC
 import { CreateScheduleCommand, GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { SmithyRpcV2CborProtocol } from '@smithy/core/cbor';
 import fc from 'fast-check';
+import { environmentFor } from '../../lib/environment';
 import { AwsError } from '../../lib/service';
 import { answer } from '../../lib/wire';
 import { readAll } from '../../lib/wire/body';
@@ -34,7 +35,9 @@ beforeAll(async () => {
     })();
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  config = clientConfig(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  config = clientConfig({
+    env: environmentFor(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { accessKeyId: 'AKIAWIRE', secretAccessKey: 'wire' }),
+  });
 });
 afterAll(() => {
   server.closeAllConnections();

@@ -185,11 +185,11 @@ export class Engine {
         return attributes[name];
       },
       imported: (name) => {
-        const found = this.store.exports().find((one) => one.Name === name);
-        if (!found) throw invalid(`No export named ${name} found.`);
+        const value = this.store.exportNamed(name);
         imports.add(name);
-        return found.Value;
+        return value;
       },
+      outputOf: this.store.outputOf,
     });
     return evaluator.readSsm();
   }

@@ -89,11 +89,8 @@ export const cloudformation = (sandbox: Sandbox): Service => {
       parameters: target.parameters,
       stack,
       notificationArns: target.notificationArns,
-      imported: (name: string) => {
-        const found = store.exports().find((one) => one.Name === name);
-        if (!found) throw invalid(`No export named ${name} found.`);
-        return found.Value;
-      },
+      imported: (name: string) => store.exportNamed(name),
+      outputOf: store.outputOf,
     };
     const changes = await plan({ lookup, template, resources, type: typeOf });
     const outputs = stack.target ? JSON.stringify(parseTemplate(stack.target.body).Outputs ?? {}) : '';

@@ -20,6 +20,8 @@ export interface Lookup {
   attribute(logicalId: string, name: string): Json;
   /** The value another stack exports. */
   imported(name: string): string;
+  /** The value of an output of another stack, as it is now. */
+  outputOf(stackName: string, outputName: string): string;
 }
 
 export class Evaluator {
@@ -148,6 +150,8 @@ export class Evaluator {
         return Buffer.from(this.text(argument)).toString('base64');
       case 'Fn::ImportValue':
         return this.lookup.imported(this.text(argument));
+      case 'Fn::GetStackOutput':
+        return this.outputOf(argument);
       case 'Fn::Cidr': {
         const block = this.text(list[0]);
         return block === knownAfterApply ? block : cidr(block, Number(this.value(list[1])), Number(this.value(list[2] ?? 8)));
@@ -159,6 +163,19 @@ export class Evaluator {
       default:
         throw invalid(`Template error: the sandbox does not serve the intrinsic function ${name}`);
     }
+  }
+
+  /** A weak reference: read at every create and update, and nothing keeps the other stack from changing it. */
+  private outputOf(argument: Json): string {
+    const { sandbox, outputOf } = this.lookup;
+    const given = (argument ?? {}) as { [key: string]: Json };
+    const [stack, output, region, role] = ['StackName', 'OutputName', 'Region', 'RoleArn'].map((name) => this.text(given[name]));
+    if (!stack || !output) throw invalid('Template error: Fn::GetStackOutput needs StackName and OutputName');
+    if (region && region !== sandbox.region)
+      throw invalid(`Template error: Fn::GetStackOutput of ${stack} in ${region}: the sandbox has stacks in ${sandbox.region} only`);
+    if (role && role.split(':')[4] !== sandbox.account)
+      throw invalid(`Template error: Fn::GetStackOutput of ${stack} by ${role}: the sandbox has stacks of ${sandbox.account} only`);
+    return outputOf(stack, output);
   }
 
   private sub(argument: Json): string {

@@ -3,7 +3,7 @@
  * `containerDefinitions`. The SDK's own schemas know the names; keys of maps are the user's and stay as they are.
  */
 import type { NormalizedSchema } from '@smithy/core/schema';
-import type { ServiceName } from '../../service';
+import type { ServiceName } from '../../service-names';
 import { modelOf } from '../../wire/model';
 
 /** The input as the operation's schema spells it; what the operation does not know is left out. */

@@ -92,6 +92,19 @@ export class Store {
       );
   }
 
+  exportNamed(name: string): string {
+    const found = this.exports().find((one) => one.Name === name);
+    if (!found) throw invalid(`No export named ${name} found.`);
+    return found.Value;
+  }
+
+  /** What `DescribeStacks` would answer; the words are its own where it refuses. */
+  readonly outputOf = (stackName: string, outputName: string): string => {
+    const found = this.require(stackName).outputs.find(({ OutputKey: key }) => key === outputName);
+    if (!found) throw invalid(`Output ${outputName} of stack ${stackName} does not exist`);
+    return found.OutputValue;
+  };
+
   importers(exportName: string): Stack[] {
     return this.stacks.values().filter((stack) => stack.status !== 'DELETE_COMPLETE' && stack.imports.includes(exportName));
   }

@@ -1,5 +1,6 @@
 /** What a resource type is made of. One file per family of services is in resources/. */
-import type { Sandbox, ServiceName } from '../../service';
+import type { Sandbox } from '../../service';
+import type { ServiceName } from '../../service-names';
 import type { Properties, Tag } from './records';
 
 /** A physical resource as a service answered it. */

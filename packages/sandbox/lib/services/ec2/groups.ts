@@ -8,75 +8,75 @@ import type {
   TagSpecification,
 } from '@aws-sdk/client-ec2';
 import { AwsError, type Handler } from '../../service';
-import { matches, type Row, type Rows } from './tables';
+import { type Ec2Tables, matches, type Row } from './tables';
 
 export function createGroup(
-  rows: Rows,
+  tables: Ec2Tables,
   input: Pick<CreateSecurityGroupRequest, 'GroupName' | 'Description' | 'VpcId'>,
   tagging?: TagSpecification[],
 ): Row {
-  const group = rows.create(
+  const group = tables.create(
     'SecurityGroups',
-    { GroupName: input.GroupName, Description: input.Description, VpcId: input.VpcId, OwnerId: rows.sandbox.account },
+    { GroupName: input.GroupName, Description: input.Description, VpcId: input.VpcId, OwnerId: tables.sandbox.account },
     tagging,
   );
   const id = String(group['GroupId']);
-  rows.save('SecurityGroups', { ...group, SecurityGroupArn: rows.sandbox.arn('ec2', `security-group/${id}`) });
-  addRules(rows, id, true, [{ IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] }]);
+  tables.save('SecurityGroups', { ...group, SecurityGroupArn: tables.sandbox.arn('ec2', `security-group/${id}`) });
+  addRules(tables, id, true, [{ IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] }]);
   return group;
 }
 
-export function groupHandlers(rows: Rows): Record<string, Handler> {
+export function groupHandlers(tables: Ec2Tables): Record<string, Handler> {
   const described = (group: Row): Row => ({
     ...group,
-    IpPermissions: permissionsOf(rows, String(group['GroupId']), false),
-    IpPermissionsEgress: permissionsOf(rows, String(group['GroupId']), true),
+    IpPermissions: permissionsOf(tables, String(group['GroupId']), false),
+    IpPermissionsEgress: permissionsOf(tables, String(group['GroupId']), true),
   });
   const authorize = (egress: boolean) => (input: AuthorizeSecurityGroupIngressRequest) => {
-    const group = groupOf(rows, input);
-    return { Return: true, SecurityGroupRules: addRules(rows, group, egress, asked(input), input.TagSpecifications) };
+    const group = groupOf(tables, input);
+    return { Return: true, SecurityGroupRules: addRules(tables, group, egress, asked(input), input.TagSpecifications) };
   };
   const revoke = (egress: boolean) => (input: RevokeSecurityGroupIngressRequest) => {
-    const group = groupOf(rows, input);
-    const wanted = input.SecurityGroupRuleIds?.map((id) => rows.get('SecurityGroupRules', id));
+    const group = groupOf(tables, input);
+    const wanted = input.SecurityGroupRuleIds?.map((id) => tables.get('SecurityGroupRules', id));
     const gone =
       wanted ??
       asked(input)
         .flatMap(rulesIn)
-        .map((rule) => findRule(rows, group, egress, rule));
+        .map((rule) => findRule(tables, group, egress, rule));
     for (const rule of gone) {
       if (!rule) throw new AwsError('InvalidPermission.NotFound', `The specified rule does not exist in security group ${group}.`);
-      rows.delete('SecurityGroupRules', rule['SecurityGroupRuleId']);
+      tables.delete('SecurityGroupRules', rule['SecurityGroupRuleId']);
     }
     return { Return: true };
   };
 
   return {
     CreateSecurityGroup: (input: CreateSecurityGroupRequest) => {
-      if (input.VpcId) rows.get('Vpcs', input.VpcId);
-      const twin = rows.all('SecurityGroups').some((row) => row['GroupName'] === input.GroupName && row['VpcId'] === input.VpcId);
+      if (input.VpcId) tables.get('Vpcs', input.VpcId);
+      const twin = tables.all('SecurityGroups').some((row) => row['GroupName'] === input.GroupName && row['VpcId'] === input.VpcId);
       if (twin)
         throw new AwsError('InvalidGroup.Duplicate', `The security group '${input.GroupName}' already exists for VPC '${input.VpcId}'`);
-      return { GroupId: createGroup(rows, input, input.TagSpecifications)['GroupId'] };
+      return { GroupId: createGroup(tables, input, input.TagSpecifications)['GroupId'] };
     },
     DescribeSecurityGroups: (input: { GroupIds?: string[]; GroupNames?: string[]; Filters?: object[] }) => {
-      const { SecurityGroups } = rows.describe('SecurityGroups')({ GroupIds: input.GroupIds }) as { SecurityGroups: Row[] };
+      const { SecurityGroups } = tables.describe('SecurityGroups')({ GroupIds: input.GroupIds }) as { SecurityGroups: Row[] };
       const named = SecurityGroups.filter((row) => !input.GroupNames?.length || input.GroupNames.includes(String(row['GroupName'])));
       return { SecurityGroups: named.map(described).filter((row) => (input.Filters ?? []).every((filter) => matches(row, filter))) };
     },
     DescribeSecurityGroupRules: (input: DescribeSecurityGroupRulesRequest) =>
-      rows.describe('SecurityGroupRules')(input as Record<string, unknown>),
+      tables.describe('SecurityGroupRules')(input as Record<string, unknown>),
     DeleteSecurityGroup: (input: { GroupId: string }) => {
-      const users = rows
+      const users = tables
         .all('SecurityGroupRules')
         .filter(
           (rule) => rule['GroupId'] !== input.GroupId && (rule['ReferencedGroupInfo'] as Row | undefined)?.['GroupId'] === input.GroupId,
         );
-      rows.checkUnused('SecurityGroups', input.GroupId, users);
-      for (const rule of rows.all('SecurityGroupRules').filter((row) => row['GroupId'] === input.GroupId)) {
-        rows.delete('SecurityGroupRules', rule['SecurityGroupRuleId']);
+      tables.checkUnused('SecurityGroups', input.GroupId, users);
+      for (const rule of tables.all('SecurityGroupRules').filter((row) => row['GroupId'] === input.GroupId)) {
+        tables.delete('SecurityGroupRules', rule['SecurityGroupRuleId']);
       }
-      rows.delete('SecurityGroups', input.GroupId);
+      tables.delete('SecurityGroups', input.GroupId);
       return { Return: true, GroupId: input.GroupId };
     },
     AuthorizeSecurityGroupIngress: authorize(false),
@@ -86,9 +86,9 @@ export function groupHandlers(rows: Rows): Record<string, Handler> {
   };
 }
 
-function groupOf(rows: Rows, input: { GroupId?: string | undefined; GroupName?: string | undefined }): string {
-  const id = input.GroupId ?? rows.all('SecurityGroups').find((row) => row['GroupName'] === input.GroupName)?.['GroupId'];
-  return String(rows.get('SecurityGroups', id)['GroupId']);
+function groupOf(tables: Ec2Tables, input: { GroupId?: string | undefined; GroupName?: string | undefined }): string {
+  const id = input.GroupId ?? tables.all('SecurityGroups').find((row) => row['GroupName'] === input.GroupName)?.['GroupId'];
+  return String(tables.get('SecurityGroups', id)['GroupId']);
 }
 
 /** Permissions as a list, also when the one permission was given in the members of the request itself. */
@@ -125,19 +125,19 @@ function rulesIn(permission: IpPermission): Row[] {
   ];
 }
 
-function addRules(rows: Rows, group: string, egress: boolean, permissions: IpPermission[], tagging?: TagSpecification[]): Row[] {
+function addRules(tables: Ec2Tables, group: string, egress: boolean, permissions: IpPermission[], tagging?: TagSpecification[]): Row[] {
   const wanted = permissions.flatMap(rulesIn);
   for (const rule of wanted) {
-    if (findRule(rows, group, egress, rule)) {
+    if (findRule(tables, group, egress, rule)) {
       throw new AwsError('InvalidPermission.Duplicate', `the specified rule "${describeRule(rule)}" already exists in ${group}`);
     }
     const other = (rule['ReferencedGroupInfo'] as Row | undefined)?.['GroupId'];
-    if (other) rows.get('SecurityGroups', other);
+    if (other) tables.get('SecurityGroups', other);
   }
-  const { sandbox } = rows;
+  const { sandbox } = tables;
   return wanted.map((rule) => {
-    const made = rows.create('SecurityGroupRules', { GroupId: group, GroupOwnerId: sandbox.account, IsEgress: egress, ...rule }, tagging);
-    return rows.save('SecurityGroupRules', {
+    const made = tables.create('SecurityGroupRules', { GroupId: group, GroupOwnerId: sandbox.account, IsEgress: egress, ...rule }, tagging);
+    return tables.save('SecurityGroupRules', {
       ...made,
       SecurityGroupRuleArn: sandbox.arn('ec2', `security-group-rule/${String(made['SecurityGroupRuleId'])}`),
     });
@@ -145,8 +145,8 @@ function addRules(rows: Rows, group: string, egress: boolean, permissions: IpPer
 }
 
 /** The same traffic from the same source; the description makes no difference. */
-function findRule(rows: Rows, group: string, egress: boolean, wanted: Row): Row | undefined {
-  return rows
+function findRule(tables: Ec2Tables, group: string, egress: boolean, wanted: Row): Row | undefined {
+  return tables
     .all('SecurityGroupRules')
     .find((rule) => rule['GroupId'] === group && rule['IsEgress'] === egress && describeRule(rule) === describeRule(wanted));
 }
@@ -162,12 +162,12 @@ function describeRule(rule: Row): string {
 }
 
 /** Rules with the same protocol and ports are one permission. */
-function permissionsOf(rows: Rows, group: string, egress: boolean): IpPermission[] {
+function permissionsOf(tables: Ec2Tables, group: string, egress: boolean): IpPermission[] {
   const permissions = new Map<
     string,
     Required<Pick<IpPermission, 'IpRanges' | 'Ipv6Ranges' | 'PrefixListIds' | 'UserIdGroupPairs'>> & IpPermission
   >();
-  for (const rule of rows.all('SecurityGroupRules')) {
+  for (const rule of tables.all('SecurityGroupRules')) {
     if (rule['GroupId'] !== group || rule['IsEgress'] !== egress) continue;
     const key = trafficOf(rule);
     const permission = permissions.get(key) ?? {
@@ -186,7 +186,7 @@ function permissionsOf(rows: Rows, group: string, egress: boolean): IpPermission
     else
       permission.UserIdGroupPairs.push({
         GroupId: (rule['ReferencedGroupInfo'] as Row)['GroupId'] as string,
-        UserId: rows.sandbox.account,
+        UserId: tables.sandbox.account,
         Description,
       });
   }

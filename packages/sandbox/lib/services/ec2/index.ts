@@ -4,19 +4,19 @@ import { groupHandlers } from './groups';
 import { gatewayHandlers, vpcHandlers } from './network';
 import { otherHandlers } from './others';
 import { routeHandlers } from './routes';
-import { Rows, tagHandlers } from './tables';
+import { Ec2Tables, tagHandlers } from './tables';
 
 export const ec2 = (sandbox: Sandbox): Service => {
-  const rows = new Rows(sandbox);
+  const tables = new Ec2Tables(sandbox);
   return {
     client: 'client-ec2',
     handlers: {
-      ...vpcHandlers(rows),
-      ...gatewayHandlers(rows),
-      ...routeHandlers(rows),
-      ...groupHandlers(rows),
-      ...otherHandlers(rows),
-      ...tagHandlers(rows),
+      ...vpcHandlers(tables),
+      ...gatewayHandlers(tables),
+      ...routeHandlers(tables),
+      ...groupHandlers(tables),
+      ...otherHandlers(tables),
+      ...tagHandlers(tables),
     },
   };
 };

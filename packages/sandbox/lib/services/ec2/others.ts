@@ -6,14 +6,14 @@ import type {
   ModifyVpcEndpointRequest,
 } from '@aws-sdk/client-ec2';
 import type { Handler } from '../../service';
-import type { Rows } from './tables';
+import type { Ec2Tables } from './tables';
 
-export function otherHandlers(rows: Rows): Record<string, Handler> {
-  const { sandbox } = rows;
+export function otherHandlers(tables: Ec2Tables): Record<string, Handler> {
+  const { sandbox } = tables;
   return {
     CreateVpcEndpoint: (input: CreateVpcEndpointRequest) => {
-      rows.get('Vpcs', input.VpcId);
-      const endpoint = rows.create(
+      tables.get('Vpcs', input.VpcId);
+      const endpoint = tables.create(
         'VpcEndpoints',
         {
           VpcEndpointType: input.VpcEndpointType ?? 'Gateway',
@@ -32,14 +32,14 @@ export function otherHandlers(rows: Rows): Record<string, Handler> {
       );
       return { VpcEndpoint: endpoint };
     },
-    DescribeVpcEndpoints: rows.describe('VpcEndpoints'),
+    DescribeVpcEndpoints: tables.describe('VpcEndpoints'),
     ModifyVpcEndpoint: (input: ModifyVpcEndpointRequest) => {
-      const endpoint = rows.get('VpcEndpoints', input.VpcEndpointId);
+      const endpoint = tables.get('VpcEndpoints', input.VpcEndpointId);
       const edited = (name: string, add: string[] | undefined, remove: string[] | undefined): string[] => [
         ...((endpoint[name] as string[] | undefined) ?? []).filter((id) => !remove?.includes(id)),
         ...(add ?? []),
       ];
-      rows.save('VpcEndpoints', {
+      tables.save('VpcEndpoints', {
         ...endpoint,
         PolicyDocument: input.ResetPolicy ? undefined : (input.PolicyDocument ?? endpoint['PolicyDocument']),
         PrivateDnsEnabled: input.PrivateDnsEnabled ?? endpoint['PrivateDnsEnabled'],
@@ -51,7 +51,7 @@ export function otherHandlers(rows: Rows): Record<string, Handler> {
     DeleteVpcEndpoints: (input: { VpcEndpointIds: string[] }) => {
       const Unsuccessful = [];
       for (const id of input.VpcEndpointIds) {
-        if (rows.table('VpcEndpoints').has(id)) rows.delete('VpcEndpoints', id);
+        if (tables.table('VpcEndpoints').has(id)) tables.delete('VpcEndpoints', id);
         else
           Unsuccessful.push({
             ResourceId: id,
@@ -62,8 +62,8 @@ export function otherHandlers(rows: Rows): Record<string, Handler> {
     },
 
     CreateNetworkInterface: (input: CreateNetworkInterfaceRequest) => {
-      const subnet = rows.get('Subnets', input.SubnetId);
-      const made = rows.create(
+      const subnet = tables.get('Subnets', input.SubnetId);
+      const made = tables.create(
         'NetworkInterfaces',
         {
           SubnetId: input.SubnetId,
@@ -81,24 +81,24 @@ export function otherHandlers(rows: Rows): Record<string, Handler> {
       return { NetworkInterface: { ...made, TagSet: made.Tags } };
     },
     DescribeNetworkInterfaces: (input: Record<string, unknown>) => {
-      const { NetworkInterfaces } = rows.describe('NetworkInterfaces')(input) as { NetworkInterfaces: ReturnType<Rows['all']> };
+      const { NetworkInterfaces } = tables.describe('NetworkInterfaces')(input) as { NetworkInterfaces: ReturnType<Ec2Tables['all']> };
       return { NetworkInterfaces: NetworkInterfaces.map((row) => ({ ...row, TagSet: row.Tags })) };
     },
     DeleteNetworkInterface: (input: { NetworkInterfaceId: string }) => {
-      rows.get('NetworkInterfaces', input.NetworkInterfaceId);
-      rows.delete('NetworkInterfaces', input.NetworkInterfaceId);
+      tables.get('NetworkInterfaces', input.NetworkInterfaceId);
+      tables.delete('NetworkInterfaces', input.NetworkInterfaceId);
     },
 
     CreateFlowLogs: ({ ResourceIds, TagSpecifications, ...input }: CreateFlowLogsRequest) => ({
       FlowLogIds: (ResourceIds ?? []).map((ResourceId) => {
         const members = { ...input, ResourceId, FlowLogStatus: 'ACTIVE', CreationTime: new Date() };
-        return rows.create('FlowLogs', members, TagSpecifications)['FlowLogId'];
+        return tables.create('FlowLogs', members, TagSpecifications)['FlowLogId'];
       }),
     }),
     // this one says Filter, and FlowLogIds.
-    DescribeFlowLogs: (input: Record<string, unknown>) => rows.describe('FlowLogs')(input),
+    DescribeFlowLogs: (input: Record<string, unknown>) => tables.describe('FlowLogs')(input),
     DeleteFlowLogs: (input: { FlowLogIds: string[] }) => {
-      for (const id of input.FlowLogIds) rows.delete('FlowLogs', id);
+      for (const id of input.FlowLogIds) tables.delete('FlowLogs', id);
       return { Unsuccessful: [] };
     },
 

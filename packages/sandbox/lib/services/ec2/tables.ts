@@ -50,7 +50,7 @@ export const KINDS = {
 
 export type KindName = keyof typeof KINDS;
 
-export class Rows {
+export class Ec2Tables {
   constructor(readonly sandbox: Sandbox) {}
 
   table(of: KindName): Table<Row> {
@@ -139,14 +139,14 @@ function subjectsOf(row: Row, name: string): unknown[] {
 }
 
 /** Adds and removes tags of anything by its id. */
-export function tagHandlers(rows: Rows) {
+export function tagHandlers(tables: Ec2Tables) {
   const change = (ids: readonly string[], apply: (tags: Tag[]) => Tag[]): void => {
     for (const id of ids) {
       const of = (Object.keys(KINDS) as KindName[]).find((name) => id.startsWith(`${KINDS[name].prefix}-`));
       if (!of) throw new AwsError('InvalidID', `The ID '${id}' is not valid`);
-      const row = rows.get(of, id);
+      const row = tables.get(of, id);
       row.Tags = apply(row.Tags ?? []);
-      rows.save(of, row);
+      tables.save(of, row);
     }
   };
   return {
@@ -156,7 +156,7 @@ export function tagHandlers(rows: Rows) {
       change(input.Resources, (tags) => tags.filter(({ Key }) => input.Tags && !input.Tags.some((tag) => tag.Key === Key))),
     DescribeTags: (input: { Filters?: Filter[] }) => {
       const all = (Object.keys(KINDS) as KindName[]).flatMap((name) =>
-        rows
+        tables
           .all(name)
           .flatMap((row) =>
             (row.Tags ?? []).map((tag) => ({ ...tag, ResourceId: row[KINDS[name].id] as string, ResourceType: KINDS[name].tagType })),

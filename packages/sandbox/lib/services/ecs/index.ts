@@ -45,6 +45,6 @@ export function ecs(sandbox: Sandbox): Service {
       await scheduler.stop();
       await life.halt();
     },
-    strikes: { kill: async (target) => life.strike(target) },
+    faults: { kill: async (target) => life.killOne(target) },
   };
 }

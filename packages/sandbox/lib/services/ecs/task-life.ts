@@ -228,11 +228,7 @@ export class TaskLife {
       PORT: String(row.port),
       PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? '/usr/bin:/bin'}`,
       HOME: folder,
-      AWS_ENDPOINT_URL: sandbox.endpoint(),
-      AWS_REGION: sandbox.region,
-      AWS_DEFAULT_REGION: sandbox.region,
-      AWS_ACCESS_KEY_ID: 'AKIASANDBOXSANDBOX00',
-      AWS_SECRET_ACCESS_KEY: 'sandbox',
+      ...sandbox.environment(),
     };
     const argv = [...(container.entryPoint ?? []), ...(override?.command ?? container.command ?? [])];
     const command = resolveCommand(argv, folder, environment.PATH);
@@ -281,12 +277,13 @@ export class TaskLife {
   }
 
   private end(row: TaskRow, process: TaskProcess): void {
-    const deaf = this.tables.sandbox.fault('deaf', { service: 'ecs', operation: 'StopTask', names: namesOf(row) }) !== undefined;
-    process.stop(this.graceOf(row), { deaf });
+    const { sandbox } = this.tables;
+    const ignoresSigterm = sandbox.fault('ignores-sigterm', { service: 'ecs', operation: 'StopTask', names: namesOf(row) }) !== undefined;
+    process.stop(this.graceOf(row), { ignoresSigterm });
   }
 
   /** A fault: SIGKILL to the process of a running task of that service or family; the oldest is the one that everybody knows. */
-  strike(name: string): string {
+  killOne(name: string): string {
     const row = this.tables.tasks.values().find((each) => namesOf(each).includes(name) && this.processes.has(each.arn));
     if (!row) throw invalid(`no task of ${name} runs`);
     this.processes.get(row.arn)?.kill();

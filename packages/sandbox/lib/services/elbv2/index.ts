@@ -1,9 +1,10 @@
 /** Elastic Load Balancing v2: application load balancers that really listen. What is served: docs/sandbox/elbv2.md. */
 import type { Sandbox, Service } from '../../service';
+import type { Elbv2 } from './elbv2';
 import { listenerHandlers } from './listeners';
 import { loadBalancerHandlers } from './load-balancers';
 import { ruleHandlers } from './rules';
-import type { Elbv2, ListenerRow, LoadBalancerRow, RuleRow, TargetGroupRow, TargetRow } from './tables';
+import type { ListenerRow, LoadBalancerRow, RuleRow, TargetGroupRow, TargetRow } from './tables';
 import { tagHandlers } from './tags';
 import { targetGroupHandlers } from './target-groups';
 import { restoreTarget, targetHandlers } from './targets';
@@ -44,7 +45,7 @@ export function elbv2(sandbox: Sandbox): Service {
       for (const row of parts.targets.values()) restoreTarget(parts, row);
     },
     stop: () => traffic.stop(),
-    strikes: {
+    faults: {
       /** One target leaves, and comes back. */
       async flap(target, seconds) {
         const { TargetHealthDescriptions: found = [] } = await sandbox.call('elbv2', 'DescribeTargetHealth', { TargetGroupArn: target });

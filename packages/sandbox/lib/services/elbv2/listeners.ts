@@ -1,7 +1,8 @@
 /** Listeners: their operations. HTTPS is accepted and served as plain HTTP. */
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError } from '../../service';
-import { attributeList, chosen, type Elbv2, type ListenerRow, listenerOf, loadBalancerOf, page, rulesOf, setAttributes } from './tables';
+import type { Elbv2 } from './elbv2';
+import { attributeList, chosen, type ListenerRow, listenerOf, loadBalancerOf, page, rulesOf, setAttributes } from './tables';
 import { checkedActions } from './validate';
 
 export const listenerHandlers = (elbv2: Elbv2) => ({

@@ -1,8 +1,9 @@
 /** Load balancers: their operations. One is a set of listeners on this machine, reached as `localhost`. */
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError } from '../../service';
+import type { Elbv2 } from './elbv2';
 import { deleteListenerRow } from './listeners';
-import { attributeList, chosen, type Elbv2, type LoadBalancerRow, loadBalancerOf, page, setAttributes } from './tables';
+import { attributeList, chosen, type LoadBalancerRow, loadBalancerOf, page, setAttributes } from './tables';
 
 /** AWS seconds from `provisioning` to `active`. */
 const provisioning = 120;

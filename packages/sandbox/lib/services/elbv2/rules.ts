@@ -1,7 +1,8 @@
 /** Listener rules: their operations. The order of priorities is where traffic goes. */
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError } from '../../service';
-import { type Elbv2, listenerOf, page, type RuleRow, ruleOf, rulesOf } from './tables';
+import type { Elbv2 } from './elbv2';
+import { listenerOf, page, type RuleRow, ruleOf, rulesOf } from './tables';
 import { checkedActions, checkedConditions, checkedPriority } from './validate';
 
 const show = (row: RuleRow): Sdk.Rule => ({

@@ -1,8 +1,7 @@
-/** What the load balancer service remembers, and how its parts reach each other. */
+/** What the load balancer service remembers. */
 import type { Action, Listener, LoadBalancer, RuleCondition, Tag, TargetGroup } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError, type Sandbox } from '../../service';
 import type { Table } from '../../state';
-import type { Traffic } from './traffic';
 
 export interface LoadBalancerRow {
   arn: string;
@@ -48,43 +47,42 @@ export interface TargetRow {
   drainedAt?: number;
 }
 
-export interface Elbv2 {
+export interface Elbv2Tables {
   readonly sandbox: Sandbox;
   readonly loadBalancers: Table<LoadBalancerRow>;
   readonly listeners: Table<ListenerRow>;
   readonly rules: Table<RuleRow>;
   readonly targetGroups: Table<TargetGroupRow>;
   readonly targets: Table<TargetRow>;
-  readonly traffic: Traffic;
 }
 
 export const targetKey = (targetGroupArn: string, id: string, port: number): string => `${targetGroupArn} ${id}:${port}`;
 
-export function loadBalancerOf(elbv2: Elbv2, arn: string | undefined): LoadBalancerRow {
+export function loadBalancerOf(elbv2: Elbv2Tables, arn: string | undefined): LoadBalancerRow {
   const row = elbv2.loadBalancers.get(arn ?? '');
   if (!row) throw new AwsError('LoadBalancerNotFound', `One or more load balancers not found: '${arn}'`);
   return row;
 }
 
-export function listenerOf(elbv2: Elbv2, arn: string | undefined): ListenerRow {
+export function listenerOf(elbv2: Elbv2Tables, arn: string | undefined): ListenerRow {
   const row = elbv2.listeners.get(arn ?? '');
   if (!row) throw new AwsError('ListenerNotFound', `One or more listeners not found: '${arn}'`);
   return row;
 }
 
-export function ruleOf(elbv2: Elbv2, arn: string | undefined): RuleRow {
+export function ruleOf(elbv2: Elbv2Tables, arn: string | undefined): RuleRow {
   const row = elbv2.rules.get(arn ?? '');
   if (!row) throw new AwsError('RuleNotFound', `One or more rules not found: '${arn}'`);
   return row;
 }
 
-export function targetGroupOf(elbv2: Elbv2, arn: string | undefined): TargetGroupRow {
+export function targetGroupOf(elbv2: Elbv2Tables, arn: string | undefined): TargetGroupRow {
   const row = elbv2.targetGroups.get(arn ?? '');
   if (!row) throw new AwsError('TargetGroupNotFound', `One or more target groups not found: '${arn}'`);
   return row;
 }
 
-export function rulesOf(elbv2: Elbv2, listenerArn: string): RuleRow[] {
+export function rulesOf(elbv2: Elbv2Tables, listenerArn: string): RuleRow[] {
   const rank = (rule: RuleRow): number => (rule.priority === 'default' ? Number.POSITIVE_INFINITY : rule.priority);
   return elbv2.rules
     .values()

@@ -1,6 +1,7 @@
 /** Tags of everything the service holds. */
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
-import { type Elbv2, listenerOf, loadBalancerOf, ruleOf, targetGroupOf } from './tables';
+import type { Elbv2 } from './elbv2';
+import { listenerOf, loadBalancerOf, ruleOf, targetGroupOf } from './tables';
 
 export const tagHandlers = (elbv2: Elbv2) => {
   const tagsOf = (arn: string): { tags: Sdk.Tag[]; save: (tags: Sdk.Tag[]) => void } => {

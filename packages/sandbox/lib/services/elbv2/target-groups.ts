@@ -1,17 +1,8 @@
 /** Target groups and their targets: their operations. */
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError } from '../../service';
-import {
-  attributeList,
-  chosen,
-  type Elbv2,
-  loadBalancerOf,
-  page,
-  setAttributes,
-  type TargetGroupRow,
-  targetGroupOf,
-  targetKey,
-} from './tables';
+import type { Elbv2 } from './elbv2';
+import { attributeList, chosen, loadBalancerOf, page, setAttributes, type TargetGroupRow, targetGroupOf, targetKey } from './tables';
 import { loadBalancersOf } from './validate';
 
 const defaults = {

@@ -3,7 +3,8 @@
 import { isIP } from 'node:net';
 import type * as Sdk from '@aws-sdk/client-elastic-load-balancing-v2';
 import { AwsError } from '../../service';
-import { type Elbv2, type TargetGroupRow, type TargetRow, targetGroupOf, targetKey } from './tables';
+import type { Elbv2 } from './elbv2';
+import { type TargetGroupRow, type TargetRow, targetGroupOf, targetKey } from './tables';
 
 export const targetHandlers = (elbv2: Elbv2) => ({
   RegisterTargets(input: Sdk.RegisterTargetsInput): Sdk.RegisterTargetsOutput {

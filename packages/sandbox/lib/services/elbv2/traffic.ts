@@ -2,7 +2,7 @@
 import { Listener } from '../../balancer/listener';
 import { Route, targetGroupsOf } from '../../balancer/routes';
 import { TargetGroup } from '../../balancer/target-group';
-import type { Elbv2, TargetGroupRow } from './tables';
+import type { Elbv2Tables, TargetGroupRow } from './tables';
 import { rulesOf } from './tables';
 
 /** AWS seconds until the load balancer's nodes follow a change of rules. AWS publishes no figure; readers must not assume zero. */
@@ -17,7 +17,7 @@ export class Traffic {
   stopped = false;
 
   /** Set once, right after both exist. */
-  elbv2!: Elbv2;
+  elbv2!: Elbv2Tables;
 
   /** Starts a listener; resolves to the port that really listens. */
   async listen(listenerArn: string, port: number): Promise<number> {

@@ -2,7 +2,8 @@
 import type { Action, RuleCondition } from '@aws-sdk/client-elastic-load-balancing-v2';
 import { targetGroupsOf } from '../../balancer/routes';
 import { AwsError } from '../../service';
-import { type Elbv2, listenerOf } from './tables';
+import type { Elbv2 } from './elbv2';
+import { listenerOf } from './tables';
 
 const invalid = (message: string): AwsError => new AwsError('ValidationError', message);
 

@@ -51,13 +51,13 @@ export const lambda = (sandbox: Sandbox): Service => {
       invoker.start();
     },
     stop: () => invoker.stop(),
-    strikes: {
+    faults: {
       async clock(target, seconds) {
         invoker.moveClock(find({ FunctionName: target }).name, seconds * 1000);
         return `the clock of ${target} is off by ${seconds} s from now on`;
       },
     },
-    calm: () => invoker.rightClocks(),
+    clear: () => invoker.rightClocks(),
     handlers: {
       async CreateFunction(input: CreateFunctionRequest) {
         const name = functionName(input.FunctionName);

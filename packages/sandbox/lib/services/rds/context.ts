@@ -6,13 +6,13 @@ import type { Engine } from './engine';
 import { instanceNotFound, invalidState, snapshotNotFound } from './errors';
 import type { Instance, Records, Snapshot } from './records';
 import { shownInstance } from './shape';
-import type { Works } from './workflows';
+import type { Workflows } from './workflows';
 
 export interface Context {
   readonly sandbox: Sandbox;
   readonly records: Records;
   readonly engine: Engine;
-  readonly works: Works;
+  readonly workflows: Workflows;
   /** By resource id: does the replica stream from its source? */
   readonly replicas: Map<string, boolean>;
 }

@@ -24,7 +24,7 @@ import { subnetGroupOf } from './subnet-groups';
 /** RDS answers at most 1 MB of log at a time. */
 const portion = 1_000_000;
 
-export const moreHandlers = (context: Context) => ({
+export const describeHandlers = (context: Context) => ({
   DescribeDBEngineVersions: (input: DescribeDBEngineVersionsMessage): DBEngineVersionMessage => {
     const all = Engine.all().map(({ version, major }) => ({
       Engine: 'postgres',

@@ -1,15 +1,15 @@
-/** What a bad night does to databases and to what flows between them (docs/sandbox/faults.md). */
+/** Faults of databases and to what flows between them (docs/sandbox/faults.md). */
 import { waitFor } from '../../postgres/process';
 import type { PostgresServer } from '../../postgres/server';
 import type { Service } from '../../service';
 import { type Context, instanceOf } from './context';
 import type { Instance } from './records';
 
-export function strikesOf(context: Context): Pick<Service, 'strikes' | 'calm'> {
+export function faultsOf(context: Context): Pick<Service, 'faults' | 'clear'> {
   const { engine, records, sandbox } = context;
   const of = (target: string): Instance => instanceOf(context, target);
   return {
-    strikes: {
+    faults: {
       /** As when the machine is lost; RDS notices and starts it again. */
       async crash(target) {
         await engine.crash(of(target), true);
@@ -35,7 +35,7 @@ export function strikesOf(context: Context): Pick<Service, 'strikes' | 'calm'> {
         return `${target} gave up its slots: ${lost.join(', ') || 'it has none'}`;
       },
     },
-    calm() {
+    clear() {
       for (const instance of records.instances.values()) engine.server(instance).thaw();
     },
   };
@@ -69,7 +69,7 @@ async function outrunSlots(server: PostgresServer): Promise<string[]> {
     await server.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_type = 'logical' AND active");
     for (let segment = 0; segment < 3; segment += 1)
       await server.query("SELECT pg_logical_emit_message(false, 'switchback', repeat('x', 1000)), pg_switch_wal()");
-    // a replica that keeps up is not to be struck with them.
+    // a replica that keeps up is not to lose its slot with them.
     await waitFor(async () => (await slots("slot_type = 'physical' AND active AND restart_lsn < pg_current_wal_lsn()")).length === 0, 2000);
     await server.query('CHECKPOINT');
     return (await slots("slot_type = 'logical' AND wal_status <> 'lost'")).length === 0;

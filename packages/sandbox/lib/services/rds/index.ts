@@ -1,9 +1,9 @@
 /** RDS for PostgreSQL, with a real PostgreSQL server behind every instance. */
 import type { Sandbox, Service } from '../../service';
 import type { Context } from './context';
-import { moreHandlers } from './describe';
+import { describeHandlers } from './describe';
 import { Engine } from './engine';
-import { strikesOf } from './faults';
+import { faultsOf } from './faults';
 import { instanceHandlers } from './instances';
 import { startMetrics } from './metrics';
 import { modifyHandlers } from './modify';
@@ -12,7 +12,7 @@ import { recordsOf } from './records';
 import { replicaHandlers } from './replicas';
 import { snapshotHandlers } from './snapshots';
 import { subnetGroupHandlers } from './subnet-groups';
-import { Works } from './workflows';
+import { Workflows } from './workflows';
 
 export { removeDatabaseFiles } from './engine';
 export { durations } from './workflows';
@@ -20,8 +20,8 @@ export { durations } from './workflows';
 export const rds = (sandbox: Sandbox): Service => {
   const records = recordsOf(sandbox);
   const engine = new Engine(sandbox, records);
-  const works = new Works(sandbox, records, engine);
-  const context: Context = { sandbox, records, engine, works, replicas: new Map() };
+  const workflows = new Workflows(sandbox, records, engine);
+  const context: Context = { sandbox, records, engine, workflows, replicas: new Map() };
   return {
     client: 'client-rds',
     handlers: {
@@ -31,17 +31,17 @@ export const rds = (sandbox: Sandbox): Service => {
       ...snapshotHandlers(context),
       ...parameterGroupHandlers(context),
       ...subnetGroupHandlers(context),
-      ...moreHandlers(context),
+      ...describeHandlers(context),
     },
     start: async () => {
       await engine.startAll();
-      works.resume();
+      workflows.resume();
       startMetrics(context);
     },
     stop: async () => {
-      await works.stop();
+      await workflows.stop();
       await engine.stopAll();
     },
-    ...strikesOf(context),
+    ...faultsOf(context),
   };
 };

@@ -28,7 +28,7 @@ import { type Context, instanceOf, mustBeAvailable, saveTags, show } from './con
 import { Engine } from './engine';
 import { invalidCombination, invalidState, invalidValue, snapshotExists } from './errors';
 import { groupFor } from './parameter-groups';
-import type { Instance, Work } from './records';
+import type { Instance, Workflow } from './records';
 import { scramVerifier } from './roles';
 import { newSnapshot } from './snapshot-files';
 import { subnetGroupOf } from './subnet-groups';
@@ -74,7 +74,7 @@ export const instanceHandlers = (context: Context) => ({
     if (input.ManageMasterUserPassword) instance.secret = await managedSecret(context, instance, password);
     saveTags(context, context.sandbox.arn('rds', `db:${id}`), input.Tags);
     context.records.instances.set(id, instance);
-    context.works.add(instance, { kind: 'create', verifier: scramVerifier(password) }, ...firstBackup(instance.retention));
+    context.workflows.add(instance, { kind: 'create', verifier: scramVerifier(password) }, ...firstBackup(instance.retention));
     return { DBInstance: show(context, instance) };
   },
 
@@ -100,7 +100,7 @@ export const instanceHandlers = (context: Context) => ({
     if (instance.status !== 'incompatible-parameters')
       mustBeAvailable(instance, `Database instance ${instance.id} is not in available state.`);
     instance.status = 'rebooting';
-    context.works.add(instance, { kind: 'reboot' });
+    context.workflows.add(instance, { kind: 'reboot' });
     return { DBInstance: show(context, instance) };
   },
 
@@ -111,9 +111,9 @@ export const instanceHandlers = (context: Context) => ({
       throw invalidCombination('Cannot delete protected DB Instance, please disable deletion protection and try again.');
     }
     const final = finalSnapshot(context, instance, input);
-    const backup: Work[] =
+    const backup: Workflow[] =
       final === undefined ? [] : [{ kind: 'backup', snapshot: newSnapshot(context.records, instance, final, 'manual').id }];
-    context.works.delete(instance, ...backup, { kind: 'delete' });
+    context.workflows.delete(instance, ...backup, { kind: 'delete' });
     return { DBInstance: show(context, instance) };
   },
 });
@@ -138,7 +138,7 @@ function finalSnapshot(context: Context, instance: Instance, input: DeleteDBInst
 }
 
 /** The backup that RDS takes at once when backups are on. */
-export const firstBackup = (retention: number): Work[] => (retention > 0 ? [{ kind: 'backup' }] : []);
+export const firstBackup = (retention: number): Workflow[] => (retention > 0 ? [{ kind: 'backup' }] : []);
 
 export function newIdentifier(context: Context, wanted: string | undefined): string {
   const id = identifier(wanted, 'DBInstanceIdentifier', 63);

@@ -6,7 +6,7 @@ import { type Context, instanceOf, mustBeAvailable, show } from './context';
 import { invalidCombination, invalidState } from './errors';
 import { firstBackup, managedSecret } from './instances';
 import { groupFor } from './parameter-groups';
-import type { Changes, Instance, Work } from './records';
+import type { Changes, Instance, Workflow } from './records';
 import { scramVerifier } from './roles';
 import { durations } from './workflows';
 
@@ -21,9 +21,9 @@ export const modifyHandlers = (context: Context) => ({
     const verifier = password === undefined ? await manage(context, instance, input) : scramVerifier(password);
     changeAtOnce(context, instance, input);
     const changes = now(instance, wanted, input.ApplyImmediately === true);
-    const works = workFor(instance, changes, verifier);
+    const workflows = workflowsFor(instance, changes, verifier);
     if (verifier !== undefined) instance.pending.password = true;
-    context.works.add(instance, ...works);
+    context.workflows.add(instance, ...workflows);
     return { DBInstance: show(context, instance) };
   },
 });
@@ -115,12 +115,12 @@ function now(instance: Instance, wanted: Changes, immediately: boolean): Changes
   return {};
 }
 
-function workFor(instance: Instance, changes: Changes, verifier: string | undefined): Work[] {
+function workflowsFor(instance: Instance, changes: Changes, verifier: string | undefined): Workflow[] {
   const backupsOn = changes.retention !== undefined && changes.retention > 0 && instance.retention === 0;
   const backupsOff = changes.retention === 0;
   const resized = changes.class !== undefined || changes.multiAZ !== undefined || changes.storage !== undefined;
   Object.assign(instance.pending, changes);
-  const work: Work = {
+  const workflow: Workflow = {
     kind: 'modify',
     changes,
     // switching backups on or off, or another class, takes the instance offline.
@@ -128,5 +128,5 @@ function workFor(instance: Instance, changes: Changes, verifier: string | undefi
     seconds: resized ? durations.resize : durations.modify,
     ...(verifier !== undefined && { verifier }),
   };
-  return [work, ...(backupsOn ? firstBackup(changes.retention ?? 0) : [])];
+  return [workflow, ...(backupsOn ? firstBackup(changes.retention ?? 0) : [])];
 }

@@ -4,7 +4,7 @@ import type { Sandbox } from '../../service';
 import type { Table } from '../../state';
 
 /** One thing that is being done to an instance; what is left of it is done again when the sandbox was killed. */
-export type Work = Task & {
+export type Workflow = Task & {
   /** By so much longer than usual it takes (a fault). */
   factor?: number;
 };
@@ -69,8 +69,8 @@ export interface Instance extends Required<Pick<Changes, 'class' | 'storage' | '
   /** The endpoint is shown from the end of its creation on. */
   shown: boolean;
   pending: Changes & { password?: boolean };
-  /** In order; the first one is under way. */
-  work: Work[];
+  /** In order; the first one is under way. The name is in the state of folders that exist. */
+  work: Workflow[];
 }
 
 export interface Snapshot {

@@ -54,7 +54,7 @@ export const replicaHandlers = (context: Context) => ({
     if (group !== undefined) replica.subnetGroup = group;
     saveTags(context, context.sandbox.arn('rds', `db:${id}`), input.Tags);
     context.records.instances.set(id, replica);
-    context.works.add(replica, { kind: 'replicate' });
+    context.workflows.add(replica, { kind: 'replicate' });
     return { DBInstance: show(context, replica) };
   },
 
@@ -69,7 +69,7 @@ export const replicaHandlers = (context: Context) => ({
     }
     if (input.PreferredBackupWindow !== undefined) instance.backupWindow = input.PreferredBackupWindow;
     instance.retention = retention;
-    context.works.add(instance, { kind: 'promote' }, ...(hadBackups ? [] : firstBackup(retention)));
+    context.workflows.add(instance, { kind: 'promote' }, ...(hadBackups ? [] : firstBackup(retention)));
     return { DBInstance: show(context, instance) };
   },
 });
@@ -85,7 +85,7 @@ function mayHaveReplica(context: Context, source: Instance): void {
       `A read replica of ${source.id} cannot be created: its master password is managed by RDS in Secrets Manager, which PostgreSQL read replicas do not support.`,
     );
   }
-  // other works on the source do not matter, as long as there is a server to copy from.
+  // other workflows on the source do not matter, as long as there is a server to copy from.
   if (!source.shown || ['deleting', 'rebooting', 'failed', 'incompatible-parameters'].includes(source.status)) {
     throw invalidState(`The source ${source.id} is ${source.status}.`);
   }

@@ -31,7 +31,7 @@ export const snapshotHandlers = (context: Context) => ({
     const snapshot = newSnapshot(context.records, instance, id, 'manual');
     saveTags(context, context.sandbox.arn('rds', `snapshot:${id}`), input.Tags);
     instance.status = 'backing-up';
-    context.works.add(instance, { kind: 'backup', snapshot: id });
+    context.workflows.add(instance, { kind: 'backup', snapshot: id });
     return { DBSnapshot: shownSnapshot(context.sandbox, context.records, snapshot) };
   },
 
@@ -101,7 +101,7 @@ export const snapshotHandlers = (context: Context) => ({
     if (group !== undefined) instance.subnetGroup = group;
     saveTags(context, context.sandbox.arn('rds', `db:${id}`), input.Tags);
     context.records.instances.set(id, instance);
-    context.works.add(instance, { kind: 'restore', snapshot: snapshot.id }, ...firstBackup(instance.retention));
+    context.workflows.add(instance, { kind: 'restore', snapshot: snapshot.id }, ...firstBackup(instance.retention));
     return { DBInstance: show(context, instance) };
   },
 });

@@ -1,10 +1,10 @@
 /**
- * What happens to an instance over time. Each piece of work is on the instance's list in the stored state before it
+ * What happens to an instance over time. Each workflow is on the instance's list in the stored state before it
  * begins and off it when it is done, and can be begun again: a sandbox that was killed takes up where it was.
  */
 import type { Sandbox } from '../../service';
 import type { Engine } from './engine';
-import type { Instance, Records, Work } from './records';
+import type { Instance, Records, Workflow } from './records';
 import { automatedName, finishBackup, newSnapshot, removeAutomated, takeBackup } from './snapshot-files';
 
 /** AWS seconds. AWS publishes no durations; these are of the order that users report for small instances. */
@@ -26,8 +26,8 @@ export const durations = {
   delete: 60,
 };
 
-/** The call that each kind of work is for. */
-const operations: Readonly<Record<Work['kind'], string>> = {
+/** The call that each kind of workflow is for. */
+const operations: Readonly<Record<Workflow['kind'], string>> = {
   create: 'CreateDBInstance',
   replicate: 'CreateDBInstanceReadReplica',
   restore: 'RestoreDBInstanceFromDBSnapshot',
@@ -38,10 +38,10 @@ const operations: Readonly<Record<Work['kind'], string>> = {
   delete: 'DeleteDBInstance',
 };
 
-/** Thrown inside a piece of work that is no longer wanted: its instance is being deleted, or the sandbox stops. */
+/** Thrown inside a workflow that is no longer wanted: its instance is being deleted, or the sandbox stops. */
 class Interrupted extends Error {}
 
-export class Works {
+export class Workflows {
   private readonly running = new Map<string, Promise<void>>();
   private readonly interrupts = new Map<string, () => void>();
   private stopping = false;
@@ -52,17 +52,17 @@ export class Works {
     private readonly engine: Engine,
   ) {}
 
-  /** Puts work at the end of the instance's list and begins it when its turn comes. */
-  add(instance: Instance, ...works: Work[]): void {
-    instance.work.push(...works);
+  /** Puts workflows at the end of the instance's list and begins them when their turn comes. */
+  add(instance: Instance, ...workflows: Workflow[]): void {
+    instance.work.push(...workflows);
     this.records.instances.set(instance.id, instance);
     this.begin(instance);
   }
 
   /** Deletion comes before everything: what is under way is broken off. */
-  delete(instance: Instance, ...works: Work[]): void {
+  delete(instance: Instance, ...workflows: Workflow[]): void {
     instance.status = 'deleting';
-    instance.work = works;
+    instance.work = workflows;
     this.records.instances.set(instance.id, instance);
     this.interrupts.get(instance.resourceId)?.();
     this.begin(instance);
@@ -90,54 +90,54 @@ export class Works {
   }
 
   private async advance(instance: Instance): Promise<void> {
-    for (let work = instance.work[0]; work && !this.stopping; work = instance.work[0]) {
+    for (let workflow = instance.work[0]; workflow && !this.stopping; workflow = instance.work[0]) {
       try {
-        work.factor ??= this.sandbox.fault('long', { service: 'rds', operation: operations[work.kind], names: [instance.id] }) ?? 1;
-        await this.perform(instance, work);
-        if (instance.work[0] === work) instance.work.shift();
+        workflow.factor ??= this.sandbox.fault('long', { service: 'rds', operation: operations[workflow.kind], names: [instance.id] }) ?? 1;
+        await this.perform(instance, workflow);
+        if (instance.work[0] === workflow) instance.work.shift();
       } catch (error) {
-        if (instance.work[0] !== work) continue;
+        if (instance.work[0] !== workflow) continue;
         if (error instanceof Interrupted || this.stopping) return;
-        this.sandbox.log(`rds: ${work.kind} of ${instance.id} failed: ${error instanceof Error ? error.stack : String(error)}`);
+        this.sandbox.log(`rds: ${workflow.kind} of ${instance.id} failed: ${error instanceof Error ? error.stack : String(error)}`);
         instance.work = [];
-        instance.status = work.kind === 'reboot' || work.kind === 'modify' ? 'incompatible-parameters' : 'failed';
+        instance.status = workflow.kind === 'reboot' || workflow.kind === 'modify' ? 'incompatible-parameters' : 'failed';
         this.records.instances.set(instance.id, instance);
         return;
       }
-      if (work.kind === 'delete') return;
+      if (workflow.kind === 'delete') return;
       if (instance.work.length === 0) this.set(instance, 'available');
       else this.records.instances.set(instance.id, instance);
     }
   }
 
-  private async perform(instance: Instance, work: Work): Promise<void> {
+  private async perform(instance: Instance, workflow: Workflow): Promise<void> {
     const { engine } = this;
-    switch (work.kind) {
+    switch (workflow.kind) {
       case 'create':
-        return this.create(instance, work, durations.create, () => engine.create(instance, work.verifier));
+        return this.create(instance, workflow, durations.create, () => engine.create(instance, workflow.verifier));
       case 'replicate':
-        return this.create(instance, work, durations.replicate, () => engine.replicate(instance));
+        return this.create(instance, workflow, durations.replicate, () => engine.replicate(instance));
       case 'restore': {
-        const snapshot = this.records.snapshots.get(work.snapshot);
-        if (!snapshot) throw new Error(`the snapshot ${work.snapshot} is gone`);
-        return this.create(instance, work, durations.restore, () => engine.restore(instance, snapshot));
+        const snapshot = this.records.snapshots.get(workflow.snapshot);
+        if (!snapshot) throw new Error(`the snapshot ${workflow.snapshot} is gone`);
+        return this.create(instance, workflow, durations.restore, () => engine.restore(instance, snapshot));
       }
       case 'promote':
-        return this.promote(instance, work);
+        return this.promote(instance, workflow);
       case 'modify':
-        return this.modify(instance, work);
+        return this.modify(instance, workflow);
       case 'backup':
-        return this.backup(instance, work);
+        return this.backup(instance, workflow);
       case 'reboot':
         this.set(instance, 'rebooting');
-        return this.lasting(instance, work, durations.reboot, () => engine.restart(instance));
+        return this.lasting(instance, workflow, durations.reboot, () => engine.restart(instance));
       case 'delete':
-        return this.remove(instance, work);
+        return this.remove(instance, workflow);
     }
   }
 
-  private async create(instance: Instance, work: Work, seconds: number, make: () => Promise<void>): Promise<void> {
-    await this.lasting(instance, work, seconds, async () => {
+  private async create(instance: Instance, workflow: Workflow, seconds: number, make: () => Promise<void>): Promise<void> {
+    await this.lasting(instance, workflow, seconds, async () => {
       if (!instance.ready) await make();
       instance.ready = true;
       this.records.instances.set(instance.id, instance);
@@ -147,11 +147,11 @@ export class Works {
   }
 
   /** available (still) → modifying, promoted → rebooting, restarted once. */
-  private async promote(instance: Instance, work: Work): Promise<void> {
-    await this.pause(instance, work, durations.accepted);
+  private async promote(instance: Instance, workflow: Workflow): Promise<void> {
+    await this.pause(instance, workflow, durations.accepted);
     this.set(instance, 'modifying');
-    await this.pause(instance, work, durations.promotion);
-    await this.lasting(instance, work, durations.promoted, async () => {
+    await this.pause(instance, workflow, durations.promotion);
+    await this.lasting(instance, workflow, durations.promoted, async () => {
       await this.engine.promote(instance);
       const source = this.records.instances.get(instance.source ?? '');
       const { slot } = instance;
@@ -161,40 +161,40 @@ export class Works {
       await this.engine.forgetSlot(source, slot);
     });
     this.set(instance, 'rebooting');
-    await this.lasting(instance, work, durations.promotionReboot, () => this.engine.restart(instance));
+    await this.lasting(instance, workflow, durations.promotionReboot, () => this.engine.restart(instance));
   }
 
-  private async modify(instance: Instance, work: Work & { kind: 'modify' }): Promise<void> {
-    await this.pause(instance, work, durations.accepted);
+  private async modify(instance: Instance, workflow: Workflow & { kind: 'modify' }): Promise<void> {
+    await this.pause(instance, workflow, durations.accepted);
     this.set(instance, 'modifying');
-    await this.lasting(instance, work, work.seconds, async () => {
-      if (work.verifier !== undefined) {
+    await this.lasting(instance, workflow, workflow.seconds, async () => {
+      if (workflow.verifier !== undefined) {
         await this.engine.start(instance);
-        await this.engine.setMasterPassword(instance, work.verifier);
+        await this.engine.setMasterPassword(instance, workflow.verifier);
       }
-      if (work.offline) await this.engine.restart(instance);
+      if (workflow.offline) await this.engine.restart(instance);
     });
-    Object.assign(instance, work.changes);
-    for (const name of Object.keys(work.changes)) delete instance.pending[name as keyof typeof work.changes];
+    Object.assign(instance, workflow.changes);
+    for (const name of Object.keys(workflow.changes)) delete instance.pending[name as keyof typeof workflow.changes];
     delete instance.pending.password;
-    if (work.changes.retention === 0) await removeAutomated(this.records, this.engine, instance);
+    if (workflow.changes.retention === 0) await removeAutomated(this.records, this.engine, instance);
   }
 
-  private async backup(instance: Instance, work: Work & { kind: 'backup' }): Promise<void> {
+  private async backup(instance: Instance, workflow: Workflow & { kind: 'backup' }): Promise<void> {
     if (instance.status !== 'deleting') this.set(instance, 'backing-up');
-    work.snapshot ??= newSnapshot(this.records, instance, automatedName(this.records, instance), 'automated').id;
+    workflow.snapshot ??= newSnapshot(this.records, instance, automatedName(this.records, instance), 'automated').id;
     this.records.instances.set(instance.id, instance);
-    const snapshot = this.records.snapshots.get(work.snapshot);
+    const snapshot = this.records.snapshots.get(workflow.snapshot);
     if (!snapshot) return;
-    await this.lasting(instance, work, durations.backup, async () => {
+    await this.lasting(instance, workflow, durations.backup, async () => {
       await this.engine.start(instance);
       await takeBackup(this.engine, instance, snapshot);
     });
     await finishBackup(this.records, this.engine, instance, snapshot);
   }
 
-  private async remove(instance: Instance, work: Work): Promise<void> {
-    await this.pause(instance, work, durations.delete);
+  private async remove(instance: Instance, workflow: Workflow): Promise<void> {
+    await this.pause(instance, workflow, durations.delete);
     // a clean stop ends only when the replicas have everything; they live on as instances of their own.
     await this.engine.stop(instance);
     for (const replica of this.records.instances.values().filter(({ source }) => source === instance.id)) {
@@ -216,17 +216,17 @@ export class Works {
   }
 
   /** Does `action`, and waits until all in all `awsSeconds` have passed. */
-  private async lasting(instance: Instance, work: Work, awsSeconds: number, action: () => Promise<void>): Promise<void> {
+  private async lasting(instance: Instance, workflow: Workflow, awsSeconds: number, action: () => Promise<void>): Promise<void> {
     const begun = Date.now();
     await action();
     const passed = ((Date.now() - begun) / 1000) * this.sandbox.speed;
-    await this.pause(instance, work, awsSeconds, passed);
+    await this.pause(instance, workflow, awsSeconds, passed);
   }
 
-  /** Waits, less what has passed; throws when the work is no longer wanted. */
-  private async pause(instance: Instance, work: Work, usual: number, passed = 0): Promise<void> {
-    const awsSeconds = Math.max(0, usual * (work.factor ?? 1) - passed);
-    if (this.stopping || instance.work[0] !== work) throw new Interrupted();
+  /** Waits, less what has passed; throws when the workflow is no longer wanted. */
+  private async pause(instance: Instance, workflow: Workflow, usual: number, passed = 0): Promise<void> {
+    const awsSeconds = Math.max(0, usual * (workflow.factor ?? 1) - passed);
+    if (this.stopping || instance.work[0] !== workflow) throw new Interrupted();
     const interrupted = new Promise<never>((_, reject) => this.interrupts.set(instance.resourceId, () => reject(new Interrupted())));
     const elapsed = this.sandbox.pause(awsSeconds).catch(() => {
       throw new Interrupted();
@@ -236,6 +236,6 @@ export class Works {
     } finally {
       this.interrupts.delete(instance.resourceId);
     }
-    if (this.stopping || instance.work[0] !== work) throw new Interrupted();
+    if (this.stopping || instance.work[0] !== workflow) throw new Interrupted();
   }
 }
