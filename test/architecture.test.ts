@@ -49,8 +49,6 @@ const long: Readonly<Record<string, string>> = {
   'lib/postgres/schema/classify.ts': 'every kind of schema change: to be one file per kind in schema/kinds',
   'packages/rehearsal/lib/bench/database.ts': 'one measurement with all its parts, in the order in which they are taken',
   'packages/rehearsal/lib/soak/window.ts': 'one soaked window, from its start to its verdict, in order',
-  'packages/sandbox/lib/services/cloudformation/engine.ts':
-    'one update of one stack: create, update, roll back and delete share their state',
 };
 
 interface Import {

@@ -1,10 +1,12 @@
 /** Creates, updates, rolls back and deletes stacks, and tells each step as an event. */
 import type { Sandbox } from '../../service';
 import { Cancelled, handlerMessage, makeCall, type Run, Stopped } from './call';
-import { dependencies, reversed, walk } from './graph';
+import { dependencies, walk } from './graph';
 import { Evaluator, resolveSecrets } from './intrinsics';
+import { importersOf, setOutputs } from './outputs';
 import { canonical, difference, isCustom } from './plan';
-import type { Output, Physical, Properties, Resource, Stack, Target } from './records';
+import type { Properties, Resource, Stack, Target } from './records';
+import { discard, physical, Removal } from './removal';
 import type { Store } from './store';
 import { invalid, parseTemplate } from './template';
 import type { Made, ResourceCall, ResourceType } from './type';
@@ -18,12 +20,15 @@ interface Applied {
 export class Engine {
   private stopping = false;
   private readonly running = new Set<Promise<void>>();
+  private readonly removal: Removal;
 
   constructor(
     private readonly sandbox: Sandbox,
     private readonly store: Store,
     private readonly types: (name: string) => ResourceType,
-  ) {}
+  ) {
+    this.removal = new Removal(sandbox, store, types, () => this.stopping);
+  }
 
   /** Lets an operation run on its own; a mistake in the engine itself must not leave the stack in progress for ever. */
   begin(stack: Stack, operation: () => Promise<void>): void {
@@ -53,9 +58,10 @@ export class Engine {
       if (stack.status === 'CREATE_IN_PROGRESS' || stack.status === 'ROLLBACK_IN_PROGRESS')
         this.begin(stack, () => this.rollbackCreate(stack, reason));
       else if (stack.status === 'DELETE_IN_PROGRESS') this.begin(stack, () => this.delete(stack));
-      else if (stack.status === 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS') this.begin(stack, () => this.cleanUp(stack, 'UPDATE_COMPLETE'));
+      else if (stack.status === 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS')
+        this.begin(stack, () => this.removal.cleanUp(stack, 'UPDATE_COMPLETE'));
       else if (stack.status === 'UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS')
-        this.begin(stack, () => this.cleanUp(stack, 'UPDATE_ROLLBACK_COMPLETE'));
+        this.begin(stack, () => this.removal.cleanUp(stack, 'UPDATE_ROLLBACK_COMPLETE'));
       else this.begin(stack, () => this.rollbackUpdate(stack, reason));
     }
   }
@@ -78,12 +84,12 @@ export class Engine {
     if (problem && stack.disableRollback) return this.store.status(stack, 'UPDATE_FAILED', problem);
     if (problem) return this.rollbackUpdate(stack, problem);
     this.keepUpdate(stack, ids);
-    await this.cleanUp(stack, 'UPDATE_COMPLETE');
+    await this.removal.cleanUp(stack, 'UPDATE_COMPLETE');
   }
 
   async delete(stack: Stack, retain: readonly string[] = []): Promise<void> {
     for (const { ExportName: name } of stack.outputs) {
-      const users = name ? this.importers(name, stack) : '';
+      const users = name ? importersOf(this.store, name, stack) : '';
       // the stack stays what it was, with the reason; there is no DELETE_FAILED.
       if (users) {
         const status = stack.status === 'DELETE_IN_PROGRESS' ? 'DELETE_FAILED' : stack.status;
@@ -91,7 +97,7 @@ export class Engine {
       }
     }
     this.store.status(stack, 'DELETE_IN_PROGRESS', 'User Initiated');
-    const failed = await this.deleteResources(stack, (resource) =>
+    const failed = await this.removal.deleteResources(stack, (resource) =>
       retain.includes(resource.logicalId)
         ? 'Retain'
         : resource.deletionPolicy === 'RetainExceptOnCreate'
@@ -109,7 +115,7 @@ export class Engine {
   /** Takes everything that a failed create made away again. */
   async rollbackCreate(stack: Stack, reason?: string): Promise<void> {
     this.store.status(stack, 'ROLLBACK_IN_PROGRESS', reason);
-    const failed = await this.deleteResources(stack, (resource) =>
+    const failed = await this.removal.deleteResources(stack, (resource) =>
       resource.deletionPolicy === 'RetainExceptOnCreate' ? 'Delete' : resource.deletionPolicy,
     );
     if (failed.length > 0)
@@ -151,8 +157,8 @@ export class Engine {
         if (!done) return false;
         before.attributes = resource.attributes;
         before.physicalId = resource.physicalId!;
-        if (tried.physicalId !== resource.physicalId) this.discard(stack, tried, 'Delete');
-      } else if (replaced && resource.physicalId) this.discard(stack, resource, 'Delete');
+        if (tried.physicalId !== resource.physicalId) discard(stack, tried, 'Delete');
+      } else if (replaced && resource.physicalId) discard(stack, resource, 'Delete');
       const { status: _status, ...restored } = before;
       table.set(id, { ...current, ...restored, status: 'UPDATE_COMPLETE', updated: new Date() } as Resource);
       if (!inPlace || skipped) this.store.event(stack, before, 'UPDATE_COMPLETE');
@@ -161,12 +167,12 @@ export class Engine {
     if (run.failed.length > 0)
       return this.store.status(stack, 'UPDATE_ROLLBACK_FAILED', `The following resource(s) failed to update: [${run.failed.join(', ')}]. `);
     for (const resource of table.values().filter((one) => one.fresh)) {
-      this.discard(stack, resource, resource.deletionPolicy === 'RetainExceptOnCreate' ? 'Delete' : resource.deletionPolicy);
+      discard(stack, resource, resource.deletionPolicy === 'RetainExceptOnCreate' ? 'Delete' : resource.deletionPolicy);
       table.delete(resource.logicalId);
     }
     stack.target = stack.previous!;
     delete stack.previous;
-    await this.cleanUp(stack, 'UPDATE_ROLLBACK_COMPLETE');
+    await this.removal.cleanUp(stack, 'UPDATE_ROLLBACK_COMPLETE');
   }
 
   /** An evaluator that sees the stack's resources as they are now. */
@@ -209,7 +215,7 @@ export class Engine {
         () => run.cancelled,
       );
       if (run.failed.length > 0) return { ids, problem: `The following resource(s) failed to ${kind}: [${run.failed.join(', ')}].` };
-      this.outputs(stack, evaluator);
+      setOutputs(this.store, stack, evaluator);
       stack.imports = [...imports];
       return { ids };
     } catch (error) {
@@ -232,7 +238,7 @@ export class Engine {
     const earlier = table.get(id);
     // what an earlier operation without roll-back failed to create is made anew.
     const stored = earlier?.status === 'CREATE_FAILED' ? undefined : earlier;
-    if (earlier && !stored && earlier.physicalId) this.discard(stack, earlier, 'Delete');
+    if (earlier && !stored && earlier.physicalId) discard(stack, earlier, 'Delete');
     const describe = (resource: Resource): Resource => {
       resource.dependsOn = dependsOn;
       setOrDelete(resource, 'metadata', definition.Metadata === undefined ? undefined : JSON.stringify(definition.Metadata));
@@ -328,155 +334,26 @@ export class Engine {
     }
   }
 
-  private outputs(stack: Stack, evaluator: Evaluator): void {
-    const outputs: Output[] = [];
-    for (const [key, definition] of Object.entries(parseTemplate(stack.target!.body).Outputs ?? {})) {
-      if (!evaluator.active(definition)) continue;
-      const name = definition.Export ? evaluator.text(definition.Export.Name) : undefined;
-      outputs.push({
-        OutputKey: key,
-        OutputValue: evaluator.text(definition.Value),
-        ...(definition.Description ? { Description: definition.Description } : {}),
-        ...(name ? { ExportName: name } : {}),
-      });
-    }
-    for (const { ExportName: name } of outputs) {
-      const other = this.store.exports().find((one) => one.Name === name && one.ExportingStackId !== stack.id);
-      if (other)
-        throw invalid(`Export with name ${name} is already exported by stack ${this.store.stacks.get(other.ExportingStackId)!.name}.`);
-    }
-    for (const { ExportName: name, OutputValue: value } of stack.outputs) {
-      const users = name ? this.importers(name, stack) : '';
-      const after = outputs.find((output) => output.ExportName === name);
-      if (users && !after) throw invalid(`Delete canceled. Cannot delete export ${name} as it is in use by ${users}.`);
-      if (users && after?.OutputValue !== value) throw invalid(`Cannot update export ${name} as it is in use by ${users}.`);
-    }
-    stack.outputs = outputs;
-  }
-
-  /** The names of the other stacks that import what this one exports. */
-  private importers(name: string, stack: Stack): string {
-    return this.store
-      .importers(name)
-      .filter((user) => user.id !== stack.id)
-      .map((user) => user.name)
-      .join(', ');
-  }
-
   /** The update stands: what it replaced or removed is due for deletion, and nothing can be put back any more. */
   private keepUpdate(stack: Stack, ids: ReadonlySet<string>): void {
     const table = this.store.resources(stack);
     for (const resource of table.values()) {
       const { before, fresh: _fresh, ...rest } = resource;
-      if (before && before.physicalId !== resource.physicalId) this.discard(stack, before, before.updateReplacePolicy);
+      if (before && before.physicalId !== resource.physicalId) discard(stack, before, before.updateReplacePolicy);
       if (ids.has(resource.logicalId)) {
         table.set(resource.logicalId, rest);
         continue;
       }
-      this.discard(stack, resource, resource.deletionPolicy === 'RetainExceptOnCreate' ? 'Retain' : resource.deletionPolicy);
+      discard(stack, resource, resource.deletionPolicy === 'RetainExceptOnCreate' ? 'Retain' : resource.deletionPolicy);
       table.delete(resource.logicalId);
     }
     delete stack.previous;
-  }
-
-  private discard(stack: Stack, resource: Physical, policy: string | undefined): void {
-    const { deletionPolicy: _old, updateReplacePolicy: _other, ...rest } = physical(resource);
-    stack.cleanup.push({ ...rest, ...(policy ? { deletionPolicy: policy } : {}) });
-  }
-
-  /** Deletes what an update left over. A failure here is told, and does not fail the update. */
-  private async cleanUp(stack: Stack, status: 'UPDATE_COMPLETE' | 'UPDATE_ROLLBACK_COMPLETE'): Promise<void> {
-    this.store.status(stack, `${status}_CLEANUP_IN_PROGRESS`);
-    const items = new Map(stack.cleanup.map((item, index) => [`${item.logicalId}#${index}`, item]));
-    const keys = [...items.keys()];
-    const graph = new Map(
-      [...items].map(([key, item]) => [key, keys.filter((other) => item.dependsOn.includes(items.get(other)!.logicalId))]),
-    );
-    await walk(reversed(graph), async (key) => {
-      const item = items.get(key)!;
-      await this.destroy(stack, item, item.deletionPolicy, (event, reason) => this.store.event(stack, item, event, reason));
-      stack.cleanup = stack.cleanup.filter((other) => other !== item);
-      this.store.stacks.set(stack.id, stack);
-      return true;
-    });
-    this.store.status(stack, status);
-  }
-
-  private async deleteResources(stack: Stack, policy: (resource: Resource) => string | undefined): Promise<string[]> {
-    const table = this.store.resources(stack);
-    const resources = new Map(
-      table.entries().filter(([, resource]) => resource.status !== 'DELETE_COMPLETE' && resource.status !== 'DELETE_SKIPPED'),
-    );
-    const graph = new Map([...resources].map(([id, resource]) => [id, resource.dependsOn.filter((name) => resources.has(name))]));
-    const failed: string[] = [];
-    // leftovers of an update that never came to its end go first.
-    for (const item of stack.cleanup)
-      await this.destroy(stack, item, item.deletionPolicy, (event, reason) => this.store.event(stack, item, event, reason));
-    stack.cleanup = [];
-    await walk(reversed(graph), async (id) => {
-      const resource = resources.get(id)!;
-      const done = await this.destroy(stack, resource, policy(resource), (status, reason) =>
-        this.store.resourceStatus(stack, resource, status, reason),
-      );
-      if (!done) failed.push(id);
-      return done;
-    });
-    return failed;
-  }
-
-  /** Deletes one physical resource as its policy says; answers whether it is gone or deliberately kept. */
-  private async destroy(
-    stack: Stack,
-    resource: Physical,
-    policy: string | undefined,
-    tell: (status: string, reason?: string) => void,
-  ): Promise<boolean> {
-    if (!resource.physicalId) {
-      tell('DELETE_COMPLETE');
-      return true;
-    }
-    if (policy === 'Retain') {
-      tell('DELETE_SKIPPED');
-      return true;
-    }
-    tell('DELETE_IN_PROGRESS');
-    try {
-      const run: Run = { cancelled: false, failed: [] };
-      const call = makeCall(this.sandbox, stack, resource, run, policy === 'Snapshot', () => undefined);
-      await this.types(resource.type).delete(call, { id: resource.physicalId, attributes: resource.attributes }, resource.properties);
-      tell('DELETE_COMPLETE');
-      return true;
-    } catch (error) {
-      if (error instanceof Stopped || this.stopping) throw new Stopped();
-      tell('DELETE_FAILED', handlerMessage(error as Error));
-      return false;
-    }
   }
 }
 
 const missing = (id: string): never => {
   throw invalid(`Resource ${id} does not exist (yet)`);
 };
-
-const physical = ({
-  logicalId,
-  type,
-  physicalId,
-  properties,
-  attributes,
-  dependsOn,
-  deletionPolicy,
-  updateReplacePolicy,
-}: Physical): Physical => ({
-  logicalId,
-  type,
-  ...(physicalId ? { physicalId } : {}),
-  properties,
-  attributes,
-  dependsOn,
-  ...(deletionPolicy ? { deletionPolicy } : {}),
-  ...(updateReplacePolicy ? { updateReplacePolicy } : {}),
-});
 
 function setOrDelete<K extends 'metadata' | 'deletionPolicy' | 'updateReplacePolicy'>(
   resource: Resource,

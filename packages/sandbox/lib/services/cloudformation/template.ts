@@ -1,5 +1,6 @@
 /** Reading templates: JSON as the CDK uploads it, YAML as `cdk bootstrap` sends it; parameters and their values. */
 import { createRequire } from 'node:module';
+import type { CreateChangeSetInput, UpdateStackInput } from '@aws-sdk/client-cloudformation';
 import { AwsError, type Sandbox } from '../../service';
 import type { Json, Parameter, ParameterDefinition, Template } from './records';
 
@@ -40,6 +41,12 @@ function parse(body: string): Template {
 function yaml(): { parse(text: string, options: { schema: string }): unknown } {
   return createRequire(require.resolve('aws-cdk-lib/package.json'))('yaml');
 }
+
+/** What an operation is given to make of a stack. */
+export type Submission = Pick<
+  CreateChangeSetInput & UpdateStackInput,
+  'TemplateBody' | 'TemplateURL' | 'UsePreviousTemplate' | 'Parameters' | 'Tags' | 'Capabilities' | 'NotificationARNs'
+>;
 
 /** The text behind TemplateBody or TemplateURL. A URL always names an object in this sandbox's own S3. */
 export async function templateBody(sandbox: Sandbox, input: { TemplateBody?: string; TemplateURL?: string }): Promise<string | undefined> {
