@@ -36,7 +36,8 @@ export function explain(error: unknown): unknown {
   }
   if (['ExpiredToken', 'ExpiredTokenException', 'InvalidClientTokenId', 'UnrecognizedClientException'].includes(name)) {
     return new Stop('credentials.refused', `AWS refused the credentials: ${(error as Error).message}`, {
-      next: [typed('aws sso login'), say`then the same command again`],
+      // each sandbox lets in a key of its own only.
+      next: [endpoint ? sandboxEnv : typed('aws sso login'), say`then the same command again`],
       exit: exit.usage,
       cause: error,
     });

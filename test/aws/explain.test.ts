@@ -1,7 +1,7 @@
 /** What AWS says in one word, as something to do. */
 
 import { explain } from '../../lib/aws/explain';
-import { say, typed } from '../../lib/base/advice';
+import { evaluate, say, typed } from '../../lib/base/advice';
 import { Stop } from '../../lib/base/errors';
 import { spell } from '../../lib/report/advice';
 
@@ -11,6 +11,13 @@ test('credentials that have run out ask for a login, and then for the same comma
   const said = explain(named('ExpiredTokenException', 'The security token included in the request is expired'));
   expect(said).toBeInstanceOf(Stop);
   expect(said).toMatchObject({ code: 'credentials.refused', next: [typed('aws sso login'), say`then the same command again`], exit: 2 });
+});
+
+test('a sandbox that does not know the key asks for its own', () => {
+  process.env['AWS_ENDPOINT_URL'] = 'http://localhost:4566';
+  const said = explain(named('UnrecognizedClientException', 'The security token included in the request is invalid.'));
+  delete process.env['AWS_ENDPOINT_URL'];
+  expect(said).toMatchObject({ code: 'credentials.refused', next: [evaluate('sandbox', 'env'), say`then the same command again`] });
 });
 
 // found by the soak: a login was advised in the middle of a stage, where only a right was missing and trying again was enough.
