@@ -3,26 +3,33 @@
  * Codes are words. An error that is not a Stop is a bug in Switchback and is shown as one.
  */
 import type { Advice } from './advice';
+import type { ErrorCode } from './error-codes';
 
-/** Exit codes of every verb (docs/commands.md). */
+/** Exit codes of every verb. */
 export const exit = {
   done: 0,
-  /** Failed, and the world is on a known color. */
   failed: 1,
-  /** A wrong flag, a missing setting, an unknown system. */
   usage: 2,
-  /** `plan --detailed-exitcode`: there is something to do. */
   changes: 3,
-  /** The operator said no, or pressed Ctrl-C. */
   aborted: 4,
-  /** Somebody else holds the window. */
   locked: 5,
-  /** A gate was answered with no, or a check refused. */
   refused: 6,
-  /** A change may or may not have happened: a person must look. */
   unknown: 7,
   interrupted: 130,
 } as const;
+
+/** What they mean, as docs/reference/commands.md says it. */
+export const exitMeanings: Readonly<Record<keyof typeof exit, string>> = {
+  done: 'done',
+  failed: 'failed; the world is on a known color, and the last lines say which command makes sense',
+  usage: 'a wrong flag, a missing setting, an unknown system, no credentials',
+  changes: '`plan --detailed-exitcode`: there is something to do',
+  aborted: 'declined by the operator',
+  locked: 'somebody else holds the window, or has taken it over from this run',
+  refused: 'a gate was answered with no or by nobody, or a check refuses: a loss, a hold that runs, something that is still in use',
+  unknown: 'a change may or may not have happened: look where the message says',
+  interrupted: 'Ctrl-C: the run was asked to stop and did, after its step',
+};
 
 export interface StopOptions {
   /** What the world looks like now, in one sentence. */
@@ -44,8 +51,8 @@ export class Stop extends Error {
   readonly step: string | undefined;
 
   constructor(
-    /** `fallback.replica.behind` */
-    readonly code: string,
+    /** `fallback.missing`; what it means is in error-codes.ts. */
+    readonly code: ErrorCode,
     message: string,
     options: StopOptions = {},
   ) {

@@ -3,6 +3,7 @@
  * acts, and asked again after, so running it once more after a crash is the normal case.
  */
 import type { Advice } from '../base/advice';
+import type { ErrorCode } from '../base/error-codes';
 import type { Context } from './context';
 import type { Facts, Measured, PlannedStep } from './events';
 import type { StepId } from './step-id';
@@ -15,7 +16,7 @@ export type Observation =
   /** It has been asked for and is on its way: wait, do not ask again. */
   | { readonly is: 'pending'; readonly detail?: string; readonly share?: number }
   /** It was tried and went wrong. Tried again only when an operator runs the verb again. */
-  | { readonly is: 'failed'; readonly code: string; readonly message: string; readonly next?: readonly Advice[] };
+  | { readonly is: 'failed'; readonly code: ErrorCode; readonly message: string; readonly next?: readonly Advice[] };
 
 export interface Step {
   /** Words with dots: `traffic.maintenance`. Stable: the journal and the estimates use it. */

@@ -1,4 +1,4 @@
-/** The command line: the table of verbs as commander reads it, and exit codes (docs/commands.md). */
+/** The command line: the table of verbs as commander reads it, and exit codes (docs/reference/commands.md). */
 import { Command, CommanderError } from 'commander';
 import { explain } from '../aws';
 import { exit, Stop } from '../base/errors';

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import { deploy, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
+import type { ErrorCode } from '../base/error-codes';
 import { exit, Stop } from '../base/errors';
 import type { JournalStore } from '../base/journal-store';
 import { decide } from '../engine/decision-time';
@@ -179,7 +180,9 @@ export async function showCheck(aws: Aws, system: string, here: boolean, output:
   const reply = here
     ? await handleRequest(request, { aws, clock, runner: 'terminal', deadline: Number.POSITIVE_INFINITY })
     : await askRunner(aws, shared, request);
-  if (reply.state === 'stopped') throw new Stop(reply.code, reply.message, { next: reply.next, exit: reply.exit });
+  if (reply.state === 'stopped')
+    // of the runner's version, which may know another code.
+    throw new Stop(reply.code as ErrorCode, reply.message, { next: reply.next, exit: reply.exit });
   if (!reply.check)
     throw new Stop('runner.old', `the runner ${shared.runner} cannot check: an older Switchback deployed it`, {
       next: [deploy(stackName({ shared }, 'shared'))],

@@ -2,6 +2,7 @@
 
 import { switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
+import type { ErrorCode } from '../base/error-codes';
 import { exit } from '../base/errors';
 import type { Verb } from '../engine/events';
 import type { Journal } from '../engine/journal';
@@ -68,7 +69,7 @@ export function endOf(journal: Journal, { current, asked }: WindowView, now: num
   if (asked || now < Date.parse(current.leaseUntil) + silenceMs) return undefined;
   return {
     state: 'stopped',
-    code: 'run.silent',
+    code: 'run.silent' satisfies ErrorCode,
     message: `nothing has been heard of the ${current.verb} of ${current.by.who} on ${current.by.where} since its lease ended at ${current.leaseUntil}`,
     world: 'What it had done is in the journal.',
     next: [switchback(current.verb), switchback('status')],

@@ -362,7 +362,7 @@ describe('a run', () => {
     const act = jest.fn(async () => void world.add('fence'));
     const plan = [
       flag(world, 'fence', { holdsUntil: 'open', act }),
-      flag(world, 'migrate', { observe: async () => ({ is: 'failed', code: 'x', message: 'no' }) }),
+      flag(world, 'migrate', { observe: async () => ({ is: 'failed', code: 'checks.smoke.failed', message: 'no' }) }),
       flag(world, 'open'),
     ];
     await made.advance(plan);

@@ -511,11 +511,11 @@ describe('watching', () => {
   test('shows a run of somebody else until it ends, and how it ended', async () => {
     theatre.plan = [
       flag(theatre.world, 'a'),
-      flag(theatre.world, 'b', { observe: async () => ({ is: 'failed', code: 'b.failed', message: 'no' }) }),
+      flag(theatre.world, 'b', { observe: async () => ({ is: 'failed', code: 'checks.smoke.failed', message: 'no' }) }),
     ];
     const watching = watch(theatre.rig.journal(), options());
     await theatre.invoke({ system: 'video', verb: 'cutover', run: 'run-1', by: bob });
-    expect(await watching).toMatchObject({ verb: 'cutover', reply: { state: 'stopped', code: 'b.failed', window: 'w1' } });
+    expect(await watching).toMatchObject({ verb: 'cutover', reply: { state: 'stopped', code: 'checks.smoke.failed', window: 'w1' } });
     expect(theatre.shown.map(({ type }) => type)).toEqual(['run.started', 'step.started', 'step.done', 'step.started', 'run.stopped']);
   });
 
