@@ -155,11 +155,11 @@ class Look {
     const errors = seen.applyErrors > 0 ? [`${seen.applyErrors} apply errors since the fork`] : [];
     const what = [`${seen.state}${age}`, ...seen.reasons, ...errors, ...kept];
     const ok = seen.state === 'alive' && seen.reasons.length === 0;
-    const form =
+    const schema =
       seen.drift.length === 0
-        ? fine('form', `no table has changed since the ${phase === 'open' ? 'migrations' : 'fork'}`)
+        ? fine('schema', `no table has changed since the ${phase === 'open' ? 'migrations' : 'fork'}`)
         : wrong(
-            'form',
+            'schema',
             [say`put it back as it was`, ...(phase === 'staged' ? [say`or ${switchback('stage', '--undo')}, and stage anew`] : [])],
             ...seen.drift,
           );
@@ -168,7 +168,7 @@ class Look {
       ending.length === 0
         ? fine('sequences', 'each has numbers left, on the fallback too')
         : wrong('sequences', [say`on ${fallback!}: widen column and sequence to bigint, while nobody uses it`], ...ending);
-    return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [form, sequences])];
+    return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [schema, sequences])];
   }
 
   private traffic({ live: wanted }: Place, live: Color | undefined, maintenance: boolean | undefined): Check {

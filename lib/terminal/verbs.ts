@@ -47,7 +47,7 @@ const taken =
 export const verbs: readonly VerbEntry[] = [
   {
     name: 'stage',
-    description: 'days or hours before: check everything the night needs; nothing is down',
+    description: 'days or hours before: check everything the cutover needs; nothing is down',
     details:
       'Tries the migrations on a copy of production, forks the database while customers use it and keeps the fork fed, and brings the standby color up out of traffic. Run it again after a stop: it goes on from there.',
     options: (command) =>
@@ -73,7 +73,7 @@ export const verbs: readonly VerbEntry[] = [
   },
   {
     name: 'cutover',
-    description: 'the night: maintenance, workers, fence, migrations, checks, traffic, watching',
+    description: 'the release itself: maintenance, workers, fence, migrations, checks, traffic, watching',
     details:
       'Asks for go or no-go before customers see the new release. Stops where something is not as it should be, says what customers see then, and goes on from there when it is typed again.',
     options: (command) =>
@@ -117,7 +117,7 @@ export const verbs: readonly VerbEntry[] = [
     options: (command) =>
       common(command)
         .option('--watch', 'follow the run that is under way, or the next one')
-        .option('--check', 'look now at everything a night or a rollback counts on; exit 1 when it is not as it should be')
+        .option('--check', 'look now at everything a cutover or a rollback counts on; exit 1 when it is not as it should be')
         .option('--here', 'with --check: look from this process instead of the runner function'),
     async run(flags, output) {
       const aws = awsFor(output);

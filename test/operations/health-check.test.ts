@@ -143,7 +143,7 @@ test('a hold in which everything is as it should be, with the time until which a
   const report = await check();
   expect(report).toMatchObject({ system: 'video', window: 'w1', rollbackPossibleUntil: { at: holdEndsAt, ends: 'hold' } });
   expect(report.checks.map(({ name: of, ok }) => [of, ok])).toEqual(
-    ['feed', 'form', 'sequences', 'traffic', 'database', 'fence', 'workers', 'schedule'].map((of) => [of, true]),
+    ['feed', 'schema', 'sequences', 'traffic', 'database', 'fence', 'workers', 'schedule'].map((of) => [of, true]),
   );
   const plain = { paint: (_: string, text: string) => text, columns: 80, rows: 24, timeZone: 'UTC' };
   const lines = checkScreen(report, plain);
@@ -152,7 +152,7 @@ test('a hold in which everything is as it should be, with the time until which a
     '',
     '✔ feed       alive, N behind',
     '             video-db keeps N for it of 1.1 GB',
-    '✔ form       no table has changed since the migrations',
+    '✔ schema     no table has changed since the migrations',
     '✔ sequences  each has numbers left, on the fallback too',
     '✔ traffic    green in front, maintenance parked',
     '✔ database   video_green may write to video-db, and nobody else',
@@ -205,7 +205,7 @@ test('somebody may write who must not, on either side', async () => {
 
 test('a change of form under the feed, and a feed that was switched off, with the time that production gives it', async () => {
   await production!.query('ALTER TABLE users ADD COLUMN nickname text');
-  expect((await wrong())['form']).toEqual({ what: 'the column public.users.nickname is new', next: [say`put it back as it was`] });
+  expect((await wrong())['schema']).toEqual({ what: 'the column public.users.nickname is new', next: [say`put it back as it was`] });
   await production!.query('ALTER TABLE users DROP COLUMN nickname');
   await stopFeed(fallback!, name);
   // what production writes meanwhile uses its limit up: the second look, after the pause, measures how fast.
