@@ -58,8 +58,7 @@ interface Import {
 }
 
 /** Of our own files; `typeof import()` and lazy `require` count too. */
-function importsOf(file: string): Import[] {
-  const text = textOf.get(file)!;
+function importsOf(file: string, text = textOf.get(file)!): Import[] {
   return [...text.matchAll(/(?:from |import |import\(|require\()'(\.{1,2}(?:\/[^']*)?)'/g)].flatMap(([, name]) => {
     const path = posix.normalize(posix.join(dirname(file), name!));
     const to = [path, `${path}.ts`, `${path}/index.ts`].find((one) => known.has(one));
@@ -69,11 +68,20 @@ function importsOf(file: string): Import[] {
 }
 const packagesOf = (file: string): string[] =>
   [...textOf.get(file)!.matchAll(/(?:from |import |import\(|require\()'([^.'][^']*)'/g)].map(([, name]) => name!);
-const imports = files.flatMap(importsOf);
+const imports = files.flatMap((file) => importsOf(file));
 const inside = (file: string, room: string): boolean => file.startsWith(`${room}/`);
 const floorOf = (file: string, of: readonly (readonly string[])[]): number =>
   of.findIndex((rooms) => rooms.some((room) => inside(file, room)));
 const arrow = ({ from, to }: Import): string => `${from} -> ${to}`;
+
+/** What is run, and not only typed, when a file is loaded: through however many others. */
+function runsWith(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  const untyped = textOf.get(file)!.replace(/import type [^;]*;/g, '');
+  for (const { to } of importsOf(file, untyped)) runsWith(to, found);
+  return found;
+}
 
 function againstFloors(of: readonly (readonly string[])[]): string[] {
   return imports
@@ -117,6 +125,14 @@ test('every file of lib is in a room of a floor', () => {
   expect(rooms.filter((file) => inside(file, 'lib/postgres') && floorOf(file, postgresFloors) < 0)).toEqual([]);
 });
 
+test('ARCHITECTURE.md has the floors as they are here', () => {
+  const page = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| (\d) \| `(lib\/[a-z]+)` \|/gm)].map(([, floor, room]) => [room!, Number(floor)] as const);
+  expect(rows).toEqual(floors.flatMap((rooms, below) => rooms.map((room) => [room, floors.length - below] as const)));
+  const [, ofPostgres = ''] = page.split('has floors of its own, from the top:');
+  expect([...ofPostgres.matchAll(/`(lib\/postgres\/[a-z]+)`[,.]/g)].map(([, room]) => room)).toEqual(postgresFloors.flat());
+});
+
 test('no room imports a room above it or beside it', () => {
   expect(againstFloors(floors)).toEqual([]);
   expect(againstFloors(postgresFloors)).toEqual([]);
@@ -133,6 +149,12 @@ test('the product imports no package of the repository, the sandbox imports noth
     return false;
   });
   expect(outside.map(arrow)).toEqual([]);
+});
+
+test('the comparison of two databases runs nothing of the bridge or of the feed', () => {
+  const files = [...runsWith('lib/postgres/verification/equality.ts')];
+  expect(files).toContain('lib/postgres/verification/compare.ts');
+  expect(files.filter((file) => inside(file, 'lib/postgres/replication') || inside(file, 'lib/postgres/schema'))).toEqual([]);
 });
 
 test('only lib/aws imports SDK clients; the sandbox serves them', () => {
