@@ -1,13 +1,33 @@
-/** `npm run build`: the library as JavaScript with its types, and the command as one file that starts fast. */
-import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+/** `npm run build`, and what npm runs before it packs: dist/ of the product or, with `sandbox`, of the sandbox. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleCommand } from './bundle';
+import { bundleCommand, bundleFunctions, bundleLibrary, bundleSandbox, bundleSandboxCommand } from './bundle';
+import { rollUp } from './declarations';
+import { licensesOf } from './licenses';
 
 const root = join(__dirname, '..');
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], {
-  stdio: 'inherit',
-  cwd: root,
-});
-bundleCommand(join(root, 'dist/switchback.js'));
+
+/** An empty dist/ of a package; answers where a file of it goes. */
+function emptyDist(folder: string): (file: string) => string {
+  const dist = join(root, folder, 'dist');
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist, { recursive: true });
+  return (file) => join(dist, file);
+}
+
+function product(): void {
+  const at = emptyDist('');
+  const bundles = [bundleLibrary(at('index.js')), bundleFunctions(at('functions/index.js')), bundleCommand(at('switchback.js'))];
+  writeFileSync(at('index.d.ts'), rollUp('lib/index.ts'));
+  writeFileSync(at('THIRD_PARTY_LICENSES'), licensesOf(bundles));
+}
+
+function sandbox(): void {
+  const at = emptyDist('packages/sandbox');
+  const bundles = [bundleSandbox(at('lib/index.js')), bundleSandboxCommand(at('bin/sandbox.js'))];
+  writeFileSync(at('lib/index.d.ts'), rollUp('packages/sandbox/lib/index.ts'));
+  writeFileSync(at('THIRD_PARTY_LICENSES'), licensesOf(bundles));
+}
+
+if (process.argv[2] === 'sandbox') sandbox();
+else product();

@@ -2,29 +2,24 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib/core';
-import { type BuildOptions, buildSync } from 'esbuild';
+import { functionsOptions } from './bundle-options';
+
+/** Beside the library in the package (scripts/build.ts): nobody's synth bundles anything. */
+const prebuilt = join(__dirname, 'functions');
+/** Beside this file in the repository, which is run as it is written. */
+const source = join(__dirname, 'functions.lambda.ts');
 
 // an app made many times in one process (tests) bundles once.
 let bundled: string | undefined;
 
-/** What `functions.lambda` exports, with everything it needs, in one file that esbuild makes in this process: no Docker, nothing to install. */
+/** What `functions.lambda` exports, with everything it needs, in one file: no Docker, nothing to install. */
 export function bundledCode(): lambda.Code {
-  // TypeScript in this repository, JavaScript in the published package.
-  const entry = ['ts', 'js'].map((extension) => join(__dirname, `functions.lambda.${extension}`)).find(existsSync);
-  const options: BuildOptions = {
-    entryPoints: [entry!],
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'cjs',
-    minify: true,
-    keepNames: true,
-    // the SDK's CommonJS builds start slower bundled than not at all.
-    mainFields: ['module', 'main'],
-    // pg asks for its native twin only when told to.
-    external: ['pg-native'],
-    logLevel: 'error',
-  };
+  if (existsSync(join(prebuilt, 'index.js'))) return lambda.Code.fromAsset(prebuilt);
+  if (!existsSync(source)) {
+    throw new Error(
+      `the code of Switchback's functions is not in ${prebuilt}: it lies beside the library, so an app that is bundled must leave cdk-switchback out of its bundle`,
+    );
+  }
   return lambda.Code.fromAsset(__dirname, {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
@@ -32,11 +27,17 @@ export function bundledCode(): lambda.Code {
       image: DockerImage.fromRegistry('unused'),
       local: {
         tryBundle(outputDir: string) {
-          bundled ??= buildSync({ ...options, write: false }).outputFiles![0]!.text;
+          bundled ??= bundleSource();
           writeFileSync(join(outputDir, 'index.js'), bundled);
           return true;
         },
       },
     },
   });
+}
+
+function bundleSource(): string {
+  // only here: the package has no esbuild.
+  const { buildSync } = require('esbuild') as typeof import('esbuild');
+  return buildSync({ ...functionsOptions, entryPoints: [source], write: false }).outputFiles[0]!.text;
 }

@@ -3,15 +3,8 @@ import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { CustomResource, Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { z } from 'zod';
-import {
-  type Application,
-  type Color,
-  type ColorPart,
-  type colorPartSchema,
-  manifestVersion,
-  type Release,
-  type Worker,
-} from '../manifest/schema';
+import type { Color, Release } from '../manifest/release';
+import { type Application, type ColorPart, type colorPartSchema, manifestVersion, type Worker } from '../manifest/schema';
 import { Guard } from './guard';
 import { colorUser, readerUser, roleNames } from './names';
 import { grantFrom } from './permissions';
@@ -36,6 +29,7 @@ export class ColorStack extends SystemStack {
   private readonly openSecret: UserSecret;
   private readonly users: CustomResource;
 
+  /** @internal */
   constructor(
     scope: Construct,
     readonly color: Color,

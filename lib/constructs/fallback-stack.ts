@@ -16,6 +16,7 @@ import { SystemStack } from './system-stack';
 export class FallbackStack extends SystemStack {
   readonly instance: string;
 
+  /** @internal */
   constructor(scope: Construct, window: number, shared: SharedStack, props: SwitchbackProps) {
     const { system } = shared;
     super(scope, `fallback-w${window}`, system, {

@@ -17,6 +17,7 @@ export class FrontDoor extends Construct {
   readonly loadBalancerName: string;
   readonly listener: elbv2.IApplicationListener;
 
+  /** @internal */
   constructor(scope: Construct, id: string, props: FrontDoorProps) {
     super(scope, id);
     if (props.loadBalancer && props.listener) {

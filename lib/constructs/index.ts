@@ -1,5 +1,10 @@
 export { ColorStack } from './color-stack';
 export { FallbackStack } from './fallback-stack';
+export { FrontDoor } from './front-door';
+export { Network } from './network';
+export { ProductionDatabase } from './production-database';
 export * from './props';
+export { Runner } from './runner';
 export { SharedStack } from './shared-stack';
 export { Switchback } from './switchback';
+export { TaskFactory } from './tasks';

@@ -22,6 +22,7 @@ export class Network extends Construct {
   /** Where databases are. */
   readonly isolated: ec2.SubnetSelection;
 
+  /** @internal */
   constructor(scope: Construct, id: string, props: NetworkProps) {
     super(scope, id);
     this.vpc =

@@ -39,6 +39,7 @@ export class ProductionDatabase extends Construct {
   readonly databaseName: string;
   readonly masterSecret: secretsmanager.ISecret;
 
+  /** @internal */
   constructor(scope: Construct, id: string, props: ProductionDatabaseProps) {
     super(scope, id);
     this.databaseName = props.name ?? databaseName(props.system);

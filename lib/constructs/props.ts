@@ -6,7 +6,7 @@ import type * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import type * as rds from 'aws-cdk-lib/aws-rds';
 import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import type { Duration, Environment, RemovalPolicy } from 'aws-cdk-lib/core';
-import type { Release } from '../manifest/schema';
+import type { Release } from '../manifest/release';
 
 /** Tells which image a release runs, for example `(release) => ecs.ContainerImage.fromEcrRepository(repository, release.version)`. */
 export type ImageOfRelease = (release: Release) => ecs.ContainerImage;

@@ -1,7 +1,7 @@
 import type * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { CustomResource } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import type { Color } from '../manifest/schema';
+import type { Color } from '../manifest/release';
 import { attributeOfRule, type RuleDefinition, type RulesProperties } from './properties';
 
 export interface RulesProps {

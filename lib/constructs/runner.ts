@@ -32,10 +32,12 @@ export interface RunnerProps {
 /** The function inside the VPC that executes the steps of runbooks, and what asks it to go on when nobody is there. */
 export class Runner extends Construct {
   readonly function: lambda.Function;
-  /** Gets its rights in a color from that color's stack. */
+  /** Gets its rights in a color from that color's stack. @internal */
   readonly role: iam.Role;
+  /** @internal */
   readonly scheduleRole: iam.Role;
 
+  /** @internal */
   constructor(scope: Construct, id: string, props: RunnerProps) {
     super(scope, id);
     const group = new scheduler.CfnScheduleGroup(this, 'Schedules', { name: props.scheduleGroup });

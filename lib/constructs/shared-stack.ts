@@ -6,7 +6,8 @@ import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { z } from 'zod';
-import { type Color, manifestVersion, parameterName, type sharedSchema } from '../manifest/schema';
+import type { Color } from '../manifest/release';
+import { manifestVersion, parameterName, type sharedSchema } from '../manifest/schema';
 import { Handlers } from './custom-resources';
 import { FrontDoor, listenerPorts } from './front-door';
 import { Guard } from './guard';
@@ -29,18 +30,22 @@ export class SharedStack extends SystemStack {
   readonly cluster: ecs.Cluster;
   readonly database: ProductionDatabase;
   readonly journal: s3.Bucket;
+  /** @internal */
   readonly migratorSecret: UserSecret;
-  /** Of the user the fallback is fed as. */
+  /** Of the user the fallback is fed as. @internal */
   readonly feedSecret: UserSecret;
+  /** @internal */
   readonly handlers: Handlers;
   readonly runner: Runner;
-  /** Undefined where migrations are not tried on a copy of production. */
+  /** Undefined where migrations are not tried on a copy of production. @internal */
   readonly trial: Trial | undefined;
   /** Here, not in the colors' stacks: what a release has logged outlives its teardown. */
   readonly logs: Readonly<Record<Color, logs.LogGroup>>;
   readonly routingKey: RoutingKeyProps;
+  /** @internal */
   readonly firstPriority: number;
 
+  /** @internal */
   constructor(scope: Construct, system: string, props: SwitchbackProps) {
     super(scope, 'shared', system, {
       description: `Switchback ${system}: what both colors share`,

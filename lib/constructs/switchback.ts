@@ -2,7 +2,7 @@ import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { ArnFormat, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import type { Color, Release } from '../manifest/schema';
+import type { Color, Release } from '../manifest/release';
 import { ColorStack } from './color-stack';
 import { FallbackStack } from './fallback-stack';
 import type { SwitchbackProps } from './props';

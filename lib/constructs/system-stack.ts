@@ -4,6 +4,7 @@ import type { Construct } from 'constructs';
 
 /** A stack of a system: knows its own content, and never asks an account for anything at synth. */
 export abstract class SystemStack extends Stack {
+  /** @internal */
   constructor(
     scope: Construct,
     readonly part: string,
@@ -23,7 +24,7 @@ export abstract class SystemStack extends Stack {
     return [Fn.select(0, Fn.getAzs()), Fn.select(1, Fn.getAzs())];
   }
 
-  /** A hash of every resource but those in `without`; another one means that a deploy would change something. */
+  /** A hash of every resource but those in `without`; another one means that a deploy would change something. @internal */
   fingerprint(without: () => readonly CfnResource[]): string {
     return Lazy.uncachedString({
       produce: (context) => {
@@ -39,7 +40,7 @@ export abstract class SystemStack extends Stack {
     });
   }
 
-  /** Every resource of the stack, apart from the CDK's own note about its version. */
+  /** Every resource of the stack, apart from the CDK's own note about its version. @internal */
   resources(): CfnResource[] {
     return this.node
       .findAll()

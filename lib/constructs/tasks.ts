@@ -31,6 +31,7 @@ export class TaskFactory extends Construct {
   readonly taskRole: iam.Role;
   readonly executionRole: iam.Role;
 
+  /** @internal */
   constructor(
     scope: Construct,
     id: string,
@@ -45,6 +46,7 @@ export class TaskFactory extends Construct {
     });
   }
 
+  /** @internal */
   make(options: TaskOptions): ecs.FargateTaskDefinition {
     const definition = new ecs.FargateTaskDefinition(this, options.name, {
       cpu: options.cpu,

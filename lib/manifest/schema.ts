@@ -4,24 +4,18 @@
  * The constructs that write it and the runbooks that read it share this one schema.
  */
 import { z } from 'zod';
+import type { Color, Release } from './release';
+
+export type { Color, Release };
 
 /** Rises when a reader of the old shape could misread the new one; the code refuses every other number. */
 export const manifestVersion = 1;
 
-export const colorSchema = z.enum(['blue', 'green']);
-/** One full set of the system's tasks, with its own release. */
-export type Color = z.infer<typeof colorSchema>;
+export const colorSchema = z.enum(['blue', 'green']) satisfies z.ZodType<Color>;
 
 export const otherColor = (color: Color): Color => (color === 'blue' ? 'green' : 'blue');
 
-export const releaseSchema = z.object({
-  /** What people call it: `2.0.0`. Every answer of an application carries it in the header `x-release`. */
-  version: z.string(),
-  /** The git commit that was built. Every answer carries it in the header `x-commit`. */
-  commit: z.string(),
-});
-/** What a color runs. */
-export type Release = z.infer<typeof releaseSchema>;
+export const releaseSchema = z.object({ version: z.string(), commit: z.string() }) satisfies z.ZodType<Release>;
 
 const check = z.object({
   /** Which application's address is asked. */

@@ -48,5 +48,8 @@ export function commandLine(run: (action: Action) => (flags: Flags) => Promise<v
       .options(program.command(verb.name).description(verb.description))
       .addHelpText('after', `\n${wrap(verb.details, helpColumns).join('\n')}`)
       .action(run((flags, output) => verb.run(flags, output)));
+  // lib/terminal/start.ts takes both before this is loaded: here they are only listed.
+  program.command('sandbox').description('AWS on this machine, to go through a night first (package cdk-switchback-sandbox)');
+  program.option('-V, --version', 'the version of this command');
   return program;
 }

@@ -1,4 +1,8 @@
-/** `npm run sandbox`: start in the foreground or detached, stop, status, env. Answers the exit code: 0, 1 failed, 2 wrong use. */
+/**
+ * The command: start in the foreground or detached, stop, status, env. Answers the exit code: 0, 1 failed, 2 wrong use. It is started
+ * as `npm run sandbox --` in the repository, as `npx switchback sandbox` or `npx cdk-switchback-sandbox` where it is installed, and
+ * spells itself as it was.
+ */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -19,19 +23,20 @@ interface Options {
   readonly detach?: boolean;
 }
 
-/** Set for the process that `--detach` leaves behind: it tells its parent how the start went. */
+/** Set for the process that `--detach` leaves behind, to the command as it was started: it tells its parent how the start went. */
 const DETACHED = 'SWITCHBACK_SANDBOX_DETACHED';
-const isDetached = process.env[DETACHED] !== undefined;
+const detachedBy = process.env[DETACHED];
 // the tasks and functions that this process will start are not it.
 delete process.env[DETACHED];
-const forTerminals = 'for every terminal: eval "$(npm run --silent sandbox -- env)"';
 /** What the CDK CLI and the SDK would say about their own versions: nothing that this machine has to do about AWS. */
 const quiet = { CDK_DISABLE_VERSION_CHECK: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
 const EXAMPLE_IMAGES = 'examples/video/images';
 
-export async function sandboxCommand(args: readonly string[]): Promise<number> {
+/** @param spelled how a person starts it: `npm run sandbox --`, `npx switchback sandbox` */
+export async function sandboxCommand(args: readonly string[], spelled: string): Promise<number> {
   let code = 0;
-  const program = new Command('npm run sandbox --')
+  const as = detachedBy ?? spelled;
+  const program = new Command(as)
     .description('AWS on this machine: real databases, a real load balancer, real tasks; on 127.0.0.1 only')
     .option('--port <port>', 'where it listens; 0 for a free port', wholeNumber, 4566)
     .option('--folder <folder>', 'where its state lives, also after it has stopped', '.switchback/sandbox')
@@ -41,31 +46,35 @@ export async function sandboxCommand(args: readonly string[]): Promise<number> {
     .option('--detach', 'return as soon as it answers, and leave it running')
     .exitOverride()
     .action(async (options: Options) => {
-      await (options.detach ? detach(options) : foreground(options));
+      await (options.detach ? detach(options, as) : foreground(options, as));
     });
-  const command = (name: string, description: string, action: (options: Options) => Promise<void> | void): void => {
+  const command = (name: string, description: string, action: (options: Options, as: string) => Promise<void> | void): void => {
     program
       .command(name)
       .description(description)
-      .action((_: object, self: Command) => action(self.optsWithGlobals<Options>()));
+      .action((_: object, self: Command) => action(self.optsWithGlobals<Options>(), as));
   };
   command('stop', 'stop the sandbox of this folder; its state stays', stop);
   command('status', 'say whether one runs, and where; exit code 1 if none does', status);
-  command('env', 'print what a shell needs: eval "$(npm run --silent sandbox -- env)"', printEnvironment);
+  command('env', `print what a shell needs: ${evaluated(as)}`, printEnvironment);
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
-    code = codeOf(error);
+    code = codeOf(error, as);
   }
   return code;
 }
 
-function codeOf(error: unknown): number {
+/** What puts the sandbox's environment into a shell. npm prints lines of its own, which no shell can evaluate, unless it is told not to. */
+const evaluated = (as: string): string => `eval "$(${as.replace(/^npm run /, 'npm run --silent ')} env)"`;
+
+function codeOf(error: unknown, as: string): number {
   // commander has already said what is wrong; help is no error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (!(error instanceof Error)) throw error;
-  if (isDetached && process.send) process.send({ failed: error.message, usage: error instanceof SandboxError });
-  console.error(`sandbox: ${error.message}`);
+  const message = error instanceof SandboxError && error.type ? `${error.message} ${as} ${error.type}` : error.message;
+  if (detachedBy !== undefined && process.send) process.send({ failed: message, usage: error instanceof SandboxError });
+  console.error(`sandbox: ${message}`);
   return error instanceof SandboxError ? 2 : 1;
 }
 
@@ -74,7 +83,7 @@ function imagesOf(options: Options): string | undefined {
   return images === undefined ? undefined : resolve(images);
 }
 
-async function foreground(options: Options): Promise<void> {
+async function foreground(options: Options, as: string): Promise<void> {
   const { folder, port, speed } = options;
   const faults = options.faults === undefined ? undefined : faultsOf(options.faults);
   // listened for before anything starts: Ctrl-C in the middle of the start must find what was started and stop it.
@@ -85,8 +94,8 @@ async function foreground(options: Options): Promise<void> {
   });
   const sandbox = await startSandbox({ folder, port, speed, images: imagesOf(options), faults });
   console.log(`sandbox at ${sandbox.endpoint}, ${speed} AWS seconds per second, state in ${folder}`);
-  console.log(forTerminals);
-  if (isDetached) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
+  console.log(`for every terminal: ${evaluated(as)}`);
+  if (detachedBy !== undefined) process.send?.({ ready: sandbox.endpoint }, () => process.disconnect());
   const failure = await ending;
   await sandbox.stop();
   if (failure) throw failure;
@@ -94,7 +103,7 @@ async function foreground(options: Options): Promise<void> {
 
 type Report = { readonly ready: string } | { readonly failed: string; readonly usage: boolean };
 
-async function detach(options: Options): Promise<void> {
+async function detach(options: Options, as: string): Promise<void> {
   const folder = resolve(options.folder);
   closedFolder(folder);
   const logFile = join(folder, 'sandbox.log');
@@ -110,11 +119,14 @@ async function detach(options: Options): Promise<void> {
     ...(images ? ['--images', images] : []),
     ...(options.faults === undefined ? [] : ['--faults', options.faults]),
   ];
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, '..', 'bin', 'sandbox.ts'), ...args], {
+  // TypeScript in the repository, JavaScript in the package.
+  const bin = join(__dirname, '..', 'bin');
+  const program = __filename.endsWith('.ts') ? ['--import', 'tsx', join(bin, 'sandbox.ts')] : [join(bin, 'sandbox.js')];
+  const child = spawn(process.execPath, [...program, ...args], {
     cwd: join(__dirname, '..'),
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
-    env: { ...process.env, [DETACHED]: '1' },
+    env: { ...process.env, [DETACHED]: as },
   });
   closeSync(log);
   const report = await new Promise<Report>((done) => {
@@ -126,11 +138,11 @@ async function detach(options: Options): Promise<void> {
   child.unref();
   console.log(`sandbox at ${report.ready}, process ${child.pid}`);
   console.log(`log in ${relative(process.cwd(), logFile)}`);
-  console.log(forTerminals);
+  console.log(`for every terminal: ${evaluated(as)}`);
 }
 
-async function stop({ folder }: Options): Promise<void> {
-  const running = mustRun(folder);
+async function stop({ folder }: Options, as: string): Promise<void> {
+  const running = mustRun(folder, as);
   process.kill(running.pid, 'SIGTERM');
   const deadline = Date.now() + 60_000;
   while (bornOf(running.pid) === running.born) {
@@ -140,22 +152,22 @@ async function stop({ folder }: Options): Promise<void> {
   console.log(`sandbox at ${running.endpoint} stopped, state kept in ${folder}`);
 }
 
-function status({ folder }: Options): void {
-  const { endpoint, pid, speed } = mustRun(folder);
+function status({ folder }: Options, as: string): void {
+  const { endpoint, pid, speed } = mustRun(folder, as);
   console.log(`sandbox at ${endpoint}, process ${pid}, ${speed} AWS seconds per second, state in ${folder}`);
 }
 
-function printEnvironment({ folder }: Options): void {
-  const { endpoint } = mustRun(folder);
+function printEnvironment({ folder }: Options, as: string): void {
+  const { endpoint } = mustRun(folder, as);
   // a profile or a session token of a real account would win over the keys.
   console.log('unset AWS_PROFILE AWS_SESSION_TOKEN');
   for (const [name, value] of Object.entries({ ...environmentFor(endpoint, ownerOf(resolve(folder))), ...quiet }))
     console.log(`export ${name}=${value}`);
 }
 
-function mustRun(folder: string): Running {
+function mustRun(folder: string, as: string): Running {
   const running = runningSandbox(resolve(folder));
-  if (!running) throw new Error(`no sandbox runs on ${folder}; npm run sandbox -- --detach starts one.`);
+  if (!running) throw new Error(`no sandbox runs on ${folder}; ${as} --detach starts one.`);
   return running;
 }
 

@@ -6,6 +6,14 @@ import { join } from 'node:path';
 /** Something the user can put right: a port in use, a folder in use. The message is a whole sentence for a person. */
 export class SandboxError extends Error {
   override readonly name = 'SandboxError';
+
+  constructor(
+    message: string,
+    /** What to type after the command, which knows how it was started. */
+    readonly type?: string,
+  ) {
+    super(message);
+  }
 }
 
 export interface Running {
@@ -49,7 +57,8 @@ export function takeFolder(folder: string, endpoint: string, speed: number): voi
 
 function inUse(folder: string, { pid, endpoint }: Running): SandboxError {
   return new SandboxError(
-    `a sandbox already runs on ${folder}: process ${pid} at ${endpoint}; stop it (npm run sandbox -- stop --folder ${folder}) or choose another --folder.`,
+    `a sandbox already runs on ${folder}: process ${pid} at ${endpoint}; choose another --folder, or stop it:`,
+    `stop --folder ${folder}`,
   );
 }
 

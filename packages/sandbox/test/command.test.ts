@@ -57,7 +57,7 @@ async function run(...args: string[]) {
       return true;
     }),
   ];
-  const code = await sandboxCommand([...args, '--folder', folder]);
+  const code = await sandboxCommand([...args, '--folder', folder], 'npm run sandbox --');
   for (const spy of spies) spy.mockRestore();
   return { code, stdout, stderr };
 }

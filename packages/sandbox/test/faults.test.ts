@@ -179,7 +179,7 @@ test('--faults takes a seed and a rate, and says what is wrong with anything els
   expect(faultsOf('42').rules).toContainEqual({ service: 'elbv2', operation: '*', kind: 'lost', rate: 0.0125 });
   const said: string[] = [];
   const spy = jest.spyOn(console, 'error').mockImplementation((line: string) => void said.push(line));
-  expect(await sandboxCommand(['--faults', '42:2', '--folder', `${sandbox.folder}-none`])).toBe(2);
+  expect(await sandboxCommand(['--faults', '42:2', '--folder', `${sandbox.folder}-none`], 'sandbox')).toBe(2);
   spy.mockRestore();
   expect(said.join()).toContain('--faults 42:2: a seed, and a rate above 0 and at most 1');
 });

@@ -1,6 +1,6 @@
 /** Reading templates: JSON as the CDK uploads it, YAML as `cdk bootstrap` sends it; parameters and their values. */
-import { createRequire } from 'node:module';
 import type { CreateChangeSetInput, UpdateStackInput } from '@aws-sdk/client-cloudformation';
+import { parse as parseYaml } from 'yaml';
 import { AwsError, type Sandbox } from '../../service';
 import type { Json, Parameter, ParameterDefinition, Template } from './records';
 
@@ -22,7 +22,7 @@ export function parseTemplate(body: string): Template {
 function parse(body: string): Template {
   let value: unknown;
   try {
-    value = body.trimStart().startsWith('{') ? JSON.parse(body) : yaml().parse(body, { schema: 'core' });
+    value = body.trimStart().startsWith('{') ? JSON.parse(body) : parseYaml(body, { schema: 'core' });
   } catch (error) {
     throw invalid(`Template format error: ${(error as Error).message}`);
   }
@@ -35,11 +35,6 @@ function parse(body: string): Template {
       throw invalid(`Template format error: [/Resources/${id}] Every Resources object must contain a Type member.`);
   }
   return template;
-}
-
-// `cdk bootstrap` sends YAML, and the CDK library (a peer dependency, so always there) brings a reader of it.
-function yaml(): { parse(text: string, options: { schema: string }): unknown } {
-  return createRequire(require.resolve('aws-cdk-lib/package.json'))('yaml');
 }
 
 /** What an operation is given to make of a stack. */

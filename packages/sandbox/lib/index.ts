@@ -1,0 +1,4 @@
+/** What the package offers besides its command: a sandbox in the process of a test. */
+export { sandboxCommand } from './command';
+export type { RunningSandbox, SandboxOptions } from './server';
+export { startSandbox } from './server';
