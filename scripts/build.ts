@@ -18,14 +18,14 @@ function emptyDist(folder: string): (file: string) => string {
 function product(): void {
   const at = emptyDist('');
   const bundles = [bundleLibrary(at('index.js')), bundleFunctions(at('functions/index.js')), bundleCommand(at('switchback.js'))];
-  writeFileSync(at('index.d.ts'), rollUp('lib/index.ts'));
+  writeFileSync(at('index.d.ts'), rollUp('lib/index.ts')[0]!);
   writeFileSync(at('THIRD_PARTY_LICENSES'), licensesOf(bundles));
 }
 
 function sandbox(): void {
   const at = emptyDist('packages/sandbox');
   const bundles = [bundleSandbox(at('lib/index.js')), bundleSandboxCommand(at('bin/sandbox.js'))];
-  writeFileSync(at('lib/index.d.ts'), rollUp('packages/sandbox/lib/index.ts'));
+  writeFileSync(at('lib/index.d.ts'), rollUp('packages/sandbox/lib/index.ts')[0]!);
   writeFileSync(at('THIRD_PARTY_LICENSES'), licensesOf(bundles));
 }
 

@@ -26,13 +26,13 @@ interface Module {
   readonly exports: Map<string, { readonly from: string; readonly name: string; readonly type: boolean }>;
 }
 
-/** The types of an index, for example `lib/index.ts`. */
-export function rollUp(index: string): string {
+/** The types of each index, for example `lib/index.ts`. */
+export function rollUp(...indexes: readonly string[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'switchback-types-'));
   try {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', folder], { cwd: root, stdio: 'inherit' });
-    return new RollUp(join(folder, index.replace(/\.ts$/, '.d.ts'))).text();
+    return indexes.map((index) => new RollUp(join(folder, index.replace(/\.ts$/, '.d.ts'))).text());
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
