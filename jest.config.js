@@ -1,6 +1,8 @@
 /** What `npm test` runs first: everything but whole windows (jest.windows.config.js; jest.nights.config.js is CI's). */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/_helpers/jest-environment.js',
+  // but for stories told in order: the environment says which.
+  randomize: true,
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
   },

@@ -37,6 +37,8 @@ export const endMark = (requestId: string) => `\u0000${requestId}`;
 
 export const bootstrapSource = `'use strict';
 const { existsSync } = require('node:fs');
+const http = require('node:http');
+const https = require('node:https');
 const Module = require('node:module');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
@@ -52,6 +54,14 @@ Module._nodeModulePaths = (from) => {
   const inside = (folder) => folder === root || folder.startsWith(root + path.sep);
   return inside(from) ? lookup(from).filter(inside) : lookup(from);
 };
+
+// CloudFormation's link for an answer is HTTPS on AWS, and the CDK's own handlers keep its host and path only: here they are the sandbox's.
+const { hostname, port } = new URL(process.env.AWS_ENDPOINT_URL);
+const secure = https.request;
+https.request = (options, ...rest) =>
+  options && options.hostname === hostname && !options.port && !options.agent
+    ? http.request({ ...options, port }, ...rest)
+    : secure(options, ...rest);
 
 let current;
 const out = process.stdout.write.bind(process.stdout);
