@@ -19,6 +19,7 @@ test("the default security group of a VPC loses its rules, by the CDK's handler,
   };
   await sandbox.call('lambda', 'CreateFunction', {
     ...{ FunctionName: 'restrict', Runtime: 'nodejs22.x', Handler: '__entrypoint__.handler', Role: 'arn:aws:iam::111122223333:role/r' },
+    Timeout: 900,
     Code: { ZipFile: zipSync(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, strToU8(text)]))) },
   });
   const { Configuration } = await sandbox.call('lambda', 'GetFunction', { FunctionName: 'restrict' });
@@ -31,7 +32,6 @@ test("the default security group of a VPC loses its rules, by the CDK's handler,
           Type: 'Custom::VpcRestrictDefaultSG',
           Properties: {
             ServiceToken: Configuration.FunctionArn,
-            ServiceTimeout: 60,
             DefaultSecurityGroupId: { 'Fn::GetAtt': ['Vpc', 'DefaultSecurityGroup'] },
             Account: { Ref: 'AWS::AccountId' },
           },
