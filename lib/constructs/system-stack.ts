@@ -14,7 +14,7 @@ export abstract class SystemStack extends Stack {
     super(scope, part, { stackName: `${system}-${part}`, ...props });
   }
 
-  /** Where the app has the system's stacks, which are made side by side: `Prod`; empty at its root. */
+  /** Where the app has the system's stacks, which are made side by side: `Prod`; empty at its root. @internal */
   get path(): string {
     return this.node.path.split('/').slice(0, -1).join('/');
   }

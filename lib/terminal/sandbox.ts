@@ -1,7 +1,11 @@
 /** `switchback sandbox`: AWS on this machine, by a package of its own (packages/sandbox), which only those who want it install. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { exit } from '../base/errors';
+import { switchback, typed } from '../base/advice';
+import { exit, Stop } from '../base/errors';
+import { makeOutput } from '../report';
+import { spell } from '../report/advice';
+import { question } from './gate';
 
 /** What the package has for us (its lib/index.ts). */
 interface SandboxPackage {
@@ -15,12 +19,14 @@ export async function sandbox(args: readonly string[]): Promise<number> {
   for (const from of [join(process.cwd(), 'package.json'), __filename]) {
     const require = createRequire(from);
     const found = resolved(require);
-    if (found) return (require(found) as SandboxPackage).sandboxCommand(args, 'npx switchback sandbox');
+    if (found) return (require(found) as SandboxPackage).sandboxCommand(args, spell(switchback('sandbox')));
   }
-  process.stderr.write(
-    `error: ${name} is not installed in ${process.cwd()}; it is what the sandbox is made of\nnext:  npm install --save-dev ${name}\n`,
-  );
-  return exit.usage;
+  const missing = new Stop('sandbox.not-installed', `${name} is not installed in ${process.cwd()}; the sandbox is a package of its own`, {
+    next: [typed(`npm install --save-dev ${name}`)],
+    exit: exit.usage,
+  });
+  makeOutput({ json: false, color: true, stdout: process.stdout, stderr: process.stderr, question }).failure(missing);
+  return missing.exit;
 }
 
 function resolved(require: NodeJS.Require): string | undefined {

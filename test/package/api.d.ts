@@ -80,7 +80,7 @@ declare interface ApplicationProps {
 }
 
 declare interface BridgeColumn {
-    /** Of the old form, with its schema: `public.users`. */
+    /** Of the old schema, qualified: `public.users`. */
     readonly table: string;
     readonly column: string;
     /** An SQL expression: `NEW.first || ' ' || NEW.last`. */
@@ -88,39 +88,39 @@ declare interface BridgeColumn {
 }
 
 declare interface BridgeRows {
-    /** The table of the new form, with its schema: `public.profiles`. */
+    /** The table of the new schema, qualified: `public.profiles`. */
     readonly of: string;
     /** One SQL statement: `UPDATE public.users SET bio = NEW.bio WHERE id = NEW.user_id`. */
     readonly run: string;
     /**
      * One SQL statement for a row that is gone: `UPDATE public.users SET bio = '' WHERE id = OLD.user_id`.
-     * @default - the old form keeps what `run` wrote last
+     * @default - the old schema keeps what `run` wrote last
      */
     readonly onDelete?: string;
     /**
-     * Columns of the old form that these statements keep, so that they are compared after a rollback.
+     * Columns of the old schema that these statements keep, so that they are compared after a rollback.
      * @default - such columns are not compared, and the proof says so
      */
     readonly sets?: readonly BridgeSet[];
 }
 
 declare interface BridgeSet {
-    /** Of the old form, with its schema: `public.users`. */
+    /** Of the old schema, qualified: `public.users`. */
     readonly table: string;
     readonly column: string;
-    /** What it must be, from the new form, where `NEW` is the row of `table`: `(SELECT p.bio FROM public.profiles p WHERE p.user_id = NEW.id)`. */
+    /** What it must be, from the new schema, where `NEW` is the row of `table`: `(SELECT p.bio FROM public.profiles p WHERE p.user_id = NEW.id)`. */
     readonly is: string;
 }
 
-/** How rows of the new form become rows of the old one, in plain SQL. */
+/** How rows of the new schema become rows of the old one, in plain SQL. */
 declare interface Bridges {
     /**
-     * The value of a column of the old form, computed from the arriving row (`NEW`, by the new form's column names).
+     * The value of a column of the old schema, computed from the arriving row (`NEW`, by the new schema's column names).
      * @default - none
      */
     readonly columns?: readonly BridgeColumn[];
     /**
-     * What each new or changed row of a table of the new form does to the old form.
+     * What each new or changed row of a table of the new schema does to the old schema.
      * @default - none
      */
     readonly rows?: readonly BridgeRows[];
@@ -241,7 +241,7 @@ declare interface MigrationProps {
     /** The command that migrates the database to the release, inside the window. */
     readonly expand: readonly string[];
     /**
-     * The command that removes the old form at teardown.
+     * The command that removes the old schema at teardown.
      * @default - the release has no second part
      */
     readonly contract?: readonly string[];
@@ -252,8 +252,8 @@ declare interface MigrationProps {
      */
     readonly bookkeeping?: readonly string[];
     /**
-     * What Switchback cannot guess about bringing rows of the new form back into the old one: renames it does not see,
-     * splits, merges, changed meaning. `npm run plan` says which differences need one.
+     * What Switchback cannot guess about bringing rows of the new schema back into the old one: renames it does not see,
+     * splits, merges, changed meaning. The plan says which differences need one.
      * @default - none
      */
     readonly bridges?: Bridges;
@@ -336,7 +336,7 @@ declare class SharedStack extends SystemStack {
 
 /**
  * A system that goes through release windows: the stacks `shared`, `blue`, `green` and `fallback-w<n>`, made beside
- * this construct so that `npx cdk deploy green` finds them.
+ * this construct so that `cdk deploy green` finds them; in a stage it is `cdk deploy Prod/green`.
  */
 declare class Switchback extends Construct {
     /** The name of the system. */
@@ -379,7 +379,7 @@ declare interface SwitchbackProps {
      */
     readonly feed?: boolean;
     /**
-     * Try the migrations on a copy of production at `npm run stage`, days before the window. The copy is an instance of
+     * Try the migrations on a copy of production at the stage, days before the window. The copy is an instance of
      * its own for that time, which nothing can get out of; it is made from a snapshot that is deleted with it.
      * @default true
      */

@@ -14,24 +14,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { CommandName } from '../../lib/base/advice';
+import { advisedWords } from '../../lib/base/advice';
 
 const root = join(__dirname, '../..');
 const repository = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   version: string;
   devDependencies: Record<string, string>;
 };
-/** Every command that advice can name; the compiler says when one is missing here. */
-const commands: Record<CommandName, true> = {
-  stage: true,
-  plan: true,
-  cutover: true,
-  rollback: true,
-  teardown: true,
-  status: true,
-  sandbox: true,
-};
-
 const scratch = mkdtempSync(join(tmpdir(), 'switchback-packed-'));
 /** The app, CommonJS; `esm` inside it is another, of modules, with the same packages. */
 const app = join(scratch, 'app');
@@ -211,7 +200,7 @@ test('the command says its version, and helps with every command that advice nam
   expect(await switchback('--version')).toEqual({ code: 0, stdout: `${repository.version}\n`, stderr: '' });
   const help = await switchback('--help');
   expect(help).toMatchObject({ code: 0, stderr: '' });
-  const all = await Promise.all(Object.keys(commands).map(async (command) => ({ command, own: await switchback(command, '--help') })));
+  const all = await Promise.all(Object.keys(advisedWords).map(async (command) => ({ command, own: await switchback(command, '--help') })));
   for (const { command, own } of all) {
     expect(help.stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     expect(own).toMatchObject({ code: 0, stderr: '' });

@@ -27,6 +27,7 @@ declare interface SandboxOptions {
     readonly onCall?: (call: WireCall) => void;
 }
 
+/** The services of the sandbox: what its own code calls them, and what the SDK and signatures do. */
 declare type ServiceName = 'sts' | 'iam' | 'cloudformation' | 's3' | 'ssm' | 'secretsmanager' | 'ec2' | 'elbv2' | 'rds' | 'ecs' | 'lambda' | 'scheduler' | 'cloudwatch' | 'logs' | 'autoscaling';
 
 declare interface WireCall {

@@ -87,7 +87,7 @@ test('what may be advised with a command is on the command line', async () => {
   const program = commandLine(() => async () => undefined);
   const written: string[] = [];
   const spy = jest.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0);
-  await sandboxCommand(['--help']).finally(() => spy.mockRestore());
+  await sandboxCommand(['--help'], 'sandbox').finally(() => spy.mockRestore());
   const sandbox = [...written.join('').matchAll(/^ {2}(--?[a-z-]+|[a-z]+)/gm)].map(([, word]) => word);
   for (const [verb, words] of Object.entries(advisedWords)) {
     const command = program.commands.find((each) => each.name() === verb);
