@@ -240,6 +240,10 @@ export const errorCodes = {
     means: 'The call of the runner got no answer, and the runner may be at work.',
     wayOut: say`See ${watch}, then type the same command again.`,
   },
+  'sandbox.not-installed': {
+    means: 'The sandbox is a package of its own, and the folder the command was typed in does not have it.',
+    wayOut: typed('npm install --save-dev cdk-switchback-sandbox'),
+  },
   'sandbox.unreachable': {
     means: 'Nothing answers at AWS_ENDPOINT_URL.',
     wayOut: say`Start the sandbox with ${switchback('sandbox', '--detach')}, or unset AWS_ENDPOINT_URL to reach AWS itself.`,
