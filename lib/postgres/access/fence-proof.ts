@@ -1,12 +1,13 @@
 /**
- * The proof that a database is fenced. It looks first at who could begin to write, then at who is in the middle of it: since nobody new
- * can begin, a moment without anyone in the middle proves that no further write can come.
+ * The proof that a database is fenced: nobody has a right to write, and everybody who held a write lock when that was so has ended. So no
+ * further write can come.
  */
 import type { Db } from '../connection/connect';
 import { flushWal, inRecovery, type Poll, pollEvery, untilNone } from '../connection/lsn';
 import { ownSession, rdsRoles } from '../connection/server';
+import { type OpenWrite, openWrites, stillOpen } from './open-writes';
 import { migrationsAllowed, type Roles } from './roles';
-import { definerFunctions, lingering, openWrites, possibleWriters, serverTime } from './writers';
+import { definerFunctions, lingering, possibleWriters } from './writers';
 
 export interface ProofOptions {
   /** SECURITY DEFINER functions that somebody has looked at and that are no way around the fence, as `schema.name(arguments)`. */
@@ -29,19 +30,32 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   }
   const blind = await canSee(db);
   if (blind.length > 0) return { proven: false, reasons: blind, lsn: '0/0' };
-  const could = await whoCouldBegin(db, roles);
-  // From here on nobody can begin, if the look above found nobody: what is in the middle began before.
-  const since = await serverTime(db);
-  const outside = [...could, ...(await waysAround(db, acknowledgedFunctions)), ...(await sessionsAboveRights(db))];
-  // Customers go on trying to write at a fence, so a single look may fall into a statement that is about to be refused, and cannot tell it
-  // from one that was allowed. Nobody new counts, so looking again tells: what was refused is gone in a moment.
-  const middle =
-    outside.length === 0
-      ? await untilNone(() => whoIsInTheMiddle(db, since), poll ?? pollEvery(10, 1_000, 'the end of open transactions'))
-      : await whoIsInTheMiddle(db, could.length === 0 ? since : undefined);
-  const reasons = [...outside, ...middle];
+  // Who holds a write lock now may have been allowed to; who takes one later is checked with the rights of then. Customers go on trying at
+  // a fence, so a look may fall into a statement that is about to be refused: it is gone in a moment, as are those that finish by themselves.
+  const wait = poll ?? pollEvery(1, 1_000, 'the end of open transactions');
+  await ended(db, wait);
+  const outside = [
+    ...(await whoCouldBegin(db, roles)),
+    ...(await waysAround(db, acknowledgedFunctions)),
+    ...(await sessionsAboveRights(db)),
+  ];
+  // once more: a right that was taken away between the two looks may still be used by whoever had locked before that.
+  const open = await ended(db, wait);
+  const reasons = [...outside, ...(await prepared(db)), ...open.map(sentence)];
   return { proven: reasons.length === 0, reasons, lsn: await flushWal(db) };
 }
+
+/** Waits until every transaction has ended that could write at this moment; answers those that have not. */
+async function ended(db: Db, wait: Poll): Promise<readonly OpenWrite[]> {
+  let open: readonly OpenWrite[] = await openWrites(db);
+  return untilNone(async () => {
+    open = await stillOpen(db, open);
+    return open;
+  }, wait);
+}
+
+const sentence = ({ user, pid, query }: OpenWrite): string =>
+  `a transaction is open that wrote or is about to: user '${user}', pid ${pid}, ${query}`;
 
 /** Without pg_read_all_stats other users' transactions are hidden: an empty list would prove nothing. */
 async function canSee(db: Db): Promise<string[]> {
@@ -92,27 +106,13 @@ async function sessionsAboveRights(db: Db): Promise<string[]> {
   );
 }
 
-async function whoIsInTheMiddle(db: Db, since: string | undefined): Promise<string[]> {
-  const prepared = await db.query<{ gid: string; owner: string; prepared: Date }>(
-    'SELECT gid, owner, prepared FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared',
+/** Look after those in the middle have ended: what they prepared is there before they are gone. */
+async function prepared(db: Db): Promise<string[]> {
+  const rows = await db.query<{ gid: string; owner: string }>(
+    'SELECT gid, owner FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared',
   );
-  const open = await openWrites(db, since);
-  // A transaction number in progress that no session and no prepared transaction accounts for is one that began between the looks.
-  const [unexplained] = await db.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM pg_catalog.pg_snapshot_xip(pg_catalog.pg_current_snapshot()) AS x(xid)
-      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity s WHERE s.backend_xid = x.xid::xid
-              AND (s.datname IS DISTINCT FROM current_database() OR s.backend_type LIKE 'autovacuum%' OR ${ownSession} OR s.xact_start > $1::timestamptz))
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts p WHERE p.transaction = x.xid::xid)`,
-    [since ?? null],
+  return rows.map(
+    ({ gid, owner }) =>
+      `the prepared transaction '${gid}' of '${owner}' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED '${gid}'`,
   );
-  const reasons = [
-    ...prepared.map(
-      ({ gid, owner }) =>
-        `the prepared transaction '${gid}' of '${owner}' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED '${gid}'`,
-    ),
-    ...open.map((write) => `a transaction is open that wrote or is about to: user '${write.user}', pid ${write.pid}, ${write.query}`),
-  ];
-  if (reasons.length === 0 && unexplained!.count > 0)
-    reasons.push(`${unexplained!.count} transaction(s) with a number are in progress that no session accounts for; look again`);
-  return reasons;
 }

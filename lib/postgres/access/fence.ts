@@ -3,14 +3,16 @@
  * in the write role. Taking it away binds the next statement even inside an open transaction; reading goes on.
  */
 import { DatabaseError, type Db, ident } from '../connection/connect';
-import { type Poll, pollEvery, untilNone } from '../connection/lsn';
+import { pollEvery, untilNone } from '../connection/lsn';
 import { majorVersion, ownSchema } from '../connection/server';
+import { type Ended, type EndOptions, endTransactions, openWrites } from './open-writes';
 import { forbidMigrations, type Roles, revokeMembership } from './roles';
-import { lingering, type OpenWrite, openWrites, serverTime, writersAllowed } from './writers';
+import { lingering, writersAllowed } from './writers';
 
 export { type Proof, type ProofOptions, proveFenced } from './fence-proof';
+export { type Ended, type EndOptions, type OpenWrite, openWrites } from './open-writes';
 export { allowMigrations, forbidMigrations, migrationsAllowed } from './roles';
-export { definerFunctions, type OpenWrite, openWrites, possibleWriters, type Writer, whoOwnsTables, writersAllowed } from './writers';
+export { definerFunctions, possibleWriters, type Writer, whoOwnsTables, writersAllowed } from './writers';
 
 /** Lets one user write. */
 export async function openTo(db: Db, roles: Roles, user: string): Promise<void> {
@@ -61,42 +63,18 @@ async function noteFence(db: Db, members: readonly string[]): Promise<void> {
   });
 }
 
-export interface EndOptions {
-  /** How long transactions that wrote may take to finish by themselves. */
-  readonly graceMs: number;
-  /** How a look is waited for. @default every 10 ms, until the grace is over */
-  readonly poll?: Poll;
-}
-
-/** What became of the transactions that were open when the fence went up. */
-export interface Ended {
-  /** Transactions that finished by themselves. */
-  readonly finished: number;
-  /** Those that did not, and were terminated: their clients got an error, and what they wrote is undone. */
-  readonly terminated: readonly OpenWrite[];
-}
-
-/** Lets transactions that wrote finish, then terminates what is left. Call it after `fence`, so that no new one can begin. */
-export async function endWriters(db: Db, roles: Roles, { graceMs, poll }: EndOptions): Promise<Ended> {
-  const wait = poll ?? pollEvery(10, graceMs, 'the end of open transactions');
-  const seen = new Set<number>();
-  const since = await serverTime(db);
-  const left = await untilNone(async () => {
-    const open = await openWrites(db, since);
-    for (const { pid } of open) seen.add(pid);
-    return open;
-  }, wait);
+/** Lets transactions that could write finish, then terminates what is left. Call it after `fence`, so that no new one can begin. */
+export async function endWriters(db: Db, roles: Roles, options: EndOptions): Promise<Omit<Ended, 'alive'>> {
+  const { alive, ...ended } = await endTransactions(db, await openWrites(db), options);
   // Before PostgreSQL 16, a session can still be the write role by SET ROLE; pools open new ones by themselves.
-  const stale = await lingering(db);
-  const pids = [...new Set([...left.map((write) => write.pid), ...stale])];
-  const alive = await terminate(db, pids);
-  if (alive.length > 0) {
+  const pids = [...alive.map(({ pid }) => pid), ...(await terminate(db, await lingering(db)))];
+  if (pids.length > 0) {
     throw new DatabaseError(
-      `could not end ${alive.length} session(s) that can still write (pid ${alive.join(', ')}): a superuser's, or one that does not react; end them by hand with SELECT pg_terminate_backend(<pid>), then run this again. '${roles.write}' stays revoked.`,
+      `could not end ${pids.length} session(s) that can still write (pid ${pids.join(', ')}): a superuser's, or one that does not react; end them by hand with SELECT pg_terminate_backend(<pid>), then run this again. '${roles.write}' stays revoked.`,
       undefined,
     );
   }
-  return { finished: seen.size - left.length, terminated: left };
+  return ended;
 }
 
 /** Terminates sessions and waits until they are gone; returns those that are not. */

@@ -1,4 +1,4 @@
-/** Who could write to the tables of a database, and who is doing so right now. Reads only. */
+/** Who could write to the tables of a database. Who is doing so right now is told by open-writes.ts. Reads only. */
 import type { Db } from '../connection/connect';
 import { majorVersion, ofExtension, ownSchema, ownSession, rdsRoles, userSchema } from '../connection/server';
 import type { Roles } from './roles';
@@ -50,59 +50,6 @@ export async function writersAllowed(db: Db, roles: Roles): Promise<string[]> {
     [roles.write],
   );
   return rows.map((row) => row.user);
-}
-
-/** A transaction of somebody else that has written, or holds the lock of a statement that is about to. */
-export interface OpenWrite {
-  readonly pid: number;
-  readonly user: string;
-  readonly application: string;
-  /** When its transaction began. */
-  readonly since: Date;
-  /** Seconds since then, by the server's clock. */
-  readonly seconds: number;
-  readonly state: string;
-  /** What it runs or ran last, without the values: those are customers'. */
-  readonly query: string;
-}
-
-/**
- * A statement is checked for its rights after it has locked its tables. So someone who passed that check before a fence was up
- * shows here by the lock, even when no row has been written yet.
- * @param since a moment (`serverTime`) at which nobody had the right to begin any more: what began later is going to be refused, and left out.
- */
-export async function openWrites(db: Db, since?: string): Promise<OpenWrite[]> {
-  const rows = await db.query<OpenWrite>(
-    `SELECT s.pid, coalesce(s.usename, s.backend_type) AS "user", s.application_name AS application, s.xact_start AS since,
-            extract(epoch FROM clock_timestamp() - s.xact_start)::float8 AS seconds, coalesce(s.state, s.backend_type) AS state, s.query
-       FROM pg_catalog.pg_stat_activity s
-      WHERE s.datname = current_database() AND s.pid <> pg_catalog.pg_backend_pid() AND s.backend_type NOT LIKE 'autovacuum%' AND s.backend_type <> 'walsender' AND NOT ${ownSession}
-        AND ($1::timestamptz IS NULL OR s.xact_start IS NULL OR s.xact_start <= $1)
-        AND (s.backend_xid IS NOT NULL OR (($1::timestamptz IS NULL OR s.query_start IS NULL OR s.query_start <= $1) AND EXISTS (
-          SELECT FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation
-           WHERE l.pid = s.pid AND l.locktype = 'relation' AND l.database = s.datid AND l.relation >= 16384
-             AND l.mode IN ('RowExclusiveLock','ShareRowExclusiveLock','ExclusiveLock','AccessExclusiveLock')
-             AND c.relpersistence IS DISTINCT FROM 't' AND c.relkind IS DISTINCT FROM 'i')))
-      ORDER BY s.xact_start NULLS LAST`,
-    [since ?? null],
-  );
-  return rows.map((row) => ({ ...row, query: shapeOf(row.query) }));
-}
-
-/** The server's clock. */
-export async function serverTime(db: Db): Promise<string> {
-  return (await db.query<{ at: string }>('SELECT clock_timestamp()::text AS at'))[0]!.at;
-}
-
-/** A statement without its values, shortened. */
-export function shapeOf(query: string): string {
-  const shape = query
-    .replace(/\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$/g, '?')
-    .replace(/'(?:[^'\\]|''|\\.)*('|$)/g, '?')
-    .replace(/(?<![\w$"])-?\d+(\.\d+)?/g, '?')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return shape.length > 120 ? `${shape.slice(0, 119)}…` : shape;
 }
 
 /** A function that does what its owner may do, whoever calls it: with it a user writes who has no right to. */

@@ -32,5 +32,9 @@ export const ofExtension = (catalog: string, oid: string): string =>
 /** SQL that is true for a pg_stat_activity row `s` that belongs to Switchback: the same user, with our application name. */
 export const ownSession = "(s.usename = current_user AND s.application_name LIKE 'switchback%')";
 
+/** SQL that is true where `pid` applies what Switchback's own feed brings. */
+export const ofThisFeed = (pid: string): string =>
+  `EXISTS (SELECT FROM pg_catalog.pg_stat_subscription u WHERE u.pid = ${pid} AND u.subname LIKE 'switchback%')`;
+
 /** Roles of the RDS service itself: nobody outside it can log in as them, and it keeps sessions of them open. */
 export const rdsRoles = ['rdsadmin', 'rdsrepladmin', 'rdstopmgr', 'rdsproxyadmin', 'rdswriteforwarduser'];

@@ -163,6 +163,41 @@ test('a session that became the write role by SET ROLE is refused from PostgreSQ
   expect((await failure(app.query('SELECT 1'))).name).toBe('ConnectionLost');
 });
 
+// PostgreSQL looks rights up again when a transaction begins or takes a lock that it does not hold yet: one that is there already is used
+// again with the rights of before.
+test('a transaction that locked a table before the fence, wrote nothing and reads since, commits nothing behind the proof', async () => {
+  const behind: string[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    await openTo(db, roles, blue.username);
+    const app = await server.as(blue);
+    // as a driver does that names its statements: nothing has to be looked up to run them again.
+    await app.query('SET plan_cache_mode = force_generic_plan; PREPARE r AS SELECT note FROM orders WHERE id = -1');
+    await app.query('PREPARE w AS INSERT INTO orders (note) VALUES ($1)');
+    await app.query("EXECUTE w('before'); EXECUTE r");
+    await app.query("BEGIN; UPDATE orders SET note = 'nobody' WHERE id = -1; EXECUTE r");
+    await fence(db, roles);
+    // newer statements, which only read, all the while.
+    let over = false;
+    const reading = (async () => {
+      while (!over) await app.query('EXECUTE r');
+    })().catch(() => undefined);
+    const { terminated } = await endWriters(db, roles, { graceMs: 100 });
+    const { proven } = await proof();
+    over = true;
+    await reading;
+    const late = await app
+      .query(`EXECUTE w('behind ${round}')`)
+      .then(() => app.query('COMMIT'))
+      .then(
+        () => 'acknowledged',
+        (error: Error) => error.name,
+      );
+    behind.push(`${proven ? 'proven' : 'not proven'}, ${terminated.length} ended, ${late}`);
+  }
+  expect(new Set(behind)).toEqual(new Set(['proven, 1 ended, ConnectionLost']));
+  expect(await db.query("SELECT FROM orders WHERE note LIKE 'behind%'")).toEqual([]);
+});
+
 test('readers are neither counted as writers nor ended', async () => {
   const open = await server.as(reader);
   await open.transaction(async (inside) => {
