@@ -4,12 +4,13 @@
  * taking it until it is over. So a run that fell asleep and wakes up after a take-over has either finished a change before
  * it, or is refused; never both.
  *
- * The lock is an advisory one: it writes nothing, needs no transaction number, and so also covers what must not have
- * written before (making a slot) or cannot be in a transaction at all (REFRESH PUBLICATION).
+ * The lock is on the holder's table, which nobody else may lock: any user can take an advisory lock, and keep a fence waiting
+ * with it. It writes nothing and needs no transaction number, so it covers what must not have written before (making a slot),
+ * too. Only what cannot be in a transaction at all (REFRESH PUBLICATION) has an advisory one; who else takes that is ended.
  */
 import { DatabaseError, type Db, literal } from '../connection/connect';
 import { inRecovery } from '../connection/lsn';
-import { ownSchema } from '../connection/server';
+import { ownSchema, ownSession } from '../connection/server';
 
 /** A run as its databases know it. */
 export interface Holder {
@@ -56,15 +57,17 @@ export class LockedDb implements Db {
     private readonly patienceMs = 5000,
   ) {
     const { number, journal } = holder;
-    // each statement of the block reads anew: what a take-over that was waited for has written is seen.
-    const look = (share: string) => `DO $switchback$ DECLARE it record; BEGIN
-      PERFORM pg_catalog.${share}(${lock});
+    // each statement of the block reads anew: what a take-over that was waited for has written is seen. Nothing is waited for without a limit.
+    const look = (take: string) => `DO $switchback$ DECLARE it record; before text := current_setting('lock_timeout'); BEGIN
+      PERFORM pg_catalog.set_config('lock_timeout', '${patienceMs * 2}ms', true);
+      ${take};
+      PERFORM pg_catalog.set_config('lock_timeout', before, true);
       SELECT * INTO it FROM ${table};
       IF it.number IS DISTINCT FROM ${number} OR it.journal <> ${literal(journal)} THEN
         RAISE EXCEPTION USING ERRCODE = '${notTheHolder}', MESSAGE = coalesce(it.run || ' has it since ' || ${inUtc('it.at')}, 'nobody has it any more');
       END IF; END $switchback$`;
-    this.look = look('pg_advisory_xact_lock_shared');
-    this.lookAlone = look('pg_advisory_lock_shared');
+    this.look = look(`LOCK TABLE ${table} IN ROW SHARE MODE`);
+    this.lookAlone = look(`PERFORM pg_catalog.pg_advisory_lock_shared(${lock})`);
   }
 
   get address() {
@@ -89,6 +92,7 @@ export class LockedDb implements Db {
 
   private async alone<T>(sql: string): Promise<T[]> {
     try {
+      await endStrangers(this.db);
       await this.db.query(this.lookAlone);
       return await this.db.query<T>(sql);
     } finally {
@@ -135,9 +139,10 @@ export class LockedDb implements Db {
     return it.number === this.holder.number;
   }
 
-  /** Once the lock is had, no change of the run before is under way, and the next one of it is refused. */
+  /** Once the locks are had, no change of the run before is under way, and the next one of it is refused. */
   private async raise(): Promise<void> {
     const { number, journal, run } = this.holder;
+    await endStrangers(this.db);
     await this.db.transaction(async (inside) => {
       await inside.query(
         `SET LOCAL lock_timeout = ${this.patienceMs}; SET LOCAL synchronous_commit = 'local'; SELECT pg_catalog.pg_advisory_xact_lock(${lock})`,
@@ -151,6 +156,7 @@ export class LockedDb implements Db {
           `CREATE TABLE ${table} (one boolean PRIMARY KEY DEFAULT true CHECK (one), number bigint NOT NULL, journal text NOT NULL, run text NOT NULL, at timestamptz NOT NULL)`,
         );
       }
+      await inside.query(`LOCK TABLE ${table} IN EXCLUSIVE MODE`);
       await inside.query(
         `INSERT INTO ${table} AS h (number, journal, run, at) VALUES ($1, $2, $3, clock_timestamp())
          ON CONFLICT (one) DO UPDATE SET number = excluded.number, journal = excluded.journal, run = excluded.run, at = excluded.at
@@ -161,13 +167,22 @@ export class LockedDb implements Db {
   }
 }
 
+const [classid, objid] = lock.split(', ');
+const held = `pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.datname = current_database() AND d.oid = l.database
+ WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid()`;
+const advisory = `l.locktype = 'advisory' AND l.classid = ${classid} AND l.objid = ${objid} AND l.objsubid = 2`;
+
+/** Any user can take an advisory lock: those who are not us have no business with this one. */
+async function endStrangers(db: Db): Promise<void> {
+  await db.query(
+    `SELECT pg_catalog.pg_terminate_backend(l.pid, 5000) FROM ${held} AND ${advisory} AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity s WHERE s.pid = l.pid AND ${ownSession})`,
+  );
+}
+
 /** Ends the sessions whose change keeps the database from being taken: what they have not committed is undone. */
 async function endChanges(db: Db): Promise<void> {
-  const [classid, objid] = lock.split(', ');
   await db.query(
-    `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_locks
-      WHERE locktype = 'advisory' AND classid = ${classid} AND objid = ${objid} AND objsubid = 2 AND granted AND pid <> pg_catalog.pg_backend_pid()
-        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())`,
+    `SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM (SELECT DISTINCT l.pid FROM ${held} AND (${advisory} OR l.locktype = 'relation' AND l.relation = to_regclass('${table}') AND l.mode <> 'AccessShareLock')) AS holders`,
   );
 }
 

@@ -7,7 +7,7 @@ import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { ensureMarker, writeMarker } from '../../../lib/postgres/replication/marker';
 import { createPublication, publishable, readPublication } from '../../../lib/postgres/replication/publication';
 import { ensureSlot, readSlot } from '../../../lib/postgres/replication/subscription';
-import { database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { blue, database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 let server: Server;
 let plain: Db;
@@ -218,6 +218,24 @@ test('the fence is proven while another connection of the run is in the middle o
   expect((await failure(proveFenced(one, roles))).message).toContain('taken over');
 });
 
+test('a reader that holds the advisory lock keeps neither a change nor a take-over waiting', async () => {
+  const number = ++last;
+  const ada = await runOf('ada', { number });
+  const before = await n();
+  const stranger = await server.as(blue);
+  await stranger.query('SELECT pg_advisory_lock(1398227523, 1)');
+  const began = performance.now();
+  await ada.query(increase);
+  await fence(ada, roles);
+  // what cannot be in a transaction needs it, and so ends who has it without being us.
+  await ada.query('VACUUM t');
+  expect((await failure(stranger.query('SELECT 1'))).name).toBe('ConnectionLost');
+  await (await server.as(blue)).query('SELECT pg_advisory_lock(1398227523, 1)');
+  await runOf('grace');
+  expect(performance.now() - began).toBeLessThan(4000);
+  expect(await n()).toBe(before + 1);
+});
+
 test('every function that our SQL calls is known as one that reads or as one that changes something', async () => {
   const folder = join(__dirname, '../../../lib/postgres');
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -231,7 +249,16 @@ test('every function that our SQL calls is known as one that reads or as one tha
   // they read, wait, or concern the session alone.
   const reading = [
     'clock_timestamp',
-    ...['pg_advisory_unlock_shared', 'pg_advisory_xact_lock', 'pg_export_snapshot', 'pg_stat_clear_snapshot', 'pg_stat_force_next_flush'],
+    ...[
+      'pg_advisory_lock_shared',
+      'pg_advisory_unlock_shared',
+      'pg_advisory_xact_lock',
+      'pg_xact_status',
+      'set_config',
+      'pg_export_snapshot',
+      'pg_stat_clear_snapshot',
+      'pg_stat_force_next_flush',
+    ],
     ...['pg_current_wal_flush_lsn', 'pg_current_wal_insert_lsn', 'pg_current_wal_lsn', 'pg_last_wal_replay_lsn', 'pg_is_in_recovery'],
     ...['pg_database_collation_actual_version', 'pg_partition_tree', 'pg_sequence_last_value', 'pg_show_replication_origin_status'],
     ...['pg_table_size', 'pg_total_relation_size'],
