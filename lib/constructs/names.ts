@@ -8,6 +8,7 @@ export const databaseName = (system: string): string => sql(system);
 export const roleNames = (system: string): SharedPart['database']['roles'] => ({
   owner: `${sql(system)}_owner`,
   write: `${sql(system)}_write`,
+  rights: `${sql(system)}_rights`,
   read: `${sql(system)}_read`,
   migrator: `${sql(system)}_migrator`,
   reader: `${sql(system)}_reader`,

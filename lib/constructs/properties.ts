@@ -67,7 +67,14 @@ export const workerPropertiesSchema = z.object({
 });
 export type WorkerProperties = z.input<typeof workerPropertiesSchema>;
 
-const rolesSchema = z.object({ owner: z.string(), write: z.string(), read: z.string(), migrator: z.string(), reader: z.string() });
+const rolesSchema = z.object({
+  owner: z.string(),
+  write: z.string(),
+  rights: z.string().optional(),
+  read: z.string(),
+  migrator: z.string(),
+  reader: z.string(),
+});
 
 export const databaseSchema = z.object({
   System: z.string(),

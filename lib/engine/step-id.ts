@@ -27,7 +27,7 @@ export type StepId =
   | `fork.${'way' | 'slot' | 'feed' | 'copy' | 'round-trip'}`
   | `traffic.${'maintenance' | 'open' | 'switch' | 'proof'}`
   | `workers.${'stop' | 'start'}`
-  | `database.${'drain' | 'fence' | 'fenced-after' | 'open'}`
+  | `database.${'rights' | 'drain' | 'fence' | 'fenced-after' | 'open'}`
   | 'open-paths.fallback'
   | `feed.${'level' | 'canary' | 'drained' | 'pause' | 'resume' | 'bridge' | 'unbridge' | 'footprint' | 'round-trip' | 'stop' | 'remove'}`
   | `form.${'before' | 'classified' | 'aside'}`
@@ -47,7 +47,7 @@ export type StepId =
   | 'retired.fence'
   | 'retired.delete'
   | 'final.snapshot'
-  | `undo.${'trial' | 'feed' | 'release' | 'close' | 'fallback'}`
+  | `undo.${'trial' | 'feed' | 'rights' | 'release' | 'close' | 'fallback'}`
   /** No step: the question at the decision time, asked and answered as at a gate. */
   | 'decision.time';
 

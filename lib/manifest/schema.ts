@@ -90,8 +90,10 @@ export const sharedSchema = z.object({
     roles: z.object({
       /** Owns every object; nobody logs in with it. */
       owner: z.string(),
-      /** Membership lets a color's user write; Switchback grants and revokes it. */
+      /** Membership lets a color's user write, while it is itself a member of the one that has the rights. */
       write: z.string(),
+      /** Has the rights to write; its one member is what a fence takes away. Left out by stacks of before there was one. */
+      rights: z.string().optional(),
       read: z.string(),
       /** Logs in for migrations; a member of the owner only while they run. */
       migrator: z.string(),

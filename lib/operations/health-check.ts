@@ -16,7 +16,7 @@ import { feedStarted, holdEndsAt, openPathsMoved, siteIsDown, siteIsOpen } from 
 import { fold, type WindowView } from '../engine/window-view';
 import { type Color, type Manifest, otherColor, type SystemState } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
-import { proveFenced, writersAllowed } from '../postgres/access/fence';
+import { byHand, proveFenced, writersAllowed } from '../postgres/access/fence';
 import { inRecovery } from '../postgres/connection/lsn';
 import { feedName } from '../postgres/replication/subscription';
 import { possibleUntil } from '../postgres/verification/feed-look';
@@ -187,9 +187,12 @@ class Look {
         return wrong('database', [say`wait, then ${switchback('status', '--check')}`], `${production} is ${status ?? 'missing'}`);
       const user = manifest[live]?.database.user ?? '';
       const allowed = await writersAllowed(await db(), manifest.shared.database.roles);
-      const role = manifest.shared.database.roles.write;
+      const { roles } = manifest.shared.database;
       const others = allowed.filter((name) => name !== user);
-      const sql = [...others.map((name) => `REVOKE ${role} FROM ${name}`), ...(allowed.includes(user) ? [] : [`GRANT ${role} TO ${user}`])];
+      const sql = [
+        ...others.map((name) => `REVOKE ${roles.write} FROM ${name}`),
+        ...(allowed.includes(user) ? [] : byHand(roles, user).open),
+      ];
       return sql.length === 0
         ? fine('database', `${user} may write to ${production}, and nobody else`)
         : wrong(
@@ -208,7 +211,7 @@ class Look {
       const { proven, reasons } = await proveFenced(await db(), roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
       return proven
         ? fine('fence', `nobody but the feed can write to ${instance}`)
-        : wrong('fence', [say`end what is named, on ${instance}; REVOKE ${roles.write} FROM whoever has it`], ...reasons);
+        : wrong('fence', [say`end what is named, on ${instance}; ${byHand(roles, '').fence}`], ...reasons);
     });
     return [await check];
   }

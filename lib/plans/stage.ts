@@ -7,6 +7,7 @@ import { copied, forkMethod, forkMethodChosen } from '../steps/fork-method';
 import { preflightPassed } from '../steps/preflight';
 import { releaseReady } from '../steps/release-proof';
 import { promoted, replicaReady } from '../steps/replica';
+import { rightsSeparated } from '../steps/rights';
 import { forkTried } from '../steps/round-trip';
 import { windowWatched } from '../steps/schedule';
 import { planTrial, trialPassed } from '../steps/trial';
@@ -34,7 +35,7 @@ function plan(world: World, trial: readonly Step[], night: boolean): Step[] {
   // the first opening of a system has nothing to fall back to, and nobody to lose.
   if (!from || !fallback) return standby;
   const fork = forkOf(world);
-  const checked = [...standby, replicaReady(fallback), preflightPassed(production, fallback, fork), ...trial];
+  const checked = [...standby, replicaReady(fallback), rightsSeparated(production), preflightPassed(production, fallback, fork), ...trial];
   if (fork === 'window') return [...checked, windowWatched('the decision time')];
   return [
     ...checked,

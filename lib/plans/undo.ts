@@ -5,6 +5,7 @@ import { openPathsMoved, siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
 import { feedRemoved } from '../steps/feed';
 import { stackDeleted } from '../steps/remove';
+import { rightsPutBack, separatedHere } from '../steps/rights';
 import { trialRemoved } from '../steps/trial';
 import { stacksReleased, windowClosed } from '../steps/window-records';
 import { forkOf, type World } from '../steps/world';
@@ -35,6 +36,7 @@ export function planUndo({ window, manifest, view }: World): Step[] {
   return [
     trialRemoved(first),
     ...(forkOf({ manifest }) === 'ahead' ? [{ ...feedRemoved(production, fallback), id: 'undo.feed' as const }] : []),
+    ...(separatedHere(view) ? [rightsPutBack(production)] : []),
     { ...stacksReleased(production), id: 'undo.release' },
     ...(stack
       ? [stackDeleted('undo.fallback', `Delete ${stack} with ${fallback}: it has never been anything but a copy`, stack, fallback)]

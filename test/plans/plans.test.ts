@@ -40,6 +40,7 @@ test('the cutover reads like the plan on the wall', () => {
     'Check that green is up, healthy and runs its release',
     "Stop green's workers and prove them stopped",
     'Check that video-fallback-w1 replicates and has its backups on',
+    'Move the write permissions on video-db to a role of their own',
     'Check both databases: settings, permissions, owners, what a copy would lack',
     'Schedule a check of the decision time every 5 minutes while the window is open',
     'Turn the maintenance page on: open paths stay open',

@@ -47,8 +47,9 @@ describe('the trial', () => {
     expect(
       planStage(worldAfter([]))
         .map(({ title }) => title)
-        .slice(5, 15),
+        .slice(5, 16),
     ).toEqual([
+      'Move the write permissions on video-db to a role of their own',
       'Check both databases: settings, permissions, owners, what a copy would lack',
       'Take a snapshot of video-db for a trial of the migrations',
       'Restore it as video-w1-trial, from which nothing can get out',

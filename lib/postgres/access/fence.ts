@@ -1,25 +1,41 @@
 /**
- * The fence: nobody but Switchback can write to a database, and it is proven (proof.ts). It is made of one thing only, membership
- * in the write role. Taking it away binds the next statement even inside an open transaction; reading goes on.
+ * The fence: nobody but Switchback can write to a database, and it is proven (fence-proof.ts). It is made of one membership: that of the
+ * write role in the role that has the rights. Taking it away binds whoever does not hold a write lock yet, even inside an open transaction,
+ * and whatever else was granted; those who do are waited for and ended (open-writes.ts). Reading goes on.
  */
 import { DatabaseError, type Db, ident } from '../connection/connect';
-import { pollEvery, untilNone } from '../connection/lsn';
-import { majorVersion, ownSchema } from '../connection/server';
+import { majorVersion } from '../connection/server';
 import { type Ended, type EndOptions, endTransactions, openWrites } from './open-writes';
-import { forbidMigrations, type Roles, revokeMembership } from './roles';
-import { lingering, writersAllowed } from './writers';
+import {
+  endMigratorSessions,
+  type Grant,
+  joinRights,
+  membersOf,
+  migrationsAllowed,
+  type Roles,
+  revokeSql,
+  rightsHolder,
+  rightsRole,
+  withoutSet,
+} from './roles';
+import { endKeptSessions, noteSessions, noteSql, prepareNotes, setRole } from './set-role';
+import { writersAllowed } from './writers';
 
 export { type Proof, type ProofOptions, proveFenced } from './fence-proof';
 export { type Ended, type EndOptions, type OpenWrite, openWrites } from './open-writes';
 export { allowMigrations, forbidMigrations, migrationsAllowed } from './roles';
-export { definerFunctions, possibleWriters, type Writer, whoOwnsTables, writersAllowed } from './writers';
+export { whoOwnsTables, writersAllowed } from './writers';
 
-/** Lets one user write. */
+/** Lets one user write, and nobody else: who was let before leaves the write role. */
 export async function openTo(db: Db, roles: Roles, user: string): Promise<void> {
-  const version = await majorVersion(db);
-  // Without SET, a session cannot become the write role and so keep it when the membership is taken away again.
-  await db.query(`GRANT ${ident(roles.write)} TO ${ident(user)}${version >= 16 ? ' WITH INHERIT TRUE, SET FALSE, ADMIN FALSE' : ''}`);
-  const [row] = await db.query<{ allowed: boolean }>("SELECT pg_catalog.pg_has_role($1, $2, 'USAGE') AS allowed", [user, roles.write]);
+  const holder = await rightsHolder(db, roles);
+  const others = (await membersOf(db, roles.write)).filter(({ member }) => member !== user);
+  if (others.length > 0) await take(db, others, roles.write, user);
+  const left = await endKeptSessions(db);
+  if (left.length > 0) throw cannotEnd(left, `'${user}' was not let write`);
+  await db.query(`SET LOCAL lock_timeout = '5s'; GRANT ${ident(roles.write)} TO ${ident(user)}${await withoutSet(db)}`);
+  if (holder !== roles.write) await joinRights(db, holder, roles.write);
+  const [row] = await db.query<{ allowed: boolean }>("SELECT pg_catalog.pg_has_role($1, $2, 'USAGE') AS allowed", [user, holder]);
   if (!row!.allowed) {
     throw new DatabaseError(
       `'${user}' was granted '${roles.write}' but does not inherit it; run: ALTER ROLE ${ident(user)} INHERIT`,
@@ -30,66 +46,108 @@ export async function openTo(db: Db, roles: Roles, user: string): Promise<void> 
 
 /** Takes writing away from everyone, and acting as the owner from the migrator. Sessions stay connected and can read. */
 export async function fence(db: Db, roles: Roles): Promise<void> {
-  const members = await db.query<{ member: string; login: boolean }>(
-    `SELECT DISTINCT m.rolname AS member, m.rolcanlogin AS login FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles w ON w.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
-      WHERE w.rolname = $1 AND m.rolname <> current_user ORDER BY 1`,
-    [roles.write],
-  );
-  for (const { member } of members) await revokeMembership(db, roles.write, member);
-  await noteFence(
-    db,
-    members.map((row) => row.member),
-  );
-  await forbidMigrations(db, roles);
+  const holder = await rightsHolder(db, roles);
+  const grants = [
+    ...(await membersOf(db, holder)),
+    ...(await membersOf(db, roles.owner)).filter(({ member }) => member === roles.migrator),
+  ];
+  if (grants.length > 0) await take(db, grants, holder);
+  // one that acts as the owner would keep doing so.
+  await endMigratorSessions(db, roles);
   const left = await writersAllowed(db, roles);
-  if (left.length > 0) {
+  if (left.length > 0 || (await migrationsAllowed(db, roles))) {
+    const still = [
+      ...(await membersOf(db, holder)),
+      ...(await membersOf(db, roles.owner)).filter(({ member }) => member === roles.migrator),
+    ];
+    const version = await majorVersion(db);
     throw new DatabaseError(
-      `still allowed to write after the fence: ${left.join(', ')}. Somebody else granted '${roles.write}' to them and only that role (or a superuser) can take it back: REVOKE ${ident(roles.write)} FROM ${left.map(ident).join(', ')}`,
+      `still allowed to write after the fence: ${(left.length > 0 ? left : [roles.migrator]).join(', ')}. Somebody else granted it, and only that role (or a superuser) can take it back: ${still.map((grant) => revokeSql(grant, version)).join('; ')}`,
       undefined,
     );
   }
 }
 
-/** Before PostgreSQL 16 a member could have done SET ROLE and keeps it. So it is noted who was a member until when (`lingering`). */
-async function noteFence(db: Db, members: readonly string[]): Promise<void> {
-  if (members.length === 0 || (await majorVersion(db)) >= 16) return;
-  await db.transaction(async (inside) => {
-    await inside.query(`CREATE SCHEMA IF NOT EXISTS ${ownSchema}`);
-    await inside.query(`CREATE TABLE IF NOT EXISTS ${ownSchema}.fenced (member name PRIMARY KEY, at timestamptz NOT NULL)`);
-    await inside.query(
-      `INSERT INTO ${ownSchema}.fenced SELECT m, clock_timestamp() FROM unnest($1::name[]) AS m ON CONFLICT (member) DO UPDATE SET at = excluded.at`,
-      [members],
-    );
-  });
+/** In one message, so in one transaction. Of users who could have become `role` by SET ROLE, the sessions of this moment are noted. */
+async function take(db: Db, grants: readonly Grant[], role: string, except?: string): Promise<void> {
+  const version = await majorVersion(db);
+  const could = await db.query<{ user: string }>(
+    `SELECT l.rolname AS "user" FROM pg_catalog.pg_roles l JOIN pg_catalog.pg_roles r ON r.rolname = $1
+      WHERE l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> current_user AND l.rolname IS DISTINCT FROM $2 AND pg_catalog.pg_has_role(l.oid, r.oid, ${setRole}) ORDER BY 1`,
+    [role, except ?? null],
+  );
+  if (could.length > 0) await prepareNotes(db);
+  const note = could.length > 0 ? [noteSql(could.map(({ user }) => user))] : [];
+  const message = (revokes: readonly Grant[]): string =>
+    [
+      "SET LOCAL lock_timeout = '1s'",
+      "SET LOCAL synchronous_commit = 'local'",
+      ...note,
+      ...revokes.map((grant) => revokeSql(grant, version)),
+    ].join('; ');
+  try {
+    await insistently(() => db.query(message(grants)));
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    if (error.sqlstate === '55P03') throw await namingWhoHolds(db, grants);
+    if (error.sqlstate !== '42501') throw error;
+    // one of them is not ours to take back: the others are, and the caller says which is left.
+    for (const grant of grants) {
+      await db.query(message([grant])).catch((each: unknown) => {
+        if (!(each instanceof DatabaseError) || each.sqlstate !== '42501') throw each;
+      });
+    }
+  }
+  await noteSessions(db);
+}
+
+/** Before PostgreSQL 16 two who change the memberships of a role at once are told so, and nothing was changed. */
+async function insistently(action: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await action();
+      return;
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || !/^tuple concurrently/.test(error.message) || tries === 3) throw error;
+    }
+  }
+}
+
+/** From PostgreSQL 16 on whoever grants or revokes a role locks it until the end of its transaction, in any database of the server. */
+async function namingWhoHolds(db: Db, grants: readonly Grant[]): Promise<DatabaseError> {
+  const roles = [...new Set(grants.map(({ role }) => role))];
+  const holders = await db.query<{ pid: number; user: string; application: string; seconds: number }>(
+    `SELECT DISTINCT s.pid, s.usename AS "user", s.application_name AS application, extract(epoch FROM clock_timestamp() - s.xact_start)::int AS seconds
+       FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity s ON s.pid = l.pid
+      WHERE l.granted AND l.locktype = 'object' AND l.classid = 'pg_authid'::regclass AND l.objid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY ($1))
+        AND l.pid <> pg_catalog.pg_backend_pid()`,
+    [roles],
+  );
+  const who = holders.map(
+    ({ pid, user, application, seconds }) => `pid ${pid} (user '${user}', application '${application}', for ${seconds} s)`,
+  );
+  return new DatabaseError(
+    `the fence waits for a GRANT or REVOKE of ${roles.join(', ')} that is not committed: ${who.join(', ') || 'it has ended meanwhile'}. Nothing was taken away yet; end it: ${holders.map(({ pid }) => `SELECT pg_terminate_backend(${pid})`).join('; ') || 'run this again'}`,
+    '55P03',
+  );
 }
 
 /** Lets transactions that could write finish, then terminates what is left. Call it after `fence`, so that no new one can begin. */
-export async function endWriters(db: Db, roles: Roles, options: EndOptions): Promise<Omit<Ended, 'alive'>> {
+export async function endWriters(db: Db, _roles: Roles, options: EndOptions): Promise<Omit<Ended, 'alive'>> {
   const { alive, ...ended } = await endTransactions(db, await openWrites(db), options);
-  // Before PostgreSQL 16, a session can still be the write role by SET ROLE; pools open new ones by themselves.
-  const pids = [...alive.map(({ pid }) => pid), ...(await terminate(db, await lingering(db)))];
-  if (pids.length > 0) {
-    throw new DatabaseError(
-      `could not end ${pids.length} session(s) that can still write (pid ${pids.join(', ')}): a superuser's, or one that does not react; end them by hand with SELECT pg_terminate_backend(<pid>), then run this again. '${roles.write}' stays revoked.`,
-      undefined,
-    );
-  }
+  const left = [...alive, ...(await endKeptSessions(db))];
+  if (left.length > 0) throw cannotEnd(left, 'the fence stays up');
   return ended;
 }
 
-/** Terminates sessions and waits until they are gone; returns those that are not. */
-async function terminate(db: Db, pids: readonly number[]): Promise<number[]> {
-  const denied: number[] = [];
-  for (const pid of pids) {
-    await db.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]).catch((error: unknown) => {
-      if (!(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
-      denied.push(pid);
-    });
-  }
-  const ending = pids.filter((pid) => !denied.includes(pid));
-  const alive = await untilNone(
-    () => db.query<{ pid: number }>('SELECT pid FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1::int[])', [ending]),
-    pollEvery(10, 5_000, 'the end of terminated sessions'),
+const cannotEnd = (left: readonly { pid: number; user: string }[], state: string): DatabaseError =>
+  new DatabaseError(
+    `could not end ${left.length} session(s) that can still write (${left.map(({ pid, user }) => `'${user}', pid ${pid}`).join('; ')}): a superuser's, or one that does not react; end them by hand with SELECT pg_terminate_backend(<pid>), then run this again. ${state}.`,
+    undefined,
   );
-  return [...denied, ...alive.map((row) => row.pid)];
-}
+
+/** For people: what lets a user write, and what takes that away from everyone. */
+export const byHand = (roles: Roles, user: string) => ({
+  open: [`GRANT ${roles.write} TO ${user}`, `GRANT ${rightsRole(roles)} TO ${roles.write}`],
+  fence: `REVOKE ${rightsRole(roles)} FROM ${roles.write}`,
+});

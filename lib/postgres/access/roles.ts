@@ -1,7 +1,8 @@
 /**
  * Who may do what in a database. Objects belong to an owner that nobody logs in with; a color's user reads through one
- * role and writes only through another, which Switchback grants and revokes (fence.ts). Everything here runs as the
- * master user, which is no superuser, and may be run again at any time.
+ * role and writes only as a member of another. That one has no right itself: it is a member of the role that has them, and
+ * this one membership is what the fence takes away (fence.ts). Everything here runs as the master user, which is no
+ * superuser, and may be run again at any time.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
@@ -10,10 +11,24 @@ import { majorVersion, ofExtension, ownSchema, ownSession, userSchema } from '..
 /** The names of the roles, as the manifest has them. */
 export interface Roles {
   readonly owner: string;
+  /** What a color's user is a member of. */
   readonly write: string;
+  /**
+   * What has the rights to write.
+   * @default - as `write`, with `_rights` for `_write`: systems deployed before there was one did not name it
+   */
+  readonly rights?: string;
   readonly read: string;
   readonly migrator: string;
   readonly reader: string;
+}
+
+export const rightsRole = ({ rights, write }: Roles): string => rights ?? `${write.replace(/_write$/, '')}_rights`;
+
+/** Who has the rights: the role made for it, or the write role itself where roles are laid out as before there was one. */
+export async function rightsHolder(db: Db, roles: Roles): Promise<string> {
+  const rights = rightsRole(roles);
+  return (await roleExists(db, rights)) ? rights : roles.write;
 }
 
 export interface PrepareOptions {
@@ -40,7 +55,7 @@ export async function prepareRoles(db: Db, { database, roles, adopt = [] }: Prep
     for (const from of adopt) await become(inside, from, master, version);
     await handOver(inside, [master, ...adopt], roles.owner);
     for (const from of adopt) await inside.query(`REVOKE ${ident(from)} FROM ${ident(master)}`);
-    await grantRights(inside, roles);
+    await moveRights(inside, roles, rightsRole(roles), roles.write);
     await inside.query(`CREATE SCHEMA IF NOT EXISTS ${ownSchema}`);
     await inside.query(`REVOKE ALL ON SCHEMA ${ownSchema} FROM PUBLIC`);
   });
@@ -88,8 +103,38 @@ async function handOver(db: Db, from: readonly string[], owner: string): Promise
   for (const { kind, name } of objects) await db.query(`ALTER ${kind} ${name} OWNER TO ${ident(owner)}`);
 }
 
-async function grantRights(db: Db, roles: Roles): Promise<void> {
-  const [owner, read, write] = [ident(roles.owner), ident(roles.read), ident(roles.write)];
+/**
+ * Gives the rights a role of their own, in a system that was deployed before there was one. One transaction: whoever may write may do so
+ * all along. `rightsAsBefore` is the way back.
+ */
+export async function separateRights(db: Db, roles: Roles): Promise<void> {
+  await db.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    await moveRights(inside, roles, rightsRole(roles), roles.write);
+  });
+}
+
+/** Lays the roles out as an earlier version made them: the write role has the rights. A fence that is up stays up. */
+export async function rightsAsBefore(db: Db, roles: Roles): Promise<void> {
+  const rights = rightsRole(roles);
+  if (!(await roleExists(db, rights))) return;
+  await db.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'");
+    if ((await membersOf(inside, rights)).every(({ member }) => member !== roles.write))
+      for (const { member } of await membersOf(inside, roles.write)) await revokeMembership(inside, roles.write, member);
+    await moveRights(inside, roles, roles.write, rights);
+    await inside.query(`DROP ROLE ${ident(rights)}`);
+  });
+}
+
+/** Gives every right to `to`, and takes from `from` what it had. */
+async function moveRights(db: Db, roles: Roles, to: string, from: string): Promise<void> {
+  const separate = to !== roles.write;
+  if (!(await roleExists(db, to))) await db.query(`CREATE ROLE ${ident(to)} NOLOGIN`);
+  const moved = (await roleExists(db, from)) && (await hasRights(db, from));
+  // those who may write now go on.
+  if (separate && moved && (await membersOf(db, from)).length > 0) await joinRights(db, to, from);
+  const [owner, read, write] = [ident(roles.owner), ident(roles.read), ident(to)];
   const schemas = await db.query<{ name: string; ours: boolean }>(
     `SELECT n.nspname AS name, pg_catalog.pg_has_role(current_user, n.nspowner, 'USAGE') AS ours FROM pg_catalog.pg_namespace n
       WHERE ${userSchema} AND NOT ${ofExtension('pg_namespace', 'n.oid')} AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1`,
@@ -99,6 +144,7 @@ async function grantRights(db: Db, roles: Roles): Promise<void> {
     if (ours) {
       await db.query(`REVOKE CREATE ON SCHEMA ${schema} FROM PUBLIC`);
       await db.query(`GRANT USAGE ON SCHEMA ${schema} TO ${read}, ${write}`);
+      if (moved) await db.query(`REVOKE ALL ON SCHEMA ${schema} FROM ${ident(from)}`);
     }
     // ALL TABLES includes other people's: only what the owner has is granted, so that one foreign table does not stop everything.
     const relations = await db.query<{ name: string; sequence: boolean }>(
@@ -112,10 +158,12 @@ async function grantRights(db: Db, roles: Roles): Promise<void> {
     if (tables.length > 0) {
       await db.query(`GRANT SELECT ON ${tables.join(', ')} TO ${read}`);
       await db.query(`GRANT INSERT, UPDATE, DELETE, TRUNCATE ON ${tables.join(', ')} TO ${write}`);
+      if (moved) await db.query(`REVOKE ALL ON ${tables.join(', ')} FROM ${ident(from)}`);
     }
     if (sequences.length > 0) {
       await db.query(`GRANT SELECT ON SEQUENCE ${sequences.join(', ')} TO ${read}`);
       await db.query(`GRANT USAGE, SELECT, UPDATE ON SEQUENCE ${sequences.join(', ')} TO ${write}`);
+      if (moved) await db.query(`REVOKE ALL ON SEQUENCE ${sequences.join(', ')} FROM ${ident(from)}`);
     }
   }
   const later = `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner}`;
@@ -124,7 +172,30 @@ async function grantRights(db: Db, roles: Roles): Promise<void> {
   await db.query(`${later} GRANT INSERT, UPDATE, DELETE, TRUNCATE ON TABLES TO ${write}`);
   await db.query(`${later} GRANT SELECT ON SEQUENCES TO ${read}`);
   await db.query(`${later} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${write}`);
+  if (moved) for (const kind of ['SCHEMAS', 'TABLES', 'SEQUENCES']) await db.query(`${later} REVOKE ALL ON ${kind} FROM ${ident(from)}`);
 }
+
+/** Whether a role was given anything of the owner's in this database, or will be of what is made next. */
+async function hasRights(db: Db, role: string): Promise<boolean> {
+  return (
+    (
+      await db.query(
+        `SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.datname = current_database() AND b.oid = d.dbid
+          WHERE d.deptype = 'a' AND d.refclassid = 'pg_authid'::regclass AND d.refobjid = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1) LIMIT 1`,
+        [role],
+      )
+    ).length > 0
+  );
+}
+
+/** Lets the members of `write` have the rights. Without SET they cannot become the role that has them, and so keep them. */
+export async function joinRights(db: Db, rights: string, write: string): Promise<void> {
+  await db.query(`GRANT ${ident(rights)} TO ${ident(write)}${await withoutSet(db)}`);
+}
+
+/** From PostgreSQL 16 on a member can be kept from SET ROLE, with which it would keep a right that is taken away. */
+export const withoutSet = async (db: Db): Promise<string> =>
+  (await majorVersion(db)) >= 16 ? ' WITH INHERIT TRUE, SET FALSE, ADMIN FALSE' : '';
 
 export interface UserOptions {
   readonly user: string;
@@ -167,16 +238,20 @@ export async function allowMigrations(db: Db, roles: Roles): Promise<void> {
 /** Takes that away and ends the migrator's sessions: one that already acts as the owner would keep doing so. */
 export async function forbidMigrations(db: Db, roles: Roles): Promise<void> {
   await revokeMembership(db, roles.owner, roles.migrator);
-  await db.query(
-    `SELECT pg_catalog.pg_terminate_backend(s.pid, 5000) FROM pg_catalog.pg_stat_activity s WHERE s.usename = $1 AND s.pid <> pg_catalog.pg_backend_pid() AND NOT ${ownSession}`,
-    [roles.migrator],
-  );
+  await endMigratorSessions(db, roles);
   if (await migrationsAllowed(db, roles)) {
     throw new DatabaseError(
       `'${roles.migrator}' can still act as '${roles.owner}' by a grant that this user cannot take back; as the role that granted it run: REVOKE ${ident(roles.owner)} FROM ${ident(roles.migrator)}`,
       undefined,
     );
   }
+}
+
+export async function endMigratorSessions(db: Db, roles: Roles): Promise<void> {
+  await db.query(
+    `SELECT pg_catalog.pg_terminate_backend(s.pid, 5000) FROM pg_catalog.pg_stat_activity s WHERE s.usename = $1 AND s.pid <> pg_catalog.pg_backend_pid() AND NOT ${ownSession}`,
+    [roles.migrator],
+  );
 }
 
 /** True while the migrator may act as the owner. False when there is no migrator yet. */
@@ -188,22 +263,37 @@ export async function migrationsAllowed(db: Db, roles: Roles): Promise<boolean> 
   return row!.allowed;
 }
 
-/** Takes one membership away, whoever granted it. From PostgreSQL 16 on each grantor's grant stands by itself. */
-export async function revokeMembership(db: Db, role: string, member: string): Promise<void> {
-  const grants = await db.query<{ grantor: string | null }>(
-    `SELECT g.rolname AS grantor FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
-       LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantor WHERE r.rolname = $1 AND m.rolname = $2`,
-    [role, member],
+/** A membership as somebody granted it. */
+export interface Grant {
+  readonly role: string;
+  readonly member: string;
+  readonly grantor: string | null;
+}
+
+/** Everybody who was granted a role, Switchback's own user aside. */
+export async function membersOf(db: Db, role: string): Promise<Grant[]> {
+  return db.query<Grant>(
+    `SELECT r.rolname AS role, m.rolname AS member, g.rolname AS grantor FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
+            JOIN pg_catalog.pg_roles m ON m.oid = a.member LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantor
+      WHERE r.rolname = $1 AND m.rolname <> current_user ORDER BY 2, 3`,
+    [role],
   );
+}
+
+/** Takes one membership away. From PostgreSQL 16 on each grantor's grant stands by itself. */
+export const revokeSql = ({ role, member, grantor }: Grant, version: number): string =>
+  `REVOKE ${ident(role)} FROM ${ident(member)}${version >= 16 && grantor !== null ? ` GRANTED BY ${ident(grantor)}` : ''} CASCADE`;
+
+/** Takes one membership away, whoever granted it. */
+export async function revokeMembership(db: Db, role: string, member: string): Promise<void> {
+  const grants = (await membersOf(db, role)).filter((grant) => grant.member === member);
   if (grants.length === 0) return;
-  const perGrantor = (await majorVersion(db)) >= 16;
-  for (const { grantor } of grants) {
-    await db
-      .query(`REVOKE ${ident(role)} FROM ${ident(member)}${perGrantor && grantor !== null ? ` GRANTED BY ${ident(grantor)}` : ''} CASCADE`)
-      .catch((error: unknown) => {
-        // Not ours to take back: the caller looks at what is left and says what to do.
-        if (!(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
-      });
+  const version = await majorVersion(db);
+  for (const grant of grants) {
+    await db.query(revokeSql(grant, version)).catch((error: unknown) => {
+      // Not ours to take back: the caller looks at what is left and says what to do.
+      if (!(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
+    });
   }
 }
 

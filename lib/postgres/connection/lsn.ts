@@ -21,15 +21,18 @@ export async function inRecovery(db: Db): Promise<boolean> {
 
 /**
  * Makes everything committed so far durable, also what was committed with synchronous_commit off or applied by a feed,
- * and returns a position behind all of it. One synchronous commit that touches no table.
+ * and returns a position behind all of it, with the number of the transaction. One synchronous commit that touches no table.
  */
-export async function flushWal(db: Db): Promise<string> {
-  await db.transaction(async (inside) => {
+export async function flushWal(db: Db): Promise<{ lsn: string; number: string }> {
+  const number = await db.transaction(async (inside) => {
     await inside.query("SET LOCAL synchronous_commit = 'local'");
-    await inside.query("SELECT pg_catalog.pg_logical_emit_message(true, 'switchback', 'flush')");
+    const [row] = await inside.query<{ number: string }>(
+      "SELECT pg_catalog.pg_current_xact_id()::text AS number, pg_catalog.pg_logical_emit_message(true, 'switchback', 'flush')",
+    );
+    return row!.number;
   });
   const [row] = await db.query<{ lsn: string }>('SELECT pg_catalog.pg_current_wal_flush_lsn()::text AS lsn');
-  return row!.lsn;
+  return { lsn: row!.lsn, number };
 }
 
 /** An LSN as a number, to count bytes between two of them. */

@@ -3,8 +3,8 @@
  * run by hand, and the way out.
  */
 
-import type { Roles } from '../access/roles';
-import { definerFunctions, possibleWriters } from '../access/writers';
+import { type Way, waysToWrite } from '../access/rights';
+import { type Roles, rightsHolder } from '../access/roles';
 import { DatabaseError, type Db } from '../connection/connect';
 import { majorVersion, settings } from '../connection/server';
 import { fallbackChecks, identical, productionChecks } from './checks';
@@ -164,51 +164,44 @@ async function fencing(db: Db, { roles, acknowledgedFunctions = [] }: PreflightO
       },
     ];
   }
-  for (const { user, through, table, tables } of await possibleWriters(db)) {
-    if (through === roles.write || (through === roles.owner && user === roles.migrator)) continue;
-    const which = tables > 1 ? `${table} and ${tables - 1} more tables` : table;
-    const sql = `SELECT relname, relowner::regrole, relacl FROM pg_class WHERE relkind IN ('r','p','v') AND relnamespace = 'public'::regnamespace`;
-    if (through === 'owns' || through === roles.owner) {
-      findings.push({
-        code: 'user-owns-tables',
-        severity: 'refuse',
-        what:
-          through === 'owns'
-            ? `the user '${user}' owns ${which}: no grant binds an owner, so it could not be fenced`
-            : `the user '${user}' is a member of the owner '${roles.owner}'`,
-        sql,
-        wayOut:
-          through === 'owns'
-            ? `hand its objects to '${roles.owner}' (prepareRoles with adopt: ['${user}'], or GRANT "${user}" TO CURRENT_USER; REASSIGN OWNED BY "${user}" TO "${roles.owner}"), then grant it '${roles.read}'`
-            : `REVOKE "${roles.owner}" FROM "${user}"`,
-      });
-    } else {
-      const from = through === 'PUBLIC' ? 'PUBLIC' : `"${through}"`;
-      findings.push({
-        code: 'writes-past-the-fence',
-        severity: 'refuse',
-        what: `the user '${user}' may write to ${which} ${through === user ? 'by a grant of its own' : `through '${through}'`}, which the fence does not take away`,
-        sql,
-        wayOut:
-          through === 'pg_write_all_data'
-            ? `REVOKE pg_write_all_data FROM "${user}"`
-            : `REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM ${from}`,
-      });
-    }
-  }
-  for (const { function: name, owner } of await definerFunctions(db)) {
-    if (acknowledgedFunctions.includes(name)) continue;
+  const holder = await rightsHolder(db, roles);
+  for (const way of await waysToWrite(db, roles)) {
+    // what the fence itself takes away.
+    if (way.kind === 'member' && (way.of === holder || (way.of === roles.owner && way.role === roles.migrator))) continue;
+    if (way.acknowledgedBy !== undefined && acknowledgedFunctions.includes(way.acknowledgedBy)) continue;
+    const acknowledge =
+      way.acknowledgedBy === undefined
+        ? ''
+        : `; or, once somebody has read it and found that it writes nothing, acknowledgedFunctions: ['${way.acknowledgedBy}'] (in your CDK app)`;
     findings.push({
-      code: 'security-definer',
-      severity: 'refuse',
-      what: `the function ${name} runs with the rights of '${owner}' whoever calls it, so it could write past the fence`,
-      sql: "SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef AND provolatile = 'v'",
-      wayOut:
-        'declare it STABLE if it only reads, make it SECURITY INVOKER, revoke EXECUTE, or name it in acknowledgedFunctions (in your CDK app) once somebody has read it',
+      ...{ code: codes[way.kind], severity: 'refuse', what: `${way.what}: the fence does not take that away`, sql: shows[way.kind] },
+      wayOut: `${way.sql}${acknowledge}`,
     });
   }
   return findings;
 }
+
+const codes: Readonly<Record<Way['kind'], string>> = {
+  owner: 'user-owns-tables',
+  grant: 'writes-past-the-fence',
+  member: 'writes-past-the-fence',
+  create: 'writes-past-the-fence',
+  createrole: 'writes-past-the-fence',
+  subscription: 'writes-past-the-fence',
+  function: 'security-definer',
+};
+const relations =
+  "SELECT oid::regclass, relowner::regrole, relacl FROM pg_class WHERE relkind IN ('r','p','v','m','f','S') AND relnamespace = 'public'::regnamespace";
+const shows: Readonly<Record<Way['kind'], string>> = {
+  owner: relations,
+  grant: relations,
+  member: 'SELECT roleid::regrole, member::regrole FROM pg_auth_members',
+  create:
+    'SELECT nspname, nspowner::regrole, nspacl FROM pg_namespace; SELECT datdba::regrole, datacl FROM pg_database WHERE datname = current_database()',
+  createrole: 'SELECT rolname FROM pg_roles WHERE rolcreaterole',
+  subscription: 'SELECT subname, subowner::regrole FROM pg_subscription',
+  function: 'SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef',
+};
 
 /** Settings in which the two servers must agree, and those in which the fallback must not be smaller. */
 async function compared(production: Db, fallback: Db): Promise<Finding[]> {

@@ -1,5 +1,14 @@
-import { fence, openTo, whoOwnsTables, writersAllowed } from '../../../lib/postgres/access/fence';
-import { allowMigrations, ensureUser, forbidMigrations, migrationsAllowed, prepareRoles } from '../../../lib/postgres/access/roles';
+import { endWriters, fence, openTo, proveFenced, whoOwnsTables, writersAllowed } from '../../../lib/postgres/access/fence';
+import {
+  allowMigrations,
+  ensureUser,
+  forbidMigrations,
+  migrationsAllowed,
+  prepareRoles,
+  rightsAsBefore,
+  rightsHolder,
+  separateRights,
+} from '../../../lib/postgres/access/roles';
 import { blue, database, failure, green, migrator, prepareUsers, reader, roles, type Server, startServer, stopServers } from '../servers';
 
 let server: Server;
@@ -121,4 +130,54 @@ test('the user an application used so far hands its tables over, and keeps readi
   expect((await failure(app.query('INSERT INTO orders DEFAULT VALUES'))).sqlstate).toBe('42501');
   await openTo(admin, roles, 'shop');
   expect(await app.query('INSERT INTO orders DEFAULT VALUES RETURNING id')).toEqual([{ id: 1 }]);
+});
+
+test('rights get a role of their own while customers write, a fence holds before and after, and there is a way back', async () => {
+  const old = await startServer();
+  const db = await old.master();
+  await db.query('CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)');
+  await prepareUsers(db);
+  await rightsAsBefore(db, roles);
+  expect(await rightsHolder(db, roles)).toBe(roles.write);
+  // as an earlier version left it, it can be opened and fenced.
+  await openTo(db, roles, blue.username);
+  const app = await old.as(blue);
+  await app.query("INSERT INTO t (name) VALUES ('before')");
+  await fence(db, roles);
+  await endWriters(db, roles, { graceMs: 0 });
+  expect((await proveFenced(db, roles)).reasons).toEqual([]);
+  await openTo(db, roles, blue.username);
+
+  let over = false;
+  let wrote = 0;
+  const customer = await old.as(blue);
+  const writing = (async () => {
+    for (; !over; wrote += 1) await customer.query("INSERT INTO t (name) VALUES ('meanwhile')");
+  })();
+  for (let round = 0; round < 3; round += 1) {
+    await separateRights(db, roles);
+    expect(await rightsHolder(db, roles)).toBe('video_rights');
+    expect(await writersAllowed(db, roles)).toEqual([blue.username]);
+    await rightsAsBefore(db, roles);
+    expect(await writersAllowed(db, roles)).toEqual([blue.username]);
+  }
+  await separateRights(db, roles);
+  over = true;
+  await writing;
+  expect(wrote).toBeGreaterThan(0);
+
+  // what is made later belongs to it, too; a fence stays up through the way back and forth.
+  await allowMigrations(db, roles);
+  await (await old.as(migrator)).query('CREATE TABLE later (id serial PRIMARY KEY)');
+  await fence(db, roles);
+  await endWriters(db, roles, { graceMs: 0 });
+  expect((await proveFenced(db, roles)).reasons).toEqual([]);
+  await rightsAsBefore(db, roles);
+  expect((await proveFenced(db, roles)).reasons).toEqual([]);
+  await separateRights(db, roles);
+  expect((await proveFenced(db, roles)).reasons).toEqual([]);
+  await openTo(db, roles, green.username);
+  await (await old.as(green)).query('INSERT INTO later DEFAULT VALUES');
+  expect((await failure((await old.as(blue)).query('INSERT INTO later DEFAULT VALUES'))).sqlstate).toBe('42501');
+  await old.test.stop();
 });

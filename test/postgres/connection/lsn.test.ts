@@ -38,7 +38,7 @@ test('a replica that has replayed up to a flushed position has everything commit
   await a.query('CREATE TABLE t (n int)');
   for (let round = 1; round <= 20; round += 1) {
     await a.query('INSERT INTO t VALUES ($1)', [round]);
-    const lsn = await flushWal(a);
+    const { lsn } = await flushWal(a);
     expect(compareLsn(lsn, await currentLsn(a))).toBeLessThanOrEqual(0);
     const replayed = await waitForReplay(b, lsn, pollEvery(2, 5_000, 'replay'));
     expect(compareLsn(replayed, lsn)).toBeGreaterThanOrEqual(0);

@@ -1,0 +1,47 @@
+/** The layout of roles that the fence rests on, in a system that was deployed before there was one; and the way back. */
+import { done, type Step, todo } from '../engine/step';
+import type { WindowView } from '../engine/window-view';
+import { rightsAsBefore, rightsHolder, rightsRole, separateRights } from '../postgres/access/roles';
+
+const separate = 'database.rights';
+
+/** Customers write all along: who may write changes for nobody. */
+export function rightsSeparated(production: string): Step {
+  let ours = false;
+  return {
+    id: separate,
+    title: `Move the write permissions on ${production} to a role of their own`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe(context) {
+      const { roles } = context.manifest.shared.database;
+      const holder = await rightsHolder(await context.database(production), roles);
+      if (holder !== rightsRole(roles)) return todo(`'${holder}' has the rights and is what users are members of`);
+      return done(`'${holder}' has the rights`, { ours: ours || context.view.facts(separate)?.['ours'] === true });
+    },
+    async act(context) {
+      await separateRights(await context.database(production), context.manifest.shared.database.roles);
+      ours = true;
+    },
+  };
+}
+
+/** Whether it was this window's stage that laid them out. */
+export const separatedHere = ({ facts }: Pick<WindowView, 'facts'>): boolean => facts(separate)?.['ours'] === true;
+
+export function rightsPutBack(production: string): Step {
+  return {
+    id: 'undo.rights',
+    title: `Put the write permissions on ${production} back where they were`,
+    estimateSeconds: 1,
+    patienceSeconds: 60,
+    async observe(context) {
+      const { roles } = context.manifest.shared.database;
+      const holder = await rightsHolder(await context.database(production), roles);
+      return holder === roles.write ? done(`'${holder}' has the rights`) : todo();
+    },
+    async act(context) {
+      await rightsAsBefore(await context.database(production), context.manifest.shared.database.roles);
+    },
+  };
+}
