@@ -5,12 +5,14 @@ import { type Context, colorPart } from '../engine/context';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
 import type { Color } from '../manifest/schema';
 import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/access/fence';
+import { endTransactionsOfColors, migratorWaits, waitWords } from '../postgres/access/lock-waits';
 import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
 
 export function migrationsRun(instance: string, color: Color, part: 'expand' | 'contract' = 'expand'): Step {
   let logToken: string | undefined;
   let asked = 0;
+  let told = '';
   return {
     id: part === 'expand' ? 'migrations' : 'migrations.contract',
     title:
@@ -26,7 +28,14 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
       if ((newest?.attempt ?? 0) < asked) return pending(`attempt ${asked} is not listed yet`);
       if (!newest) return todo();
       logToken = await showLog(context, color, newest.task, logToken);
-      if (newest.task.status !== 'STOPPED') return pending(`task ${newest.task.id} is ${newest.task.status}`);
+      if (newest.task.status !== 'STOPPED') {
+        const words = (await migratorWaits(await context.database(instance), context.manifest.shared.database.roles, 2)).map(waitWords);
+        // in the log once for each that keeps it waiting, with the seconds of that look; on the screen with those of now.
+        const blockers = words.map((each) => /pid \d+/.exec(each)![0]).join(', ');
+        if (words.length > 0 && blockers !== told) await context.progress(`the migration ${words.join('; and ')}`);
+        told = blockers;
+        return pending([`task ${newest.task.id} is ${newest.task.status}`, ...words].join('; it '));
+      }
       // once more: the last lines arrive after the task has stopped.
       logToken = await showLog(context, color, newest.task, logToken);
       if (newest.task.exitCode !== 0) return failedTask(newest.task);
@@ -42,6 +51,11 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
       const address = await addressOf(context, instance);
       const secret = await context.aws.settings.secret(shared.database.migratorSecret);
       await context.aws.settings.writeSecret(shared.database.migratorSecret, withHost(secret, address, shared.database.name));
+      if (part === 'expand') {
+        const ended = await endTransactionsOfColors(db, shared.database.roles, { graceMs: 2000 });
+        for (const { user, pid, application, query } of ended)
+          await context.progress(`ended a transaction of '${user}' that was left open (pid ${pid}, ${application}): ${query}`);
+      }
       await allowMigrations(db, shared.database.roles);
       const attempt = ((await newestAttempt(context, part))?.attempt ?? 0) + 1;
       await context.aws.tasks.runOnce({

@@ -5,6 +5,7 @@ import { migrationsRun } from '../../lib/steps/migrations';
 import { manifest, window } from '../_helpers/runbook';
 
 jest.mock('../../lib/postgres/access/fence', () => ({ allowMigrations: async () => undefined, migrationsAllowed: async () => false }));
+jest.mock('../../lib/postgres/access/lock-waits', () => ({ endTransactionsOfColors: async () => [], migratorWaits: async () => [] }));
 
 test('an attempt that ECS has taken and does not list yet is waited for: the failure of the one before is not the last word', async () => {
   const listed = [{ arn: '1', id: '1', status: 'STOPPED', exitCode: 1, reason: undefined, seconds: 1, takes: 1 }];
