@@ -73,7 +73,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
     wait: true,
     holdsUntil: 'end',
   });
-  const toFallback = [fallbackIsProduction(fallback), opened(fallback, from), ...backToCustomers];
+  const toFallback = [fallbackIsProduction(fallback), opened(fallback, from, { after: production }), ...backToCustomers];
   // customers have written in the new schema, and the fallback has been fed with it: nothing is lost, and it is proven.
   if (fed && wasOpened && !acceptLoss) {
     const moment = new Moment();

@@ -15,6 +15,7 @@ import {
 import { type Loss, lossManifest } from '../postgres/verification/loss-manifest';
 import { catalogBefore, declaredBy, planned } from './bridges';
 import { compareShare, compareWords, differenceWords, rowEstimates } from './comparison-words';
+import { writtenBehind } from './written-behind';
 
 /**
  * The moment lives in a connection: it is kept by this step and compared by the next, in the same invocation. A runner
@@ -45,12 +46,14 @@ export function comparisonSnapshotTaken(fallback: string, moment: Moment): Step 
 /** Until it is done the rollback is "not yet proven". */
 export function equalityProven(production: string, fallback: string, moment: Moment): Step {
   let proof: Proof | undefined;
+  let behind: string | undefined;
   return {
     id: 'proof.equal',
     title: `Compare ${production} with the snapshot of ${fallback}: every row of the old schema`,
     estimateSeconds: 30,
     patienceSeconds: 6 * 3600,
     async observe(context) {
+      if (proof?.equal && behind !== undefined) return { is: 'failed', code: 'proof.written-behind', message: behind };
       if (proof?.equal) return done(words(proof), { proof, ...(isWhole(proof) ? {} : { proven: false }) });
       if (proof) return { is: 'failed', code: 'proof.different', message: differenceWords(proof.comparison, production, fallback) };
       if (!moment.snapshot && !noted(context)) {
@@ -77,6 +80,8 @@ export function equalityProven(production: string, fallback: string, moment: Mom
         proof = await proveAfterwards(from, await context.connection(fallback), note, what, show);
       }
       moment.snapshot = undefined;
+      // what came while it was compared, or to a table that had been, is told by its effect.
+      behind = await writtenBehind(context, production);
     },
   };
 }

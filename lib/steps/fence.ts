@@ -5,6 +5,7 @@ import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
 import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/access/fence';
+import { writtenBehind } from './written-behind';
 
 const drainSeconds = 20;
 
@@ -56,8 +57,8 @@ export function fenced(
   };
 }
 
-/** Opened to one color and to nobody else. */
-export function opened(instance: string, color: Color): Step {
+/** Opened to one color and to nobody else. `after`: the fenced database that this one takes over from. */
+export function opened(instance: string, color: Color, { after }: { after?: string } = {}): Step {
   return {
     id: 'database.open',
     title: `Open ${instance} to ${color}, and only to ${color}`,
@@ -77,6 +78,9 @@ export function opened(instance: string, color: Color): Step {
       const { user } = colorPart(context.manifest, color).database;
       const others = (await writersAllowed(db, roles)).filter((name) => name !== user);
       if (others.length > 0) await fence(db, roles);
+      // said at once; the comparison stops for it.
+      const behind = after === undefined ? undefined : await writtenBehind(context, after);
+      if (behind !== undefined) await context.progress(behind);
       await openTo(db, roles, user);
     },
   };

@@ -3,7 +3,11 @@
 import { wallClock } from '../../lib/base/clock';
 import type { Context } from '../../lib/engine/context';
 import type { Facts } from '../../lib/engine/events';
+import { tracesSince } from '../../lib/postgres/access/tripwire';
 import { connect, type Db } from '../../lib/postgres/connection/connect';
+import { pollEvery } from '../../lib/postgres/connection/lsn';
+import { ensureMarker, writeMarker } from '../../lib/postgres/replication/marker';
+import { ensureSlot, feedName } from '../../lib/postgres/replication/subscription';
 import { readCatalog } from '../../lib/postgres/schema/catalog';
 import { comparisonSnapshotTaken, equalityProven, Moment } from '../../lib/steps/equality';
 import { manifest, window } from '../_helpers/runbook';
@@ -93,4 +97,39 @@ test('rows that differ are named by their keys, with the database that has them'
   expect((seen as { message: string }).message).toContain('(50) different');
   expect((seen as { message: string }).message).toContain('only on video-db');
   await kept.snapshot?.db.close();
+});
+
+test('who writes to the fenced production past every grant is told by the number of the transaction, where the rows were fed', async () => {
+  const production = await own('video-db');
+  const name = feedName(window.name);
+  await ensureMarker(production);
+  await production.query(`CREATE PUBLICATION ${name} FOR TABLE people, switchback.marker`);
+  await ensureSlot(production, name, pollEvery(10, 10_000, 'the slot'));
+  const fallback = await own('video-fallback-w1');
+  await fallback.query('TRUNCATE people');
+  for (const row of await production.query<{ id: number; name: string }>('SELECT id, name FROM people'))
+    await fallback.query('INSERT INTO people VALUES ($1, $2)', [row.id, row.name]);
+  facts['feed.drained'] = { numbers: [await writeMarker(production, 'marker', 'x'), await writeMarker(production, 'marker', 'x')] };
+
+  const compared = async () => {
+    const kept = new Moment();
+    await comparisonSnapshotTaken('video-fallback-w1', kept).act?.(context);
+    const proof = equalityProven('video-db', 'video-fallback-w1', kept);
+    await proof.act?.(context);
+    return proof.observe(context);
+  };
+  // a number, and nothing that is fed.
+  await production.query('CREATE TEMP TABLE mine (n int)');
+  expect(await tracesSince(production, facts['feed.drained']['numbers'] as string[])).toHaveLength(1);
+  expect(await compared()).toMatchObject({ is: 'done' });
+  // the same value again: no comparison would find it.
+  await production.query('UPDATE people SET name = name WHERE id < 3');
+  expect(await compared()).toMatchObject({
+    ...{ is: 'failed', code: 'proof.written-behind' },
+    message: expect.stringMatching(
+      /2 transaction\(s\) of somebody else since the last marker .* changed 2 row\(s\) on video-db behind the fence/,
+    ),
+  });
+  await production.query('SELECT pg_drop_replication_slot($1)', [name]);
+  expect(await compared()).toMatchObject({ is: 'failed', message: expect.stringContaining('cannot be told: its slot cannot be read') });
 });

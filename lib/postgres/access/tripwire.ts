@@ -12,13 +12,13 @@ export interface Trace {
 }
 
 /**
- * Transactions after `number` that have been committed or are open. Other databases of the server, ANALYZE, temporary tables and NOTIFY
- * take numbers, too: a trace is a reason to look, not yet a loss.
+ * Transactions after the first of our numbers that have been committed or are open, and are not ours. Other databases of the server,
+ * ANALYZE, temporary tables and NOTIFY take numbers, too: a trace is a reason to look, not yet a loss.
  */
-export async function tracesSince(db: Db, number: string): Promise<Trace[]> {
+export async function tracesSince(db: Db, ours: readonly string[]): Promise<Trace[]> {
   return db.query<Trace>(
-    `SELECT x::text AS number, s AS status FROM generate_series($1::bigint + 1, pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint - 1) AS x,
-            pg_catalog.pg_xact_status(x::text::xid8) AS s WHERE s IS DISTINCT FROM 'aborted' ORDER BY x LIMIT 100`,
-    [number],
+    `SELECT x::text AS number, s AS status FROM generate_series(($1::bigint[])[1] + 1, pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint - 1) AS x,
+            pg_catalog.pg_xact_status(x::text::xid8) AS s WHERE x <> ALL ($1::bigint[]) AND s IS DISTINCT FROM 'aborted' ORDER BY x LIMIT 1000`,
+    [ours],
   );
 }

@@ -19,7 +19,7 @@ import {
 } from './subscription';
 
 /** Writes the heartbeat on production; call it every 250 ms to 1 s. */
-export const beat = (production: Db): Promise<void> => writeMarker(production, 'heartbeat', 'beat');
+export const beat = (production: Db): Promise<unknown> => writeMarker(production, 'heartbeat', 'beat');
 
 /** Seconds between production's clock and the last heartbeat that the fallback has; undefined before the first. */
 export async function heartbeatAge(production: Db, fallback: Db): Promise<number | undefined> {

@@ -24,14 +24,16 @@ export async function ensureMarker(db: Db): Promise<void> {
 /** The next feed makes it anew. */
 export const dropMarker = (db: Db): Promise<unknown> => db.query(`DROP TABLE IF EXISTS ${ownSchema}.marker`);
 
-/** Writes `value`; again and again it is the same row, and each time a commit. */
-export async function writeMarker(db: Db, id: string, value: string): Promise<void> {
-  await db.transaction(async (inside) => {
+/** Writes `value`; again and again it is the same row, and each time a commit. Answers the number of its transaction. */
+export async function writeMarker(db: Db, id: string, value: string): Promise<string> {
+  return db.transaction(async (inside) => {
     await inside.query("SET LOCAL synchronous_commit = 'local'");
-    await inside.query(
-      `INSERT INTO ${ownSchema}.marker VALUES ($1, $2, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET value = excluded.value, at = excluded.at`,
+    const [row] = await inside.query<{ number: string }>(
+      `INSERT INTO ${ownSchema}.marker VALUES ($1, $2, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET value = excluded.value, at = excluded.at
+       RETURNING pg_catalog.pg_current_xact_id()::text AS number`,
       [id, value],
     );
+    return row!.number;
   });
 }
 
@@ -53,6 +55,8 @@ export const probe = {
 export interface RoundTrip {
   readonly milliseconds: number;
   readonly commits: number;
+  /** The numbers of its transactions, in their order: whatever was committed before the first has arrived. */
+  readonly numbers: readonly string[];
 }
 
 /**
@@ -62,11 +66,12 @@ export interface RoundTrip {
 export async function markerRoundTrip(from: Db, to: Db, options: { timeoutMs?: number; recommitMs?: number } = {}): Promise<RoundTrip> {
   const { timeoutMs = 30_000, recommitMs = 5 } = options;
   const [began, value] = [performance.now(), randomBytes(8).toString('hex')];
-  for (let commits = 1; ; commits += 1) {
-    await writeMarker(from, 'marker', value);
+  const numbers: string[] = [];
+  for (;;) {
+    numbers.push(await writeMarker(from, 'marker', value));
     const again = performance.now() + recommitMs;
     do {
-      if ((await readMarker(to, 'marker')) === value) return { milliseconds: performance.now() - began, commits };
+      if ((await readMarker(to, 'marker')) === value) return { milliseconds: performance.now() - began, commits: numbers.length, numbers };
       await new Promise((resolve) => setImmediate(resolve));
     } while (performance.now() < again);
     if (performance.now() - began > timeoutMs) {

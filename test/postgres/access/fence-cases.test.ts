@@ -444,7 +444,7 @@ test.each(cases.map((one) => [one.way, one] as const))('%s', async (_, { must, o
     // before PostgreSQL 16 a color's sessions are ended with the fence, because they may SET ROLE.
     const refused = must === 'refused' && major < 16 ? expect.stringMatching(/^(refused|ended)$/) : must;
     expect({ reasons, outcome }).toEqual({ reasons: [], outcome: must === 'traced' ? 'wrote' : refused });
-    if (must === 'traced') expect(await tracesSince(db, number)).toEqual([{ number: expect.any(String), status: 'committed' }]);
+    if (must === 'traced') expect(await tracesSince(db, [number])).toEqual([{ number: expect.any(String), status: 'committed' }]);
     else expect(await db.query("SELECT FROM orders WHERE note = 'late'")).toEqual([]);
   } finally {
     await Promise.all(open.splice(0).map((client) => client.close()));
