@@ -22,7 +22,7 @@ test('a first opening with a bad release is taken back, and the mended release o
   expect(await world.look()).toMatchObject({ maintenance: true, state: { opened: false } });
   expect((await world.look()).state?.window).toBeUndefined();
   expect((await world.pay('nobody')).status).toBe(503);
-  expect(await world.sql('video-database', "select pg_has_role('video_blue', 'video_write', 'usage') as writes")).toEqual([
+  expect(await world.sql('video-database', "select pg_has_role('video_blue', 'video_rights', 'usage') as writes")).toEqual([
     { writes: false },
   ]);
   expect(await world.must(world.verb('rollback', ['--yes']), 2)).toContain('no window of video is open: there is nothing to roll back');

@@ -136,10 +136,10 @@ test('looked at now, from inside the network: everything is as it should be, unt
   expect(await must(verb('status', '--check'))).toMatch(
     /✔ feed +alive.*✔ fence +nobody but the feed can write to video-fallback-w1.*Everything is as it should be/,
   );
-  await sql('video-fallback-w1', 'grant video_write to video_blue');
+  await sql('video-fallback-w1', 'grant video_rights to video_write');
   const text = await must(verb('status', '--check'), 1);
-  expect(text).toMatch(/✖ fence +the user 'video_blue' may write.*1 of \d not as it should be/);
-  await sql('video-fallback-w1', 'revoke video_write from video_blue');
+  expect(text).toMatch(/✖ fence +'video_write' \(so also 'video_blue'\) is a member of 'video_rights'.*1 of \d not as it should be/);
+  await sql('video-fallback-w1', 'revoke video_rights from video_write');
 });
 
 test('the stage is taken back: feed and fallback are gone, the window is closed, customers have not noticed', async () => {

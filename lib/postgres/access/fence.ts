@@ -9,7 +9,7 @@ import { type Ended, type EndOptions, endTransactions, openWrites } from './open
 import {
   endMigratorSessions,
   type Grant,
-  joinRights,
+  joinSql,
   membersOf,
   migrationsAllowed,
   type Roles,
@@ -33,8 +33,12 @@ export async function openTo(db: Db, roles: Roles, user: string): Promise<void> 
   if (others.length > 0) await take(db, others, roles.write, user);
   const left = await endKeptSessions(db);
   if (left.length > 0) throw cannotEnd(left, `'${user}' was not let write`);
-  await db.query(`SET LOCAL lock_timeout = '5s'; GRANT ${ident(roles.write)} TO ${ident(user)}${await withoutSet(db)}`);
-  if (holder !== roles.write) await joinRights(db, holder, roles.write);
+  const version = await majorVersion(db);
+  const grants = [
+    `GRANT ${ident(roles.write)} TO ${ident(user)}${withoutSet(version)}`,
+    ...(holder === roles.write ? [] : [joinSql(holder, roles.write, version)]),
+  ];
+  await db.query(["SET LOCAL lock_timeout = '5s'", ...grants].join('; '));
   const [row] = await db.query<{ allowed: boolean }>("SELECT pg_catalog.pg_has_role($1, $2, 'USAGE') AS allowed", [user, holder]);
   if (!row!.allowed) {
     throw new DatabaseError(

@@ -133,7 +133,7 @@ async function moveRights(db: Db, roles: Roles, to: string, from: string): Promi
   if (!(await roleExists(db, to))) await db.query(`CREATE ROLE ${ident(to)} NOLOGIN`);
   const moved = (await roleExists(db, from)) && (await hasRights(db, from));
   // those who may write now go on.
-  if (separate && moved && (await membersOf(db, from)).length > 0) await joinRights(db, to, from);
+  if (separate && moved && (await membersOf(db, from)).length > 0) await db.query(joinSql(to, from, await majorVersion(db)));
   const [owner, read, write] = [ident(roles.owner), ident(roles.read), ident(to)];
   const schemas = await db.query<{ name: string; ours: boolean }>(
     `SELECT n.nspname AS name, pg_catalog.pg_has_role(current_user, n.nspowner, 'USAGE') AS ours FROM pg_catalog.pg_namespace n
@@ -189,13 +189,11 @@ async function hasRights(db: Db, role: string): Promise<boolean> {
 }
 
 /** Lets the members of `write` have the rights. Without SET they cannot become the role that has them, and so keep them. */
-export async function joinRights(db: Db, rights: string, write: string): Promise<void> {
-  await db.query(`GRANT ${ident(rights)} TO ${ident(write)}${await withoutSet(db)}`);
-}
+export const joinSql = (rights: string, write: string, version: number): string =>
+  `GRANT ${ident(rights)} TO ${ident(write)}${withoutSet(version)}`;
 
 /** From PostgreSQL 16 on a member can be kept from SET ROLE, with which it would keep a right that is taken away. */
-export const withoutSet = async (db: Db): Promise<string> =>
-  (await majorVersion(db)) >= 16 ? ' WITH INHERIT TRUE, SET FALSE, ADMIN FALSE' : '';
+export const withoutSet = (version: number): string => (version >= 16 ? ' WITH INHERIT TRUE, SET FALSE, ADMIN FALSE' : '');
 
 export interface UserOptions {
   readonly user: string;

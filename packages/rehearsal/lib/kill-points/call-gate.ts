@@ -49,7 +49,9 @@ export function sqlCall(connection: Client, text: string, values: unknown, unfin
   const asked = text
     .replace(/DO \$switchback\$.*?\$switchback\$;?/gs, '')
     .replace(/has_function_privilege\('[^']*'/gi, '')
-    .replace(/'(?:[^']|'')*'/g, "'…'");
+    .replace(/'(?:[^']|'')*'/g, "'…'")
+    // what is set for the rest of the message changes nothing; what follows does.
+    .replace(/^\s*(SET LOCAL [^;]*;\s*)+(?=\S)/i, '');
   const which = connection.port === undefined ? '' : ` ${instances.get(connection.port) ?? 'copy'}`;
   if (/^\s*commit\b/i.test(asked))
     return { changes: unfinished !== undefined, name: `sql${which} COMMIT of ${unfinished ?? 'nothing'}`, kind: 'sql COMMIT' };

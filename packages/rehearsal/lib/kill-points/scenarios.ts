@@ -240,7 +240,7 @@ export const scenarios: readonly Scenario[] = [
       await night.undisturbed({ verb: 'stage' });
       await night.killedForReal({ verb: 'cutover' }, [
         'cutover | traffic.maintenance | SetRulePriorities | after',
-        'cutover | database.fence | sql production REVOKE "video_write" FROM "video_blue" GRANTED BY "switchback" CASCADE | after',
+        'cutover | database.fence | sql production REVOKE "video_rights" FROM "video_write" GRANTED BY "switchback" CASCADE | after',
         'cutover | migrations | RunTask video-w-expand-1 | after',
         'cutover | feed.resume | sql fallback DROP SUBSCRIPTION "switchback_w" | after',
         'cutover | database.open | journal step.done | before',
