@@ -192,6 +192,11 @@ export const errorCodes = {
     means: 'After the rollback, the two databases differ in rows that nobody may have changed.',
     wayOut: say`Keep both databases and type no teardown; mend the rows that the message names on what is production now, then type ${rollback}, which compares again.`,
   },
+  'proof.written-behind': {
+    means:
+      'The databases are equal as they were compared, but somebody has written to the fenced one past every grant since the last marker.',
+    wayOut: say`Keep both databases and type no teardown; find what was written with the SQL of the message, and put it into what is production now.`,
+  },
   'region.missing': {
     means: 'No AWS Region is set.',
     wayOut: say`Set AWS_REGION to the Region of the system; for the sandbox type ${environment}.`,

@@ -37,22 +37,22 @@ export const computedFindings: Readonly<Record<string, Omit<Finding, 'code'>>> =
   },
   'user-owns-tables': {
     severity: 'refuse',
-    what: 'a user that logs in owns tables or is a member of the owner, so it could not be fenced',
+    what: 'a role other than the owner owns tables, sequences or views: no grant binds it, so it could not be fenced',
     sql: "SELECT relname, relowner::regrole FROM pg_class WHERE relkind IN ('r','p','v') AND relnamespace = 'public'::regnamespace",
-    wayOut: 'hand its objects to the owner, or revoke the membership: the finding has the statement',
+    wayOut: 'hand its objects to the owner: the finding has the statement',
   },
   'writes-past-the-fence': {
     severity: 'refuse',
-    what: 'a user may write by a grant of its own or through another role, which the fence does not take away',
+    what: 'a role may write, could give itself the right, or could make or drop tables, in a way that the fence does not take away',
     sql: "SELECT relname, relacl FROM pg_class WHERE relkind IN ('r','p','v') AND relnamespace = 'public'::regnamespace",
-    wayOut: 'revoke that grant: the finding has the statement',
+    wayOut: 'revoke it: the finding has the statement',
   },
   'security-definer': {
     severity: 'refuse',
-    what: 'a function runs with the rights of its owner, so it could write past the fence',
-    sql: "SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef AND provolatile = 'v'",
+    what: 'a function runs with the rights of its owner whoever calls it, so it could write past the fence; what it is declared says nothing',
+    sql: 'SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef',
     wayOut:
-      'declare it STABLE if it only reads, make it SECURITY INVOKER, revoke EXECUTE, or name it in acknowledgedFunctions once somebody has read it',
+      'make it SECURITY INVOKER, revoke EXECUTE, or put what the finding says into acknowledgedFunctions once somebody has read it: its name and a hash of its text',
   },
   'versions-differ': {
     severity: 'refuse',

@@ -174,33 +174,27 @@ async function fencing(db: Db, { roles, acknowledgedFunctions = [] }: PreflightO
         ? ''
         : `; or, once somebody has read it and found that it writes nothing, acknowledgedFunctions: ['${way.acknowledgedBy}'] (in your CDK app)`;
     findings.push({
-      ...{ code: codes[way.kind], severity: 'refuse', what: `${way.what}: the fence does not take that away`, sql: shows[way.kind] },
+      ...{ ...found[way.kind], severity: 'refuse', what: `${way.what}: the fence does not take that away` },
       wayOut: `${way.sql}${acknowledge}`,
     });
   }
   return findings;
 }
 
-const codes: Readonly<Record<Way['kind'], string>> = {
-  owner: 'user-owns-tables',
-  grant: 'writes-past-the-fence',
-  member: 'writes-past-the-fence',
-  create: 'writes-past-the-fence',
-  createrole: 'writes-past-the-fence',
-  subscription: 'writes-past-the-fence',
-  function: 'security-definer',
-};
 const relations =
   "SELECT oid::regclass, relowner::regrole, relacl FROM pg_class WHERE relkind IN ('r','p','v','m','f','S') AND relnamespace = 'public'::regnamespace";
-const shows: Readonly<Record<Way['kind'], string>> = {
-  owner: relations,
-  grant: relations,
-  member: 'SELECT roleid::regrole, member::regrole FROM pg_auth_members',
-  create:
-    'SELECT nspname, nspowner::regrole, nspacl FROM pg_namespace; SELECT datdba::regrole, datacl FROM pg_database WHERE datname = current_database()',
-  createrole: 'SELECT rolname FROM pg_roles WHERE rolcreaterole',
-  subscription: 'SELECT subname, subowner::regrole FROM pg_subscription',
-  function: 'SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef',
+/** As what a way to write is found, and the SQL that shows it. */
+const found: Readonly<Record<Way['kind'], { readonly code: string; readonly sql: string }>> = {
+  owner: { code: 'user-owns-tables', sql: relations },
+  grant: { code: 'writes-past-the-fence', sql: relations },
+  member: { code: 'writes-past-the-fence', sql: 'SELECT roleid::regrole, member::regrole FROM pg_auth_members' },
+  create: {
+    code: 'writes-past-the-fence',
+    sql: 'SELECT nspname, nspowner::regrole, nspacl FROM pg_namespace; SELECT datdba::regrole, datacl FROM pg_database WHERE datname = current_database()',
+  },
+  createrole: { code: 'writes-past-the-fence', sql: 'SELECT rolname FROM pg_roles WHERE rolcreaterole' },
+  subscription: { code: 'writes-past-the-fence', sql: 'SELECT subname, subowner::regrole FROM pg_subscription' },
+  function: { code: 'security-definer', sql: 'SELECT oid::regprocedure, proowner::regrole FROM pg_proc WHERE prosecdef' },
 };
 
 /** Settings in which the two servers must agree, and those in which the fallback must not be smaller. */
