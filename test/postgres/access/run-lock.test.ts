@@ -254,6 +254,7 @@ test('every function that our SQL calls is known as one that reads or as one tha
       'pg_advisory_unlock_shared',
       'pg_advisory_xact_lock',
       'pg_xact_status',
+      'pg_blocking_pids',
       'pg_logical_slot_peek_binary_changes',
       'set_config',
       'pg_export_snapshot',
