@@ -2,13 +2,14 @@
  * The proof that a database is fenced: nobody has a right to write or could get one, and everybody who held a write lock when that was so
  * has ended. So no further write can come, but by those whom no grant binds: their sessions are named.
  */
-import type { Db } from '../connection/connect';
+import { type Db, keepPlan, literal } from '../connection/connect';
 import { flushWal, inRecovery, type Poll, pollEvery, untilNone } from '../connection/lsn';
 import { ownSession, rdsRoles } from '../connection/server';
 import { type OpenWrite, openWrites, stillOpen } from './open-writes';
 import { sentenceOf, waysToWrite } from './rights';
 import { type Roles, rightsRole } from './roles';
 import { keptSessions } from './set-role';
+import { writersAllowed } from './writers';
 
 export interface ProofOptions {
   /** What somebody has looked at and found to be no way around the fence, as the proof names it (`Way.acknowledgedBy`). */
@@ -35,7 +36,8 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   if (blind.length > 0) return { proven: false, reasons: blind, lsn: '0/0', number: '0' };
   // Who holds a write lock now may have been allowed to, or is in the middle of a grant; who takes one later is checked with the rights of
   // then. Customers go on trying at a fence, so a look may fall into a statement that is about to be refused: it is gone in a moment.
-  const wait = poll ?? pollEvery(1, 1_000, 'the end of open transactions');
+  // Where anybody may write there is nothing to wait for.
+  const wait = (await writersAllowed(db, roles)).length > 0 ? notAtAll : (poll ?? pollEvery(1, 1_000, 'the end of open transactions'));
   await ended(db, wait);
   const ways = (await waysToWrite(db, roles)).filter((way) => !acknowledgedFunctions.includes(way.acknowledgedBy ?? ''));
   // once more: a right that was taken away between the two looks may still be used by whoever had locked before that.
@@ -48,6 +50,8 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   ];
   return { proven: reasons.length === 0, reasons, ...(await flushWal(db)) };
 }
+
+const notAtAll: Poll = () => Promise.reject(new Error('nothing is waited for'));
 
 /** Waits until every transaction has ended that could write at this moment; answers those that have not. */
 async function ended(db: Db, wait: Poll): Promise<readonly OpenWrite[]> {
@@ -82,21 +86,21 @@ const knownBackends = [
 
 /** Sessions that no grant binds: superusers', the master user's outside Switchback, the owner's; subscriptions; an extension's workers. */
 async function sessionsAboveRights(db: Db, roles: Roles, acknowledged: readonly string[]): Promise<string[]> {
+  const list = (names: readonly string[]): string => names.map(literal).join(', ');
   const sessions = await db.query<{ pid: number; user: string; application: string; type: string }>(
-    `SELECT s.pid, s.usename AS "user", s.application_name AS application, s.backend_type AS type
+    keepPlan(`SELECT s.pid, s.usename AS "user", s.application_name AS application, s.backend_type AS type
        FROM pg_catalog.pg_stat_activity s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.usesysid
       WHERE s.datname = current_database() AND s.pid <> pg_catalog.pg_backend_pid() AND (${ownSession}) IS NOT TRUE
-        AND (s.backend_type <> ALL ($2)
+        AND (s.backend_type NOT IN (${list([...knownBackends, ...acknowledged])})
           OR ((s.backend_type = 'client backend' OR s.backend_type = 'walsender' AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_stat_replication w WHERE w.pid = s.pid AND w.state IN ('catchup', 'streaming')))
-              AND (r.rolsuper OR s.usename = current_user OR s.usename = ANY ($3)) AND s.usename <> ALL ($1)))
-      ORDER BY s.pid`,
-    [rdsRoles, [...knownBackends, ...acknowledged], [roles.owner, rightsRole(roles), roles.migrator]],
+              AND (r.rolsuper OR s.usename = current_user OR s.usename IN (${list([roles.owner, rightsRole(roles), roles.migrator])})) AND s.usename NOT IN (${list(rdsRoles)})))
+      ORDER BY s.pid`),
   );
   const subscriptions = await db.query<{ name: string }>(
-    `SELECT DISTINCT s.subname AS name FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+    keepPlan(`SELECT DISTINCT s.subname AS name FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
       WHERE d.datname = current_database() AND s.subname NOT LIKE 'switchback%'
-        AND (s.subenabled OR EXISTS (SELECT FROM pg_catalog.pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL)) ORDER BY 1`,
+        AND (s.subenabled OR EXISTS (SELECT FROM pg_catalog.pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL)) ORDER BY 1`),
   );
   const kept = await keptSessions(db);
   return [

@@ -4,7 +4,7 @@
  * away, only a transaction that holds a write lock at that instant can still use it, whatever it has run since and whenever it began: one
  * look after that finds all of them, and no clock is asked.
  */
-import { DatabaseError, type Db } from '../connection/connect';
+import { DatabaseError, type Db, keepPlan } from '../connection/connect';
 import { type Poll, pollEvery } from '../connection/lsn';
 import { ofThisFeed, ownSession } from '../connection/server';
 
@@ -28,8 +28,12 @@ export interface OpenWrite {
 
 /** Every transaction that could commit a row. Those that only take their lock later are checked with the rights of that moment. */
 export async function openWrites(db: Db): Promise<OpenWrite[]> {
-  const rows = await db.query<OpenWrite>(
-    `SELECT l.virtualtransaction AS "transaction", l.pid, coalesce(s.usename, s.backend_type, 'unknown') AS "user", coalesce(s.application_name, '') AS application,
+  const rows = await db.query<OpenWrite>(look);
+  return rows.map((row) => ({ ...row, query: shapeOf(row.query) }));
+}
+
+const look = keepPlan(
+  `SELECT l.virtualtransaction AS "transaction", l.pid, coalesce(s.usename, s.backend_type, 'unknown') AS "user", coalesce(s.application_name, '') AS application,
             s.xact_start AS since, coalesce(extract(epoch FROM clock_timestamp() - s.xact_start), 0)::float8 AS seconds,
             coalesce(s.state, s.backend_type, 'unknown') AS state, coalesce(s.query, '') AS query, bool_or(l.locktype = 'transactionid') AS wrote
        FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity s ON s.pid = l.pid
@@ -49,9 +53,7 @@ export async function openWrites(db: Db): Promise<OpenWrite[]> {
               ELSE false END
       GROUP BY l.virtualtransaction, l.pid, s.usename, s.backend_type, s.application_name, s.xact_start, s.state, s.query
       ORDER BY s.xact_start NULLS LAST`,
-  );
-  return rows.map((row) => ({ ...row, query: shapeOf(row.query) }));
-}
+);
 
 /** Those of them that are still open. */
 export async function stillOpen<T extends Pick<OpenWrite, 'transaction'>>(db: Db, captured: readonly T[]): Promise<T[]> {

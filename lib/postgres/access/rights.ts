@@ -3,7 +3,7 @@
  * the rights may have one: whoever else does is named, logged in or not (a live session may act as a role that cannot log in), with the
  * SQL that closes it. Reads only.
  */
-import { type Db, ident } from '../connection/connect';
+import { type Db, ident, keepPlan, literal } from '../connection/connect';
 import { ofExtension, ownSchema, rdsRoles, userSchema } from '../connection/server';
 import { type Roles, rightsRole } from './roles';
 
@@ -25,9 +25,13 @@ export interface Way {
  * `trusted`: superusers, the service's own roles, Switchback's user. What they do binds no grant: it is seen by its effect (tripwire.ts).
  * `holder`: who has the rights. Before the rights had a role of their own, it was the one that a color's user is a member of.
  */
-const who = `trusted AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = current_user OR rolname = ANY ($1::name[])),
-  holder AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ANY ($3::name[]) ORDER BY rolname = ($3::name[])[1] DESC LIMIT 1),
-  allowed AS (SELECT oid FROM trusted UNION SELECT oid FROM holder UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $2)`;
+const whoOf = (roles: Roles): string => {
+  const service = [...rdsRoles, 'rds_superuser'].map(literal).join(', ');
+  const rights = literal(rightsRole(roles));
+  return `trusted AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolsuper OR rolname = current_user OR rolname IN (${service})),
+  holder AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (${rights}, ${literal(roles.write)}) ORDER BY rolname = ${rights} DESC LIMIT 1),
+  allowed AS (SELECT oid FROM trusted UNION SELECT oid FROM holder UNION SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.owner)})`;
+};
 
 /** Those who can log in and be a role, besides itself. */
 const logins = (role: string): string =>
@@ -35,12 +39,12 @@ const logins = (role: string): string =>
      WHERE l.rolcanlogin AND l.oid <> ${role} AND l.oid NOT IN (SELECT oid FROM trusted) AND pg_catalog.pg_has_role(l.oid, ${role}, 'MEMBER'))`;
 
 export async function waysToWrite(db: Db, roles: Roles): Promise<Way[]> {
-  const names = [[...rdsRoles, 'rds_superuser'], roles.owner, [rightsRole(roles), roles.write]];
+  const who = whoOf(roles);
   return [
-    ...(await onRelations(db, roles, names)),
-    ...(await memberships(db, names)),
-    ...(await onSchemas(db, roles, names)),
-    ...(await functions(db, names)),
+    ...(await onRelations(db, roles, who)),
+    ...(await memberships(db, who)),
+    ...(await onSchemas(db, roles, who)),
+    ...(await functions(db, who)),
   ];
 }
 
@@ -48,7 +52,7 @@ const so = (role: string, reached: string | null): string =>
   role === 'PUBLIC' ? 'everyone' : reached === null ? `'${role}'` : `'${role}' (so also ${reached})`;
 
 /** Owners and grants. The distinct lists of grants are looked at: ten thousand tables have three of them. */
-async function onRelations(db: Db, roles: Roles, names: readonly unknown[]): Promise<Way[]> {
+async function onRelations(db: Db, roles: Roles, who: string): Promise<Way[]> {
   const rows = await db.query<{
     role: string;
     rights: string | null;
@@ -60,7 +64,7 @@ async function onRelations(db: Db, roles: Roles, names: readonly unknown[]): Pro
     extension: boolean;
     logins: string | null;
   }>(
-    `WITH ${who},
+    keepPlan(`WITH ${who},
        relations AS MATERIALIZED (
          SELECT c.oid, c.relowner, c.relacl, c.relkind = 'S' AS sequence FROM pg_catalog.pg_class c
           WHERE c.relkind IN ('r','p','v','m','f','S') AND c.relnamespace IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE ${userSchema})),
@@ -79,8 +83,7 @@ async function onRelations(db: Db, roles: Roles, names: readonly unknown[]): Pro
             ${ofExtension('pg_class', 'c.oid')} AS extension, CASE WHEN f.role <> 0 THEN ${logins('f.role')} END AS logins
        FROM (SELECT role, sequence, "column", pg_catalog.string_agg(DISTINCT "right", ', ') AS rights, sum(relations)::int AS relations, min(example) AS example
                FROM found WHERE role NOT IN (SELECT oid FROM allowed) GROUP BY role, sequence, "column", "right" IS NULL, "right" IS NULL OR NOT sequence) f
-            JOIN pg_catalog.pg_class c ON c.oid = f.example JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2 NULLS FIRST, 3, 4`,
-    names,
+            JOIN pg_catalog.pg_class c ON c.oid = f.example JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2 NULLS FIRST, 3, 4`),
   );
   return rows.map(({ role, rights, schema, name, column, sequence, relations, extension, logins: reached }): Way => {
     const object = `${ident(schema)}.${ident(name)}`;
@@ -103,13 +106,12 @@ async function onRelations(db: Db, roles: Roles, names: readonly unknown[]): Pro
 }
 
 /** Members of those who may write, with any option: SET ROLE and ADMIN use what is not inherited. */
-async function memberships(db: Db, names: readonly unknown[]): Promise<Way[]> {
+async function memberships(db: Db, who: string): Promise<Way[]> {
   const rows = await db.query<{ role: string; of: string; logins: string | null }>(
-    `WITH ${who} SELECT DISTINCT m.rolname AS role, r.rolname AS "of", ${logins('m.oid')} AS logins
+    keepPlan(`WITH ${who} SELECT DISTINCT m.rolname AS role, r.rolname AS "of", ${logins('m.oid')} AS logins
        FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
       WHERE (r.oid IN (SELECT oid FROM allowed) OR r.rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program', 'pg_maintain'))
-        AND m.oid NOT IN (SELECT oid FROM allowed) ORDER BY 2, 1`,
-    names,
+        AND m.oid NOT IN (SELECT oid FROM allowed) ORDER BY 2, 1`),
   );
   return rows.map(({ role, of, logins: reached }) => ({
     ...{ kind: 'member' as const, role, of, what: `${so(role, reached)} is a member of '${of}'` },
@@ -118,9 +120,9 @@ async function memberships(db: Db, names: readonly unknown[]): Promise<Way[]> {
 }
 
 /** Those who could make something that can be written to, drop what is there, or give rights. */
-async function onSchemas(db: Db, roles: Roles, names: readonly unknown[]): Promise<Way[]> {
+async function onSchemas(db: Db, roles: Roles, who: string): Promise<Way[]> {
   const rows = await db.query<{ kind: Way['kind']; role: string; name: string; logins: string | null; object: string; owns: boolean }>(
-    `WITH ${who}, found AS (
+    keepPlan(`WITH ${who}, found AS (
        SELECT 'create' AS kind, CASE WHEN o.rolname = 'pg_database_owner' THEN d.datdba ELSE n.nspowner END AS role, n.nspname AS name, 'SCHEMA' AS object, true AS owns
          FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles o ON o.oid = n.nspowner JOIN pg_catalog.pg_database d ON d.datname = current_database() WHERE ${userSchema} OR n.nspname = '${ownSchema}'
        UNION ALL
@@ -136,8 +138,7 @@ async function onSchemas(db: Db, roles: Roles, names: readonly unknown[]): Promi
        UNION ALL
        SELECT 'subscription', s.subowner, s.subname, 'SUBSCRIPTION', true FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database())
      SELECT DISTINCT f.kind, CASE f.role WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(f.role) END AS role, f.name, f.object, f.owns, CASE WHEN f.role <> 0 THEN ${logins('f.role')} END AS logins
-       FROM found f WHERE f.role NOT IN (SELECT oid FROM allowed) ORDER BY 1, 2, 3, 5`,
-    names,
+       FROM found f WHERE f.role NOT IN (SELECT oid FROM allowed) ORDER BY 1, 2, 3, 5`),
   );
   return rows.map(({ kind, role, name, logins: reached, object, owns }): Way => {
     const [them, grantee] = [so(role, reached), role === 'PUBLIC' ? role : ident(role)];
@@ -156,16 +157,15 @@ async function onSchemas(db: Db, roles: Roles, names: readonly unknown[]): Promi
  * SECURITY DEFINER functions of somebody who may write, that others may call or hang on a table of their own. What a function is declared
  * says nothing: a STABLE one may call another that writes. Acknowledged is a text, not a name: one that was replaced is looked at again.
  */
-async function functions(db: Db, names: readonly unknown[]): Promise<Way[]> {
+async function functions(db: Db, who: string): Promise<Way[]> {
   const rows = await db.query<{ role: string; name: string; hash: string }>(
-    `WITH ${who} SELECT pg_catalog.pg_get_userbyid(p.proowner) AS role, pg_catalog.md5(pg_catalog.pg_get_functiondef(p.oid)) AS hash,
+    keepPlan(`WITH ${who} SELECT pg_catalog.pg_get_userbyid(p.proowner) AS role, pg_catalog.md5(pg_catalog.pg_get_functiondef(p.oid)) AS hash,
             pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS name
        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
       WHERE p.prosecdef AND p.prokind <> 'a' AND p.proowner IN (SELECT oid FROM allowed) AND n.nspname <> '${ownSchema}'
         AND EXISTS (SELECT FROM pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) x
                      WHERE x.privilege_type = 'EXECUTE' AND x.grantee NOT IN (SELECT oid FROM allowed))
-      ORDER BY 3`,
-    names,
+      ORDER BY 3`),
   );
   return rows.map(({ role, name, hash }) => ({
     ...{ kind: 'function', role, what: `the SECURITY DEFINER function ${name} runs with the rights of '${role}' whoever calls it` },

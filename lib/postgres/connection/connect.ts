@@ -1,4 +1,5 @@
 /** One connection to one PostgreSQL database, in our words: rows in, rows out, and errors that say what is known about the outcome. */
+import { createHash } from 'node:crypto';
 import { Client, type ClientConfig } from 'pg';
 
 /** Where a database is. */
@@ -78,6 +79,17 @@ export const ident = (name: string): string => `"${name.replaceAll('"', '""')}"`
 /** Quotes a text for use in SQL, for statements that take no parameters. */
 export const literal = (text: string): string =>
   text.includes('\\') ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`;
+
+const kept = new Map<string, string>();
+
+/**
+ * Says that a statement is sent again and again: each connection keeps its plan. Only for one without parameters (PostgreSQL plans the first
+ * executions of one with parameters anew) over catalogs, whose columns no migration changes.
+ */
+export function keepPlan(sql: string): string {
+  if (!kept.has(sql)) kept.set(sql, `switchback_${createHash('sha256').update(sql).digest('hex').slice(0, 40)}`);
+  return sql;
+}
 
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1|\/.*)$/;
 
@@ -208,7 +220,10 @@ class Connection implements Db {
     if (this.lost)
       throw new ConnectionLost(`the connection as ${this.who} is broken (${this.lost.message}); nothing was sent on it`, undefined);
     try {
-      const result = await this.client.query<Record<string, unknown>>(sql, params === undefined ? undefined : [...params]);
+      const name = params === undefined ? kept.get(sql) : undefined;
+      const result = await (name === undefined
+        ? this.client.query<Record<string, unknown>>(sql, params === undefined ? undefined : [...params])
+        : this.client.query<Record<string, unknown>>({ name, text: sql }));
       const last = Array.isArray(result) ? (result.at(-1) as typeof result) : result;
       return (last?.rows ?? []) as T[];
     } catch (error) {
