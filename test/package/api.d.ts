@@ -198,8 +198,8 @@ declare interface DatabaseProps {
      */
     readonly acknowledgedFindings?: readonly string[];
     /**
-     * SECURITY DEFINER functions that somebody has read and that are no way around the fence: `public.charge(integer)`, with the
-     * types of its arguments as the preflight shows them.
+     * SECURITY DEFINER functions that somebody has read and that are no way around the fence, as the preflight shows them: with what
+     * they take and a hash of their text, `public.charge(n integer) 0b0ba0…`. One that was replaced since is looked at again.
      * @default - none
      */
     readonly acknowledgedFunctions?: readonly string[];
