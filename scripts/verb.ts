@@ -3,6 +3,10 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 import { start } from '../lib/terminal/start';
 
-void start(process.argv.slice(2), 'repository').then((code) => {
+// what an installed package finds in cdk-switchback-sandbox, as it stands here.
+const servers = async () =>
+  (require('../packages/sandbox/lib/postgres/pair') as typeof import('../packages/sandbox/lib/postgres/pair')).startPair;
+
+void start(process.argv.slice(2), 'repository', { servers }).then((code) => {
   process.exitCode = code;
 });

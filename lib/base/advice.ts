@@ -11,6 +11,7 @@ export const advisedWords = {
   rollback: ['--accept-loss', '--traffic-only', '--system', '--take-over', '--yes'],
   teardown: ['--now', '--take-over', '--yes'],
   status: ['--watch', '--check'],
+  try: [],
   sandbox: ['--detach', 'env'],
 } as const;
 

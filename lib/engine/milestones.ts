@@ -73,3 +73,9 @@ export const opensTheSite = (step: string): boolean => step === 'traffic.open';
 
 /** Steps whose word is shown at the end of a rollback: what was proven, and what was left behind. */
 export const lastWords: readonly StepId[] = ['proof.equal', 'loss.manifest'];
+
+/** What the proof of a rollback found, as it noted it. */
+export const proofFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('proof.equal');
+
+/** What a rollback could not bring into the old form, as it reported it. */
+export const lossesReported = ({ facts }: Pick<WindowView, 'facts'>): unknown => facts('loss.manifest')?.['losses'];

@@ -46,7 +46,7 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
     standbyMoved(from, fallback),
     migrationsRun(production, to),
     fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
-    schemaClassified(production),
+    schemaClassified(production, fallback),
     bridged(production, fallback),
     footprintShipped(production, fallback),
     feedResumed(production, fallback),

@@ -1,5 +1,6 @@
 /** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
 
+import { createHash } from 'node:crypto';
 import { type Context, colorPart } from '../engine/context';
 import { done, type Step, todo } from '../engine/step';
 import { DatabaseError, ident } from '../postgres/connection/connect';
@@ -12,6 +13,7 @@ import { type Catalog, readCatalog } from '../postgres/schema/catalog';
 import { type Classification, classify, type Difference } from '../postgres/schema/classify';
 import { mapping } from '../postgres/schema/mapping';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
+import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
 import { compareShare, compareWords, rowEstimates } from './comparison-words';
 import { feedSource } from './fork-options';
 
@@ -32,7 +34,7 @@ export function schemaRecorded(fallback: string): Step {
 }
 
 /** Every difference of the two schemas, sorted. What would be lost must have been accepted by its id. */
-export function schemaClassified(production: string): Step {
+export function schemaClassified(production: string, fallback: string): Step {
   return {
     id: 'form.classified',
     title: 'Classify schema changes: compatible, bridged, needs declaration, lossy',
@@ -40,7 +42,13 @@ export function schemaClassified(production: string): Step {
     patienceSeconds: 60,
     async observe(context) {
       const now = schemaOf(context, await readCatalog(await context.database(production)));
-      const { differences } = classify(catalogBefore(context), now, declaredBy(context));
+      const [old, declared] = [catalogBefore(context), declaredBy(context)];
+      const losses = await migrationLosses(await context.database(fallback), await context.database(production), {
+        ...{ old, now, declared },
+        // the footprint will: it is not looked at twice while customers wait.
+        compared: false,
+      });
+      const differences = withLosses(classify(old, now, declared).differences, losses);
       const open = differences.filter(({ id, loses }) => loses !== undefined && !context.acceptedLosses.includes(id));
       if (open.length > 0) {
         return {
@@ -214,10 +222,20 @@ async function inTheWay(context: Context, fallback: string): Promise<{ what: str
       .filter(({ name }) => there.tables.find((table) => table.name === old.name)?.columns.some((column) => column.name === name))
       .map(({ name }) => ({
         what: `${old.name}.${name}`,
-        sql: `ALTER TABLE ${old.name} RENAME COLUMN ${ident(name)} TO ${ident(`switchback_${context.window.name}_${name}`.slice(0, 63))}`,
+        sql: `ALTER TABLE ${old.name} RENAME COLUMN ${ident(name)} TO ${ident(asideName(context.window.name, name))}`,
       })),
   );
   return [...tables, ...columns];
+}
+
+/** PostgreSQL cuts a name at 63 bytes: two that begin alike must not become one. */
+export function asideName(window: string, column: string): string {
+  const name = `switchback_${window}_${column}`;
+  if (Buffer.byteLength(name) <= 63) return name;
+  const end = `_${createHash('sha256').update(column).digest('hex').slice(0, 8)}`;
+  let begin = name;
+  while (Buffer.byteLength(begin + end) > 63) begin = begin.slice(0, -1);
+  return begin + end;
 }
 
 /** Customers are being served: a lock that is not to be had at once is asked for again, never waited for with them in the queue. */

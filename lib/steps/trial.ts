@@ -13,6 +13,7 @@ import { type Catalog, readCatalog } from '../postgres/schema/catalog';
 import { classify, type Difference } from '../postgres/schema/classify';
 import { type ContractPart, contractPart, deferrable, twoPartsText } from '../postgres/schema/expand-contract';
 import { readFiles, rewritten, type TableFile } from '../postgres/schema/rewrites';
+import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
 import { count, declaredBy, schemaOf } from './bridges';
 import { addressOf } from './database-host';
 import { fenced } from './fence';
@@ -28,7 +29,7 @@ export const trialName = ({ system, name }: Window): string => `${system}-${name
  */
 export function planTrial({ window, manifest, view }: World): Step[] {
   if (!manifest.shared.trial || !window.from || !window.fallback) return [];
-  const { production, to } = window;
+  const { production, fallback, to } = window;
   const copy = trialName(window);
   const attempt = attemptOf({ view });
   const contract = colorPart(manifest, to).migration.contract !== undefined;
@@ -45,7 +46,7 @@ export function planTrial({ window, manifest, view }: World): Step[] {
     once(fenced(copy, { id: name('trial.fence'), title: `Fence ${copy}: only the migrations may write to it` })),
     once(schemaRecordedOf(copy, before)),
     run('trial.migrate', 'expand'),
-    once(schemaRecordedOf(copy, between)),
+    once(schemaRecordedOf(copy, { ...between, lossesSince: [name('trial.form'), fallback] })),
     ...(contract ? [run('trial.contract', 'contract')] : []),
     differencesShown(copy, name),
     trialRemoved(),
@@ -133,7 +134,14 @@ const nameTaken = (kind: 'snapshot' | 'db-instance', name: string): Observation 
   message: `${name} exists and was not made by this window, so it is left alone; when nobody needs it: aws rds delete-db-${kind === 'snapshot' ? 'snapshot --db-snapshot-identifier' : 'instance --db-instance-identifier'} ${name}`,
 });
 
-function schemaRecordedOf(copy: string, step: { id: StepId; title: string }): Step {
+interface Recording {
+  readonly id: StepId;
+  readonly title: string;
+  /** The step that recorded it before, and a database that is still so: what the migrations take away is counted there. */
+  readonly lossesSince?: readonly [StepId, string];
+}
+
+function schemaRecordedOf(copy: string, { lossesSince, ...step }: Recording): Step {
   return {
     ...step,
     estimateSeconds: 1,
@@ -142,14 +150,29 @@ function schemaRecordedOf(copy: string, step: { id: StepId; title: string }): St
       const known = context.view.facts(step.id);
       if (known) return done('noted before', known);
       const noted = await noteForm(context, copy);
-      return done(`${noted.catalog.tables.length} tables`, { ...noted });
+      const losses = lossesSince && (await countLosses(context, copy, noted.catalog, lossesSince));
+      return done(`${noted.catalog.tables.length} tables`, { ...noted, ...(losses ? { losses } : {}) });
     },
   };
+}
+
+/** Counted and not compared: customers have written since the copy was made. */
+async function countLosses(
+  context: Context,
+  copy: string,
+  now: Catalog,
+  [before, there]: readonly [StepId, string],
+): Promise<Difference[]> {
+  const old = (context.facts(before) as unknown as Form).catalog;
+  const options = { old, now, declared: declaredBy(context), compared: false };
+  return migrationLosses(await context.database(there), await context.database(copy), options);
 }
 
 interface Form {
   readonly catalog: Catalog;
   readonly files: readonly TableFile[];
+  /** What the migrations take away, as rows tell it. */
+  readonly losses?: readonly Difference[];
 }
 
 async function noteForm(context: Context, copy: string): Promise<Form> {
@@ -203,7 +226,7 @@ async function sorted(context: Context, copy: string, name: TrialName): Promise<
   const found = {
     ...of(context.facts(name('trial.migrate')) as unknown as TrialFacts),
     now: expanded!.catalog,
-    differences: night.differences,
+    differences: withLosses(night.differences, expanded!.losses ?? []),
     rewritten: rewritten(before!.files, expanded!.files),
   };
   const run = context.view.facts(name('trial.contract')) as unknown as TrialFacts | undefined;

@@ -2,21 +2,22 @@
 import { Command, CommanderError } from 'commander';
 import { explain } from '../aws';
 import { exit, Stop } from '../base/errors';
-import { makeOutput, type Output } from '../report';
+import { makeOutput } from '../report';
 import { wrap } from '../report/style';
 import type { Flags } from './flags';
 import { question } from './gate';
-import { verbs } from './verbs';
+import type { Tools } from './tools';
+import { type VerbEntry, verbs } from './verbs';
 
 /** Runs one command line; answers its exit code. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(args: readonly string[], tools: Tools): Promise<number> {
   let code: number = exit.done;
   const program = commandLine((action) => async (flags: Flags) => {
     const output = makeOutput({
       ...{ json: flags.json ?? false, color: flags.color ?? true, stdout: process.stdout, stderr: process.stderr, question },
     });
     try {
-      code = await action(flags, output);
+      code = await action(flags, output, tools);
     } catch (error) {
       const explained = explain(error);
       output.failure(explained);
@@ -35,7 +36,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 const helpColumns = 80;
 
-type Action = (flags: Flags, output: Output) => Promise<number>;
+type Action = VerbEntry['run'];
 
 /** Also read by whoever documents it: `run` is what an action is wrapped in. */
 export function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): Command {
@@ -47,7 +48,7 @@ export function commandLine(run: (action: Action) => (flags: Flags) => Promise<v
     verb
       .options(program.command(verb.name).description(verb.description))
       .addHelpText('after', `\n${wrap(verb.details, helpColumns).join('\n')}`)
-      .action(run((flags, output) => verb.run(flags, output)));
+      .action(run(verb.run));
   // lib/terminal/start.ts takes both before this is loaded: here they are only listed.
   program.command('sandbox').description('AWS on this machine, to go through a night first (package cdk-switchback-sandbox)');
   program.option('-V, --version', 'the version of this command');

@@ -26,6 +26,17 @@ export interface Flags {
   readonly detailedExitcode?: boolean;
   readonly verb?: 'cutover' | 'rollback' | 'teardown' | 'stage';
   readonly color?: boolean;
+  readonly before?: string;
+  readonly dump?: string;
+  readonly migrate?: string;
+  readonly migrateCommand?: string;
+  readonly bridges?: string;
+  readonly writes?: string;
+  readonly backWrites?: string;
+  readonly ask?: readonly string[];
+  readonly case?: string;
+  readonly id?: readonly string[];
+  readonly postgres?: number;
 }
 
 /** `--reason ""`, from a script whose variable was empty, would leave a journal that answers nothing. */

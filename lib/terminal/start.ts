@@ -1,10 +1,11 @@
 import { type Reader, speakTo } from '../report/advice';
+import type { Tools } from './tools';
 
 /**
  * Which part of Switchback a command line needs. Nothing else is loaded: in an emergency, start-up is waiting time.
  * @param reader who is told what to type: somebody who installed the package, or somebody in this repository
  */
-export async function start(args: readonly string[], reader: Reader): Promise<number> {
+export async function start(args: readonly string[], reader: Reader, tools: Tools = {}): Promise<number> {
   speakTo(reader);
   // whoever read along has gone (`| head`, a log that broke off): no reason to end a night.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -23,5 +24,5 @@ export async function start(args: readonly string[], reader: Reader): Promise<nu
     return 0;
   }
   const { main } = require('./commands') as typeof import('./commands');
-  return main(args);
+  return main(args, tools);
 }

@@ -10,6 +10,8 @@ import { showCheck, showPlan, showStatus, watchStatus } from './show';
 import { whichSystem, whoIsThis } from './system';
 import { takeVerb } from './take-verb';
 import { awsFor } from './terminal-aws';
+import type { Tools } from './tools';
+import { tryOptions, tryVerb } from './try';
 
 export interface VerbEntry {
   readonly name: CommandName;
@@ -19,7 +21,7 @@ export interface VerbEntry {
   readonly details: string;
   readonly options: (command: Command) => Command;
   /** Answers the exit code. */
-  readonly run: (flags: Flags, output: Output) => Promise<number>;
+  readonly run: (flags: Flags, output: Output, tools: Tools) => Promise<number>;
 }
 
 /** What every verb takes. */
@@ -126,5 +128,13 @@ export const verbs: readonly VerbEntry[] = [
       if (flags.check) return showCheck(aws, system, flags.here ?? false, output, aws.clock, by);
       return flags.watch ? watchStatus(aws, system, output, aws.clock) : showStatus(aws, system, output, aws.clock);
     },
+  },
+  {
+    name: 'try',
+    description: "the database's part of a window on two local servers, in seconds and without AWS",
+    details:
+      'Preflight, trial, fork, fence, migrations, bridge, feed, rollback, comparison and loss manifest, as the night does them. Exit 0: lossless. Exit 6: refused, with what would be lost and what to declare or to accept. Exit 1: something is wrong. For your CI, beside your migrations (docs/try.md).',
+    options: tryOptions,
+    run: tryVerb,
   },
 ];

@@ -1,3 +1,43 @@
+declare interface Pair {
+    /** `17` */
+    readonly major: number;
+    /** Of RDS: it makes roles, databases and replication, and is no superuser, as far as this major lets it feed without being one. */
+    readonly master: {
+        readonly username: string;
+        readonly password: string;
+    };
+    /** @throws Error before the side has been made */
+    address(side: PairSide): {
+        readonly host: string;
+        readonly port: number;
+    };
+    /** A database that belongs to the master user; `template`: a copy of that one, with the same OIDs. */
+    createDatabase(name: string, template?: string): Promise<void>;
+    dropDatabase(name: string): Promise<void>;
+    /** Makes the replica of everything that is there now. */
+    replicate(): Promise<void>;
+    promote(): Promise<void>;
+    readonly promoted: boolean;
+    /** Something as the superuser, in one session. */
+    asSuperuser<T>(side: PairSide, database: string, action: (session: PairSession) => Promise<T>): Promise<T>;
+    /** Ends both and removes their files. */
+    end(): Promise<void>;
+}
+
+declare interface PairOptions {
+    /** Another major than this package comes with is fetched once. @default - the one it comes with */
+    readonly major?: number;
+    /** Databases that are fed at the same time: a slot each. @default 1 */
+    readonly feeds?: number;
+}
+
+/** Statements one after the other; rows as lists of their values. */
+declare interface PairSession {
+    query(sql: string): Promise<readonly (readonly unknown[])[]>;
+}
+
+declare type PairSide = 'primary' | 'replica';
+
 declare interface RunningSandbox {
     /** `http://localhost:<port>` */
     readonly endpoint: string;
@@ -43,8 +83,10 @@ declare interface WireCall {
 /** @param spelled how a person starts it: `npm run sandbox --`, `npx switchback sandbox` */
 declare function sandboxCommand(args: readonly string[], spelled: string): Promise<number>;
 
+declare function startPair({ major, feeds }?: PairOptions): Promise<Pair>;
+
 /** Throws SandboxError when the port or the folder is in use. */
 declare function startSandbox(options: SandboxOptions): Promise<RunningSandbox>;
 
-export { sandboxCommand, startSandbox };
-export type { RunningSandbox, SandboxOptions };
+export { sandboxCommand, startPair, startSandbox };
+export type { Pair, PairOptions, PairSession, PairSide, RunningSandbox, SandboxOptions };

@@ -110,6 +110,33 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     wayOut: 'give them a primary key if migrations will change them',
   },
   {
+    code: 'identity-full-without-equality',
+    ahead: 'refuse',
+    window: 'off',
+    sql: `SELECT format('%I.%I.%I (%s)', n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)) AS found
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           WHERE ${userSchema} AND c.relkind IN ('r','p') AND c.relreplident = 'f' AND NOT ${ofExtension('pg_class', 'c.oid')}
+             AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+             AND NOT EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod JOIN pg_type t ON t.oid = a.atttypid
+                              WHERE m.amname IN ('btree','hash') AND o.opcdefault
+                                AND (o.opcintype IN (a.atttypid, t.typbasetype) OR (t.typtype = 'e' AND o.opcintype = 'anyenum'::regtype)
+                                  OR (t.typcategory = 'A' AND o.opcintype = 'anyarray'::regtype) OR (t.typtype = 'r' AND o.opcintype = 'anyrange'::regtype)
+                                  OR (t.typtype = 'm' AND o.opcintype = 'anymultirange'::regtype) OR (t.typtype = 'c' AND o.opcintype = 'record'::regtype)
+                                  OR (a.atttypid = 'varchar'::regtype AND o.opcintype = 'text'::regtype)))
+           ORDER BY 1`,
+    what: 'tables with REPLICA IDENTITY FULL and a column that has no equality: {}; their rows could not be found, and the first update would stop the feed',
+    wayOut: 'give the table a primary key',
+  },
+  {
+    code: 'inheritance',
+    ahead: 'refuse',
+    window: 'off',
+    sql: `SELECT format('%I.%I', n.nspname, c.relname) AS found FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE NOT c.relispartition AND c.relkind = 'r' AND ${userSchema} ORDER BY 1`,
+    what: 'tables that inherit from another: {}; a feed cannot tell rows of the one from rows of the other',
+    wayOut: 'make them partitions, or tables of their own (ALTER TABLE … NO INHERIT …)',
+  },
+  {
     code: 'unlogged-tables',
     ahead: 'warn',
     sql: tables("c.relkind IN ('r','p') AND c.relpersistence = 'u'"),
@@ -237,10 +264,11 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
   },
   {
     code: 'event-triggers',
-    ahead: 'note',
-    sql: "SELECT evtname::text AS found FROM pg_event_trigger WHERE evtenabled <> 'D' AND evtname NOT LIKE 'switchback%'",
-    what: 'event triggers: {}; migrations run through them',
-    wayOut: 'know what they do',
+    ahead: 'refuse',
+    window: 'note',
+    sql: `SELECT evtname::text AS found FROM pg_event_trigger e WHERE evtenabled <> 'D' AND evtname NOT LIKE 'switchback%' AND NOT ${ofExtension('pg_event_trigger', 'e.oid')}`,
+    what: 'event triggers: {}; on the fallback they fire for what the bridge does there, and rows that they write are not those of production',
+    wayOut: 'disable them for the window (ALTER EVENT TRIGGER … DISABLE), or acknowledge them when they write nothing',
   },
 ];
 

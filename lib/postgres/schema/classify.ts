@@ -28,6 +28,8 @@ export interface Declared {
   readonly columns?: readonly { readonly table: string; readonly column: string; readonly from: string }[];
   /** What each new or changed row of a table of the new schema does to the old schema: `{of: 'public.profiles', run: 'UPDATE public.users SET email = NEW.email WHERE id = NEW.user_id'}`. */
   readonly rows?: readonly DeclaredRows[];
+  /** What becomes of rows that the migrations themselves delete, by table: `ship` deletes them on the fallback too, `keep` leaves them there. */
+  readonly deleted?: Readonly<Record<string, 'keep' | 'ship'>>;
 }
 
 export interface DeclaredRows {

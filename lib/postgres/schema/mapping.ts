@@ -64,7 +64,10 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
     a.push(left);
     b.push(right);
   }
-  const key = old.identityFull ? [] : old.identity.map((number) => old.columns.find((column) => column.number === number)!);
+  // where whole rows are sent, a primary key tells them apart all the same.
+  const numbers = old.identityFull ? old.primaryKey : old.identity;
+  const known = numbers.map((number) => old.columns.find((column) => column.number === number)!);
+  const key = known.every((column) => sameColumn(column, old, now)) ? known : [];
   const keys = key.map((column) => sameColumn(column, old, now)!);
   const type = (text: string): string => text.replace(/\(.*\)/, '');
   const ranges =

@@ -63,9 +63,12 @@ async function shipTable(
   plan: TablePlan,
   differences: Comparison['tables'][number]['differences'],
 ): Promise<void> {
-  const { old, now, published } = plan;
-  const keys = old.identity.map((number) => old.columns.find((column) => column.number === number)!.name);
-  if (keys.length === 0 || old.identityFull || !published) {
+  const { old, now } = plan;
+  // without a list every column travels, and a key is one all the same.
+  const published = plan.published ?? now.columns.filter(({ generated }) => generated === '').map(({ name }) => name);
+  const numbers = old.identityFull ? old.primaryKey : old.identity;
+  const keys = numbers.map((number) => old.columns.find((column) => column.number === number)!.name);
+  if (keys.length === 0) {
     throw new DatabaseError(
       `migrations changed rows of ${old.name}, which has no key to bring them over by; give it a primary key before the window`,
       undefined,
@@ -76,8 +79,18 @@ async function shipTable(
   // What production computes for each write, it has not yet computed for rows that nobody wrote.
   const source = (name: string): string => {
     const computed = plan.sent.find((sent) => sent.name === name);
-    return computed ? `(${computed.expression}) AS ${ident(name)}` : `new.${ident(name)}`;
+    const value = computed ? `(${computed.expression})` : `new.${ident(name)}`;
+    return `CASE WHEN ${value} IS NULL THEN NULL ELSE pg_catalog.format('%s', ${value}) END`;
   };
+  // as rows travel: as text, read by the type of the fallback's column. A cast to a length would cut values off without a word.
+  const types = new Map(
+    (
+      await fallback.query<{ name: string; type: string; fixed: boolean }>(
+        "SELECT attname AS name, pg_catalog.format_type(atttypid, -1) AS type, attidentity = 'a' AS fixed FROM pg_catalog.pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
+        [now.name],
+      )
+    ).map((column) => [column.name, column]),
+  );
   const rowText = (names: readonly string[]): string => `ROW(${columnList(names)})::text`;
   const gone = differences.filter(({ is }) => is === 'only on b').map(({ key }) => key);
   const come = differences.filter(({ is }) => is !== 'only on b').map(({ key }) => key);
@@ -85,14 +98,15 @@ async function shipTable(
     if (gone.length > 0) await inside.query(`DELETE FROM ${now.name} WHERE ${rowText(keys)} = ANY ($1::text[])`, [gone]);
     for (let first = 0; first < come.length; first += 1_000) {
       const rows = await production.query<{ row: string }>(
-        `SELECT row_to_json(r)::text AS row FROM (SELECT ${published.map(source).join(', ')} FROM ${now.name} AS new WHERE ${rowText(nowKeys)} = ANY ($1::text[])) r`,
+        `SELECT pg_catalog.array_to_json(ARRAY[${published.map(source).join(', ')}]::text[])::text AS row FROM ${now.name} AS new WHERE ${rowText(nowKeys)} = ANY ($1::text[])`,
         [come.slice(first, first + 1_000)],
       );
-      const rest = published.filter((name) => !nowKeys.includes(name));
+      const rest = published.filter((name) => !nowKeys.includes(name) && !types.get(name)?.fixed);
       const update =
         rest.length > 0 ? `DO UPDATE SET ${rest.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}` : 'DO NOTHING';
+      const values = published.map((name, index) => `(e.value ->> ${index})::${types.get(name)?.type ?? 'text'}`);
       await inside.query(
-        `INSERT INTO ${now.name} (${columnList(published)}) OVERRIDING SYSTEM VALUE SELECT ${columnList(published)} FROM json_populate_recordset(NULL::${now.name}, $1::json)
+        `INSERT INTO ${now.name} (${columnList(published)}) OVERRIDING SYSTEM VALUE SELECT ${values.join(', ')} FROM pg_catalog.json_array_elements($1::json) AS e(value)
          ON CONFLICT (${columnList(nowKeys)}) ${update}`,
         [`[${rows.map(({ row }) => row).join(',')}]`],
       );

@@ -1,0 +1,209 @@
+/**
+ * What a migration takes away that only rows can tell: values of dropped columns, rows of dropped tables, rows that it deletes, values that
+ * a new type does not give back. Counted where both forms are at hand: before, and on a copy after it. Each is refused until it is declared
+ * or accepted.
+ */
+import { DatabaseError, type Db, ident } from '../connection/connect';
+import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
+import type { Declared, Difference } from '../schema/classify';
+import { structuralLosses } from '../schema/structural';
+import { readInventory, unclaimed } from '../schema/unclaimed';
+import { compareTables } from './compare';
+
+export interface MigrationOptions {
+  readonly old: Catalog;
+  readonly now: Catalog;
+  readonly declared?: Declared;
+  /**
+   * Whether rows are compared one by one: only where nobody has written to either since they were one. Otherwise they are counted.
+   * @default true
+   */
+  readonly compared?: boolean;
+}
+
+/** What the classifier says, and what was counted; where both speak of the same, what was counted. */
+export const withLosses = (differences: readonly Difference[], counted: readonly Difference[]): Difference[] => [
+  ...new Map([...differences, ...counted].map((one) => [one.id, one])).values(),
+];
+
+/** `before`: a database of the old form, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
+export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
+  const { old, now, declared = {}, compared = true } = options;
+  const found: Difference[] = [
+    ...unclaimed(await readInventory(before), await readInventory(after)),
+    ...structuralLosses(old, now, declared),
+  ];
+  for (const table of old.tables) {
+    if (!table.persistent) continue;
+    const other = sameTable(table, now);
+    if (!other) found.push(...(await droppedTable(before, table, declared)));
+    else {
+      found.push(...(await droppedColumns(before, table, other, declared)));
+      if (compared)
+        found.push(...(await retyped(before, after, table, other, declared)), ...(await deleted(before, after, table, other, declared)));
+    }
+  }
+  return found;
+}
+
+/** Rows that a declared row bridge keeps are those of tables that it names. */
+const isNamed = (table: CatalogTable, { rows = [] }: Declared): boolean =>
+  rows.some(({ run, onDelete = '', sets = [] }) =>
+    [run, onDelete, ...sets.map((set) => set.table)].some((text) => new RegExp(`\\b${escaped(table.table)}\\b`).test(text)),
+  );
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+const count = async (db: Db, sql: string): Promise<number> =>
+  (await db.query<{ n: number }>(`SELECT count(*)::float8 AS n FROM ${sql}`))[0]!.n;
+
+async function droppedTable(before: Db, table: CatalogTable, declared: Declared): Promise<Difference[]> {
+  if (isNamed(table, declared)) return [];
+  const rows = await count(before, table.name);
+  if (rows === 0) return [];
+  return [
+    {
+      id: `${table.name}:dropped`,
+      verdict: 'declare',
+      what: `${table.name} is dropped and has ${rows} rows`,
+      loses: `what the new form does instead of them: on the fallback they stay as they were at the fork. Declare rows that keep ${table.name}`,
+    },
+  ];
+}
+
+/** Those that hold something: neither NULL nor the default. */
+async function droppedColumns(before: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
+  const found: Difference[] = [];
+  for (const column of table.columns) {
+    if (column.generated !== '' || sameColumn(column, table, other)) continue;
+    const isDeclared =
+      declared.columns?.some((one) => one.table === table.name && one.column === column.name) ||
+      declared.rows?.some(({ sets }) => sets?.some((set) => set.table === table.name && set.column === column.name));
+    if (isDeclared) continue;
+    const name = ident(column.name);
+    const plain = column.default !== null && !/nextval\(/.test(column.default) ? ` AND ${name} IS DISTINCT FROM (${column.default})` : '';
+    const rows = await count(before, `${table.name} WHERE ${name} IS NOT NULL${plain}`).catch((error: unknown) => {
+      // a type without equality: json.
+      if (!(error instanceof DatabaseError) || error.sqlstate !== '42883') throw error;
+      return count(before, `${table.name} WHERE ${name} IS NOT NULL`);
+    });
+    if (rows > 0)
+      found.push({
+        id: `${table.name}.${column.name}:dropped`,
+        verdict: 'declare',
+        what: `${table.name}.${column.name} is dropped, and ${rows} rows have a value in it that is neither NULL nor its default`,
+        loses: `what the new form keeps elsewhere, in rows written after opening. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}, or rows with sets`,
+      });
+  }
+  return found;
+}
+
+/** A key by which a row is the same one before and after, in the same text. */
+function keyOf(table: CatalogTable, other: CatalogTable): { old: string[]; now: string[] } | undefined {
+  const columns = (table.primaryKey.length > 0 ? table.primaryKey : table.identityFull ? [] : table.identity).map(
+    (number) => table.columns.find((column) => column.number === number)!,
+  );
+  const others = columns.map((column) => sameColumn(column, table, other));
+  if (columns.length === 0 || others.some((column) => column === undefined)) return undefined;
+  return {
+    old: columns.map(({ name }) => `old.${ident(name)}::text`),
+    now: others.map((column) => `new.${ident(column!.name)}::text`),
+  };
+}
+
+/** A value of the new type, written as it travels and read as the old type, must be what it was. */
+async function retyped(before: Db, after: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
+  const key = keyOf(table, other);
+  const found: Difference[] = [];
+  for (const column of table.columns) {
+    const now = sameColumn(column, table, other);
+    if (!key || !now || now.type === column.type || column.generated !== '' || now.generated !== '') continue;
+    // labels are compared by the classifier; a value that a migration has given up is not one that was misread.
+    if (column.enum !== 0 && now.enum !== 0) continue;
+    if (declared.columns?.some((one) => one.table === table.name && one.column === column.name)) continue;
+    const wrong = await differing(before, after, { table, other, key, column, now });
+    if (wrong !== undefined)
+      found.push({
+        id: `${table.name}.${column.name}:type`,
+        verdict: 'declare',
+        what: `${table.name}.${column.name} becomes ${now.type} (was ${column.type}), and ${wrong}`,
+        loses: `values of ${table.name}.${column.name}: the new ones do not read as the old ones. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}`,
+      });
+  }
+  return found;
+}
+
+interface Retyped {
+  readonly table: CatalogTable;
+  readonly other: CatalogTable;
+  readonly key: { old: string[]; now: string[] };
+  readonly column: CatalogColumn;
+  readonly now: CatalogColumn;
+}
+
+async function differing(before: Db, after: Db, { table, other, key, column, now }: Retyped): Promise<string | undefined> {
+  const json = /^jsonb?$/.test(column.type);
+  const [from, to] = [`new.${ident(now.name)}`, `old.${ident(column.name)}`];
+  const read = `CASE WHEN ${from} IS NULL THEN NULL ELSE pg_catalog.format('%s', ${from})::${column.type} END`;
+  const text = (value: string): string => (json ? `(${value})::jsonb::text` : `(${value})::text`);
+  const side = (relation: string, columns: string[], keys: string[]) => ({ relation, key: keys, keyTypes: [], columns });
+  try {
+    const { tables } = await compareTables(after, before, {
+      pairs: [
+        {
+          name: table.name,
+          a: side(`${other.name} AS new`, [text(read)], key.now),
+          b: side(`${table.name} AS old`, [text(to)], key.old),
+          ranges: false,
+          rows: 0,
+        },
+      ],
+    });
+    const differences = tables[0]!.differences.filter(({ is }) => is === 'different');
+    // under a key that is written otherwise, no row is found again.
+    const lost = differences.length > 0 ? differences : table.primaryKey.includes(column.number) ? tables[0]!.differences : [];
+    return lost.length === 0
+      ? undefined
+      : `${lost.length} or more of its rows read otherwise (${lost
+          .slice(0, 3)
+          .map((one) => one.key)
+          .join(', ')})`;
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.name !== 'DatabaseError') throw error;
+    return `its rows cannot be read as before: ${error.message}`;
+  }
+}
+
+/** Rows that the migration itself deletes; under another key, rows that it writes anew. */
+async function deleted(before: Db, after: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
+  const key = keyOf(table, other);
+  if (!key || declared.deleted?.[table.name] === 'ship') return [];
+  const sameType = table.primaryKey.every((number) => {
+    const column = table.columns.find((one) => one.number === number)!;
+    return sameColumn(column, table, other)!.enum !== 0 || sameColumn(column, table, other)!.type === column.type;
+  });
+  if (!sameType) return [];
+  const side = (relation: string, keys: string[]) => ({ relation, key: keys, keyTypes: [], columns: keys });
+  const { tables } = await compareTables(after, before, {
+    pairs: [
+      { name: table.name, a: side(`${other.name} AS new`, key.now), b: side(`${table.name} AS old`, key.old), ranges: false, rows: 0 },
+    ],
+    maxKeys: Number.POSITIVE_INFINITY,
+  });
+  const gone = tables[0]!.differences.filter(({ is }) => is === 'only on b');
+  if (gone.length === 0) return [];
+  const keep = declared.deleted?.[table.name] === 'keep';
+  return [
+    {
+      id: `${table.name}:deleted`,
+      verdict: 'declare',
+      what: `the migrations delete ${gone.length} rows of ${table.name} (${gone
+        .slice(0, 3)
+        .map((one) => one.key)
+        .join(', ')})`,
+      loses: keep
+        ? `these rows: that they are kept on the fallback is not supported yet`
+        : `these rows, on the fallback too. Declare deleted: {'${table.name}': 'ship'}`,
+    },
+  ];
+}
