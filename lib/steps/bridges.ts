@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Context, colorPart } from '../engine/context';
-import { done, type Step, todo } from '../engine/step';
+import { done, type Observation, type Step, todo } from '../engine/step';
 import { DatabaseError, ident } from '../postgres/connection/connect';
 import { copyTables, resumeFeed } from '../postgres/replication/feed';
 import { readPublication } from '../postgres/replication/publication';
@@ -33,6 +33,20 @@ export function schemaRecorded(fallback: string): Step {
   };
 }
 
+/** Refuses what a rollback after opening would lose and nobody has accepted by its id. */
+export function notLossless(
+  differences: readonly Difference[],
+  accepted: readonly string[],
+): Extract<Observation, { is: 'failed' }> | undefined {
+  const open = differences.filter(({ id, loses }) => loses !== undefined && !accepted.includes(id));
+  if (open.length === 0) return undefined;
+  return {
+    is: 'failed',
+    code: 'form.not-lossless',
+    message: `a rollback after opening would lose: ${open.map((difference) => `${difference.loses} (${difference.what}; --accept-loss ${difference.id})`).join('; ')}`,
+  };
+}
+
 /** Every difference of the two schemas, sorted. What would be lost must have been accepted by its id. */
 export function schemaClassified(production: string, fallback: string): Step {
   return {
@@ -49,14 +63,8 @@ export function schemaClassified(production: string, fallback: string): Step {
         compared: false,
       });
       const differences = withLosses(classify(old, now, declared).differences, losses);
-      const open = differences.filter(({ id, loses }) => loses !== undefined && !context.acceptedLosses.includes(id));
-      if (open.length > 0) {
-        return {
-          is: 'failed',
-          code: 'form.not-lossless',
-          message: `a rollback after opening would lose: ${open.map((difference) => `${difference.loses} (${difference.what}; --accept-loss ${difference.id})`).join('; ')}`,
-        };
-      }
+      const refused = notLossless(differences, context.acceptedLosses);
+      if (refused) return refused;
       if (differences.length > 0) await context.progress(differences.map(({ verdict, what }) => `${verdict}: ${what}`).join('\n'));
       return done(count(differences), { now, differences });
     },

@@ -4,7 +4,7 @@
  */
 
 import type { Instance } from '../aws/databases';
-import { switchback } from '../base/advice';
+import { say, switchback } from '../base/advice';
 import { type Context, colorPart } from '../engine/context';
 import type { Window } from '../engine/events';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
@@ -14,7 +14,7 @@ import { classify, type Difference } from '../postgres/schema/classify';
 import { type ContractPart, contractPart, deferrable, twoPartsText } from '../postgres/schema/expand-contract';
 import { readFiles, rewritten, type TableFile } from '../postgres/schema/rewrites';
 import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
-import { count, declaredBy, schemaOf } from './bridges';
+import { count, declaredBy, notLossless, schemaOf } from './bridges';
 import { addressOf } from './database-host';
 import { fenced } from './fence';
 import { attemptOf, migrationsTried, pointMigrator, runningTasks, type TrialFacts } from './trial-migrations';
@@ -53,15 +53,21 @@ export function planTrial({ window, manifest, view }: World): Step[] {
   ];
 }
 
-/** Before the night begins: what failed on a copy would fail on production. */
+/** Before anything is down: what failed on a copy would fail on production, and what a rollback would lose is accepted by now or never. */
 export function trialPassed(): Step {
   return {
     id: 'trial.passed',
     title: 'Check that the migrations passed their trial, where one was made',
     estimateSeconds: 1,
     patienceSeconds: 30,
-    async observe({ view }) {
-      if (passed({ view })) return done();
+    async observe({ view, acceptedLosses }) {
+      const found = view.facts('trial.classified') as unknown as TrialFound | undefined;
+      if (found) {
+        const refused = notLossless(found.differences, acceptedLosses);
+        // nothing is down yet: there is nothing to take back.
+        const next = [switchback('plan'), say`declare it in your CDK app, or accept it: ${switchback('cutover', '--accept-loss <ids>')}`];
+        return refused ? { ...refused, next } : done();
+      }
       return view.begun('stage', 'trial.migrate')
         ? {
             is: 'failed',
@@ -198,7 +204,7 @@ interface PartFound extends Pick<TrialFacts, 'seconds' | 'takes' | 'locks' | 'fa
   readonly rewritten: readonly { readonly table: string; readonly bytes: number }[];
 }
 
-/** Only shown here; the cutover refuses to lose anything that nobody has accepted. */
+/** Only shown here; the cutover refuses to lose anything that nobody has accepted, before it takes anything down (trialPassed). */
 function differencesShown(copy: string, name: TrialName): Step {
   return {
     id: 'trial.classified',

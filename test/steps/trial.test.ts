@@ -1,3 +1,4 @@
+import { say, switchback } from '../../lib/base/advice';
 import type { EventBody, JournalEvent } from '../../lib/engine/events';
 import { fold } from '../../lib/engine/window-view';
 import { planCutover } from '../../lib/plans/cutover';
@@ -14,6 +15,12 @@ const shared = {
 };
 const described = { ...manifest, shared };
 
+const dropped = { id: 'public.users.seen', verdict: 'lossy', what: 'column public.users.seen is gone', loses: '3 values of it' };
+let differences: readonly object[] = [];
+beforeEach(() => {
+  differences = [];
+});
+
 /** The world after the given events of a run of each verb: `stage trial.migrate`, `stage trial.classified!`, `stage stop:<code>`. */
 function worldAfter(events: readonly string[], about = window, of: World['manifest'] = described): World {
   const bodies: EventBody[] = [{ type: 'window.opened', window: about, manifest: of, state: { production: 'video-db', opened: true } }];
@@ -27,7 +34,7 @@ function worldAfter(events: readonly string[], about = window, of: World['manife
       running = '';
     } else {
       bodies.push({ type: 'step.started', step: what.replace('!', '') });
-      if (what.endsWith('!')) bodies.push({ type: 'step.done', step: what.slice(0, -1), seconds: 1, acted: true, facts: {} });
+      if (what.endsWith('!')) bodies.push({ type: 'step.done', step: what.slice(0, -1), seconds: 1, acted: true, facts: { differences } });
     }
   }
   const view = fold(
@@ -112,7 +119,22 @@ describe('the trial', () => {
   ])('after %j the night finds it %s', async (events, expected) => {
     const world = worldAfter(events);
     const step = planCutover(world).find(({ id }) => id === 'trial.passed');
-    expect(await step?.observe({ view: world.view } as never)).toMatchObject({ is: expected });
+    expect(await step?.observe({ view: world.view, acceptedLosses: [] } as never)).toMatchObject({ is: expected });
+  });
+
+  test('refuses before anything is down what a rollback would lose and nobody has accepted', async () => {
+    differences = [dropped];
+    const world = worldAfter(['stage trial.migrate', 'stage trial.classified!']);
+    const plan = planCutover(world);
+    const step = plan.find(({ id }) => id === 'trial.passed');
+    expect(plan.findIndex(({ id }) => id === 'trial.passed')).toBeLessThan(plan.findIndex(({ id }) => id === 'traffic.maintenance'));
+    expect(await step?.observe({ view: world.view, acceptedLosses: [] } as never)).toEqual({
+      is: 'failed',
+      code: 'form.not-lossless',
+      message: 'a rollback after opening would lose: 3 values of it (column public.users.seen is gone; --accept-loss public.users.seen)',
+      next: [switchback('plan'), say`declare it in your CDK app, or accept it: ${switchback('cutover', '--accept-loss <ids>')}`],
+    });
+    expect(await step?.observe({ view: world.view, acceptedLosses: [dropped.id] } as never)).toEqual({ is: 'done' });
   });
 
   test('whose copy was left behind is ended by the teardown', () => {
