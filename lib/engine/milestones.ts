@@ -77,5 +77,5 @@ export const lastWords: readonly StepId[] = ['proof.equal', 'loss.manifest'];
 /** What the proof of a rollback found, as it noted it. */
 export const proofFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('proof.equal');
 
-/** What a rollback could not bring into the old form, as it reported it. */
+/** What a rollback could not bring into the old schema, as it reported it. */
 export const lossesReported = ({ facts }: Pick<WindowView, 'facts'>): unknown => facts('loss.manifest')?.['losses'];

@@ -18,7 +18,7 @@ const more = (value: string, before: readonly string[] = []): string[] => [...be
 
 export const tryOptions = (command: Command): Command =>
   command
-    .option('--before <file>', 'SQL that makes the old form, with rows; run as psql would run it')
+    .option('--before <file>', 'SQL that makes the old schema, with rows; run as psql would run it')
     .option('--dump <file>', 'the same, as pg_dump has written it in a format of its own (needs pg_restore)')
     .option('--migrate <file>', 'SQL of the migrations')
     .option('--migrate-command <command>', 'the command that runs the migrations; finds the database in DATABASE_URL')
@@ -107,7 +107,7 @@ function casesOf(file: string, ids: readonly string[] | undefined): Case[] {
 async function tryingFrom(flags: Flags): Promise<Trying> {
   const { before, dump, migrate, migrateCommand, bridges, writes, backWrites, ask = [], acceptLoss } = flags;
   if ((before === undefined) === (dump === undefined))
-    throw usage('give the old form by --before FILE.sql or by --dump FILE, or cases by --case FILE.json');
+    throw usage('give the old schema by --before FILE.sql or by --dump FILE, or cases by --case FILE.json');
   if ((migrate === undefined) === (migrateCommand === undefined))
     throw usage("give the migrations by --migrate FILE.sql or by --migrate-command '<what runs them>'");
   return {

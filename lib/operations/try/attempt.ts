@@ -204,7 +204,7 @@ export class Attempt {
     );
   }
 
-  /** Production, in the new form, may not know what is asked of the old one. */
+  /** Production, in the new schema, may not know what is asked of the old one. */
   private async askBoth(): Promise<void> {
     const ask = (side: 'primary' | 'replica', ofOther: (error: unknown) => undefined) =>
       this.options.servers.asSuperuser(side, this.database, async (session) => {

@@ -61,7 +61,7 @@ function* withoutKey(table: CatalogTable, other: CatalogTable, declared: Declare
   }
 }
 
-/** Two rows of the new form may have the same old key. */
+/** Two rows of the new schema may have the same old key. */
 function* widerKey(table: CatalogTable, other: CatalogTable): Generator<Difference> {
   if (table.identityFull || table.identity.length === 0) return;
   const key = table.identity.map((number) => sameColumn(table.columns.find((column) => column.number === number)!, table, other)?.number);

@@ -57,7 +57,7 @@ const kinds: Readonly<Record<Found['kind'], { readonly sql: string; readonly los
   partition: { sql: '\\d+', loses: 'rows that go where the fallback has no such partition: the first of them stops the feed' },
   inheritance: { sql: '\\d+', loses: 'rows of tables that inherit from each other' },
   domain: { sql: '\\dD', loses: 'values that the old domain does not allow: the first of them stops the feed' },
-  type: { sql: '\\d', loses: 'values in the new form of the type: the first of them stops the feed' },
+  type: { sql: '\\d', loses: 'values in the new schema of the type: the first of them stops the feed' },
   persistence: { sql: '\\d', loses: 'its rows: those of an unlogged table do not travel, and a replica has none of them' },
   'row-security': { sql: '\\d', loses: 'rows that a policy hides from the feed and from the comparison' },
   rule: { sql: '\\d+', loses: 'what the rule makes of rows' },

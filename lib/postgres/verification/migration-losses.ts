@@ -1,6 +1,6 @@
 /**
  * What a migration takes away that only rows can tell: values of dropped columns, rows of dropped tables, rows that it deletes, values that
- * a new type does not give back. Counted where both forms are at hand: before, and on a copy after it. Each is refused until it is declared
+ * a new type does not give back. Counted where both schemas are at hand: before, and on a copy after it. Each is refused until it is declared
  * or accepted.
  */
 import { DatabaseError, type Db, ident } from '../connection/connect';
@@ -26,7 +26,7 @@ export const withLosses = (differences: readonly Difference[], counted: readonly
   ...new Map([...differences, ...counted].map((one) => [one.id, one])).values(),
 ];
 
-/** `before`: a database of the old form, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
+/** `before`: a database of the old schema, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
 export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
   const { old, now, declared = {}, compared = true } = options;
   const found: Difference[] = [
@@ -66,7 +66,7 @@ async function droppedTable(before: Db, table: CatalogTable, declared: Declared)
       id: `${table.name}:dropped`,
       verdict: 'declare',
       what: `${table.name} is dropped and has ${rows} rows`,
-      loses: `what the new form does instead of them: on the fallback they stay as they were at the fork. Declare rows that keep ${table.name}`,
+      loses: `what the new schema does instead of them: on the fallback they stay as they were at the fork. Declare rows that keep ${table.name}`,
     },
   ];
 }
@@ -92,7 +92,7 @@ async function droppedColumns(before: Db, table: CatalogTable, other: CatalogTab
         id: `${table.name}.${column.name}:dropped`,
         verdict: 'declare',
         what: `${table.name}.${column.name} is dropped, and ${rows} rows have a value in it that is neither NULL nor its default`,
-        loses: `what the new form keeps elsewhere, in rows written after opening. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}, or rows with sets`,
+        loses: `what the new schema keeps elsewhere, in rows written after opening. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}, or rows with sets`,
       });
   }
   return found;
