@@ -7,11 +7,12 @@ import type { Clock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
 import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connection/connect';
 import type { Connections } from './connections';
-import type { EventBody, Verb } from './events';
+import type { EventBody } from './events';
 import { askGate } from './gate';
 import type { Journal } from './journal';
-import { seriesOf } from './journal-view';
+import { seriesOf, viewOf } from './journal-view';
 import { alive, keepLease } from './keep-lease';
+import { siteIsDown } from './milestones';
 import type { RunMonitor } from './run-monitor';
 import type { RunAnswer, RunOptions } from './run-options';
 import type { Observation, Step } from './step';
@@ -74,14 +75,14 @@ export async function takeStep(
     const outOfTime = options.deadline - clock.now() < handOverMs;
     if (failed && seen.is === 'unseen') {
       if (outOfTime || clock.elapsed() - failed.seenAt > Math.min(blindMs, patienceSeconds * 1000))
-        throw neverSeen(step, failed.error, seen.detail, options.verb);
+        throw neverSeen(step, failed.error, seen.detail, options);
     } else if (
       failed &&
       (seen.is === 'todo' || (seen.is === 'failed' && (!isUnanswered(failed.error) || JSON.stringify(seen) === failed.before)))
     ) {
       const { error, wasPending } = failed;
       failed = undefined;
-      if (tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options.verb);
+      if (tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options);
       acted = false;
       await clock.pause(1000 * tries);
       continue;
@@ -108,7 +109,7 @@ export async function takeStep(
           await tryOnce(seen);
           continue;
         }
-        throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options.verb) });
+        throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options) });
       case 'todo':
         if (!acted && step.act) {
           await tryOnce(seen);
@@ -122,7 +123,7 @@ export async function takeStep(
     const detail = 'detail' in seen ? seen.detail : undefined;
     if (!(failed && seen.is === 'unseen') && waitedMs() > patienceSeconds * 1000) {
       throw new Stop('step.too-slow', `"${step.title}" is not done after ${patienceSeconds} s${detail ? `: ${detail}` : ''}`, {
-        next: nextAfterFailure(options.verb),
+        next: nextAfterFailure(options),
       });
     }
     if (outOfTime) return { state: 'continue' };
@@ -161,15 +162,15 @@ const isUnanswered = (error: unknown): error is OutcomeUnknown | SqlOutcomeUnkno
 /** May be over at the next try. */
 const mayPass = (error: unknown): boolean => isUnanswered(error) || error instanceof ConnectionLost || isPassing(error);
 
-const notApplied = (step: Step, error: unknown, verb: Verb): Stop =>
+const notApplied = (step: Step, error: unknown, options: RunOptions): Stop =>
   isUnanswered(error)
     ? new Stop('step.not-applied', `${error.message}; looking again shows that it was not done`, {
-        next: [sameAgain, ...nextAfterFailure(verb)],
+        next: [sameAgain, ...nextAfterFailure(options)],
         cause: error,
       })
-    : new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(verb), cause: error });
+    : new Stop('step.refused', `"${step.title}": ${messageOf(error)}`, { next: nextAfterFailure(options), cause: error });
 
-const neverSeen = (step: Step, error: unknown, why: string, verb: Verb): Stop =>
+const neverSeen = (step: Step, error: unknown, why: string, options: RunOptions): Stop =>
   isUnanswered(error)
     ? new Stop('step.unknown', `"${step.title}": ${error.message}; could not determine whether it was applied: ${why}`, {
         state: 'It may or may not have been done; nothing was tried again.',
@@ -177,7 +178,7 @@ const neverSeen = (step: Step, error: unknown, why: string, verb: Verb): Stop =>
         exit: exit.unknown,
         cause: error,
       })
-    : notApplied(step, error, verb);
+    : notApplied(step, error, options);
 
 function begunBy(journal: Journal, step: string, run: string): boolean {
   let begun = false;
@@ -189,8 +190,10 @@ function begunBy(journal: Journal, step: string, run: string): boolean {
   return begun;
 }
 
-/** What makes sense after a step that failed. */
-const nextAfterFailure = (verb: Verb): Advice[] =>
-  verb === 'cutover'
+/** What makes sense after a step that failed. Customers who are well are not taken down by what is advised: a rollback is, once they are down. */
+function nextAfterFailure({ verb, journal }: Pick<RunOptions, 'verb' | 'journal'>): Advice[] {
+  const view = viewOf(journal);
+  return verb === 'cutover' && (siteIsDown(view) || !view.window.from)
     ? [switchback('rollback'), say`or, when the reason is gone: ${switchback('cutover')}`]
     : [say`when the reason is gone: ${switchback(verb)}`, switchback('status')];
+}

@@ -1,6 +1,8 @@
 /** Everything back, from wherever the world is. Nothing is ever deleted here. */
+
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+import { siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
 import { newObjectsMovedAside, unbridged } from '../steps/bridges';
 import { readsFrom } from '../steps/database-host';
@@ -45,10 +47,10 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   const backToCustomers = [trafficSentTo(from, { again: true }), workersStarted(from), maintenanceOff(), releaseProven(from)];
   const schedule = teardownScheduled(manifest.shared.holdSeconds);
 
-  // the production database is as it was: open it again.
+  // the production database is as it was: open it again. Customers whom the maintenance page has not met yet do not meet it now.
   if (!migrated) {
     return [
-      ...down,
+      ...(siteIsDown(world.view) ? down : []),
       readsFrom(from, 'all', production, {
         id: 'live.production',
         title: `Point ${from} at ${production} again`,

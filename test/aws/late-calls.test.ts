@@ -9,10 +9,21 @@ import { join } from 'node:path';
 const root = join(__dirname, '../..');
 const text = (file: string): string => readFileSync(join(root, file), 'utf8');
 
-/** What a run can reach: the files of which `Aws` is made. What only the stacks' handlers use is not among them. */
+/** What a run can reach: the files of which `Aws` is made, and the calls that those take from another. What only the stacks' handlers use is not among them. */
 function changingOperations(): string[] {
   const files = [...text('lib/aws/index.ts').matchAll(/from '\.\/([a-z-]+)'/g)].map(([, name]) => `lib/aws/${name}.ts`);
-  const sent = files.flatMap((file) => [...text(file).matchAll(/new ([A-Z][A-Za-z]+)Command\(/g)].map(([, operation]) => operation!));
+  const sentBy = (source: string) => [...source.matchAll(/new ([A-Z][A-Za-z]+)Command\(/g)].map(([, operation]) => operation!);
+  // one function of another file, by its name: the rest of that file is the handlers'.
+  const borrowed = files.flatMap((file) =>
+    [...text(file).matchAll(/import \{([^}]*)\} from '\.\/(rules|worker-services)'/g)].flatMap(([, names, other]) => {
+      const source = text(`lib/aws/${other}.ts`);
+      return names!.split(',').flatMap((name) => {
+        const from = source.search(new RegExp(`export (async )?(function|const) ${name.trim()}\\b`));
+        return from < 0 ? [] : sentBy(source.slice(from, source.indexOf('\nexport ', from + 1) >>> 0));
+      });
+    }),
+  );
+  const sent = [...files.flatMap((file) => sentBy(text(file))), ...borrowed];
   return [...new Set(sent)].filter((operation) => !/^(Describe|List|Get|Head|Filter)/.test(operation)).sort();
 }
 

@@ -53,7 +53,7 @@ test('a change that waits for a take-over is refused when that is granted, and t
   const other = await server.superuser();
   await other.query('BEGIN');
   // as somebody who is about to take it holds it.
-  await other.query('SELECT pg_advisory_xact_lock(1398227523, 1)');
+  await other.query('LOCK TABLE switchback.holder IN EXCLUSIVE MODE');
   await other.query("UPDATE switchback.holder SET number = number + 1, run = 'the rollback of grace'");
   const late = ada.query('DROP TABLE t').catch((error: unknown) => error);
   await other.query('COMMIT');

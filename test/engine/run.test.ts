@@ -280,6 +280,23 @@ describe('a run', () => {
       code: 'step.refused',
       message: '"make a so": PriorityInUse: 1500',
       exit: 1,
+      // nothing is down: a rollback would only take customers down.
+      next: [say`when the reason is gone: ${switchback('cutover')}`, switchback('status')],
+    });
+  });
+
+  test('once the site is down, a refusal advises the way back first', async () => {
+    const made = await rig();
+    const act = async () => {
+      throw new Error('PriorityInUse: 1500');
+    };
+    const world = new Set<string>();
+    const answer = await made.advance([
+      flag(world, 'traffic.maintenance', { act: async () => void world.add('traffic.maintenance') }),
+      flag(world, 'a', { act }),
+    ]);
+    expect(answer).toMatchObject({
+      code: 'step.refused',
       next: [switchback('rollback'), say`or, when the reason is gone: ${switchback('cutover')}`],
     });
   });
