@@ -34,12 +34,15 @@ export function nextCommand(goal: Verb, typed: Command, advice: readonly string[
   return undefined;
 }
 
+/** As the installed command is typed: flags, each with a value or without one; what comes after them is the sentence that it stands in. */
+const installed = /npx switchback (stage|cutover|rollback|teardown|status)((?: --[a-z-]+(?: (?:"[^"]*"|<[^>]*>|(?!-)[^\s,;()]+))?)*)/;
+
 function commandsIn(line: string, typed: Command): Command[] {
   if (/\bsame command\b/.test(line)) return [typed];
-  const words = /npm run (stage|cutover|rollback|teardown|status)((?: --)(?: [^,;()]+)?)?/.exec(line);
+  const words = /npm run (stage|cutover|rollback|teardown|status)(?: --((?: [^,;()]+)?))?/.exec(line) ?? installed.exec(line);
   if (!words) return [];
   const verb = words[1] as Command['verb'];
-  const args = (words[2] ?? '').replace(/^ --/, '').trim();
+  const args = (words[2] ?? '').trim();
   // a reason in quotes is one word.
-  return [{ verb, args: (args.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replaceAll('"', '')) }];
+  return [{ verb, args: (args.match(/"[^"]*"|<[^>]*>|\S+/g) ?? []).map((word) => word.replaceAll('"', '')) }];
 }

@@ -85,6 +85,24 @@ describe('a person does what the last lines say', () => {
     });
   });
 
+  test('the installed command is understood as well', () => {
+    expect(nextCommand('cutover', typed, ['npx switchback cutover --answer go --reason "<why>"'])).toEqual({
+      verb: 'cutover',
+      args: ['--answer', 'go', '--reason', '<why>'],
+    });
+    expect(nextCommand('cutover', typed, ['or npx switchback stage --undo, and stage anew'])).toEqual({ verb: 'stage', args: ['--undo'] });
+    expect(nextCommand('rollback', typed, ['npx switchback status --watch', 'npx switchback rollback --take-over'])).toEqual({
+      verb: 'rollback',
+      args: ['--take-over'],
+    });
+    expect(nextCommand('rollback', typed, ['npx switchback rollback compares every row'])).toEqual({ verb: 'rollback', args: [] });
+    expect(nextCommand('cutover', typed, ['npx switchback cutover --up-by <a later hour>'])).toEqual({
+      verb: 'cutover',
+      args: ['--up-by', '<a later hour>'],
+    });
+    expect(nextCommand('rollback', typed, ['npx switchback rollback --accept-loss, or go on without a way back'])).toBeUndefined();
+  });
+
   test('a night that cannot go on is taken back; losing writes is never the way', () => {
     expect(nextCommand('cutover', typed, ['npm run rollback'])).toEqual({ verb: 'rollback', args: [] });
     expect(nextCommand('rollback', typed, ['npm run rollback -- --accept-loss'])).toBeUndefined();
