@@ -190,7 +190,7 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
   if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, again(verb)] : [again(verb)])];
   const finished: Record<Verb, Next[]> = {
     stage: [
-      { command: switchback('plan'), why: 'read the night, step by step' },
+      { command: switchback('plan'), why: 'read the plan, step by step' },
       { command: switchback('cutover'), why: 'begin it' },
     ],
     cutover: [...rollback, { command: switchback('teardown', '--now'), why: 'end the hold early' }],

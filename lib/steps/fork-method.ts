@@ -54,7 +54,7 @@ export function forkMethodChosen(production: string, fallback: string, night: bo
 const notInTheNight = (fallback: string, why: string): Observation => ({
   is: 'failed',
   code: 'fork.copy-needed',
-  message: `${fallback} must be filled by a copy of every table, because ${why}; that is nothing for the night. A stage copies them, while customers are served`,
+  message: `${fallback} must be filled by a copy of every table, because ${why}; a cutover does not wait for that. A stage copies them, while customers are served`,
   next: [switchback('stage'), switchback('rollback')],
 });
 

@@ -50,7 +50,7 @@ export function commandLine(run: (action: Action) => (flags: Flags) => Promise<v
       .addHelpText('after', `\n${wrap(verb.details, helpColumns).join('\n')}`)
       .action(run(verb.run));
   // lib/terminal/start.ts takes both before this is loaded: here they are only listed.
-  program.command('sandbox').description('AWS on this machine, to go through a night first (package cdk-switchback-sandbox)');
+  program.command('sandbox').description('AWS on this machine, to go through a window first (package cdk-switchback-sandbox)');
   program.option('-V, --version', 'the version of this command');
   return program;
 }

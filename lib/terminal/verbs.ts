@@ -133,7 +133,7 @@ export const verbs: readonly VerbEntry[] = [
     name: 'try',
     description: "the database's part of a window on two local servers, in seconds and without AWS",
     details:
-      'Preflight, trial, fork, fence, migrations, bridge, feed, rollback, comparison and loss manifest, as the night does them. Exit 0: lossless. Exit 6: refused, with what would be lost and what to declare or to accept. Exit 1: something is wrong. For your CI, beside your migrations (docs/try.md).',
+      'Preflight, trial, fork, fence, migrations, bridge, feed, rollback, comparison and loss manifest, as a window does them. Exit 0: lossless. Exit 6: refused, with what would be lost and what to declare or to accept. Exit 1: something is wrong. For your CI, beside your migrations (docs/try.md).',
     options: tryOptions,
     run: tryVerb,
   },

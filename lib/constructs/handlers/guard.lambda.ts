@@ -90,7 +90,7 @@ const inUse = (window: string, part: string, opened: boolean): Refusal => ({
   next: [
     switchback('status'),
     ...(opened
-      ? [switchback('teardown'), say`before the night: ${switchback('stage', '--undo')}`]
+      ? [switchback('teardown'), say`before the cutover: ${switchback('stage', '--undo')}`]
       : [say`${switchback('rollback')} takes a first opening back`]),
   ],
 });
