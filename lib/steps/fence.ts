@@ -5,6 +5,7 @@ import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
 import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/access/fence';
+import { moveStrayGrants } from '../postgres/access/roles';
 import { writtenBehind } from './written-behind';
 
 const drainSeconds = 20;
@@ -51,6 +52,8 @@ export function fenced(
     async act(context) {
       const db = await context.database(instance);
       const { roles } = context.manifest.shared.database;
+      // what was granted to the write role since the stage, by the migrations too, no fence would take away.
+      await moveStrayGrants(db, roles);
       await fence(db, roles);
       await endWriters(db, roles, { graceMs: 2000 });
     },

@@ -1,7 +1,7 @@
 /** The layout of roles that the fence rests on, in a system that was deployed before there was one; and the way back. */
 import { done, type Step, todo } from '../engine/step';
 import type { WindowView } from '../engine/window-view';
-import { rightsAsBefore, rightsHolder, rightsRole, separateRights } from '../postgres/access/roles';
+import { moveStrayGrants, rightsAsBefore, rightsHolder, rightsRole, separateRights, strayGrants } from '../postgres/access/roles';
 
 const separate = 'database.rights';
 
@@ -17,10 +17,15 @@ export function rightsSeparated(production: string): Step {
       const { roles } = context.manifest.shared.database;
       const holder = await rightsHolder(await context.database(production), roles);
       if (holder !== rightsRole(roles)) return todo(`'${holder}' has the rights and is what users are members of`);
+      if ((await strayGrants(await context.database(production), roles)).length > 0)
+        return todo(`'${roles.write}' was granted rights itself`);
       return done(`'${holder}' has the rights`, { ours: ours || context.view.facts(separate)?.['ours'] === true });
     },
     async act(context) {
-      await separateRights(await context.database(production), context.manifest.shared.database.roles);
+      const { roles } = context.manifest.shared.database;
+      const db = await context.database(production);
+      if ((await rightsHolder(db, roles)) === rightsRole(roles)) return moveStrayGrants(db, roles);
+      await separateRights(db, roles);
       ours = true;
     },
   };

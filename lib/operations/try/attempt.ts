@@ -1,4 +1,5 @@
 /** One try: a window of its own over a database of its own, from the preflight to the putting aside. */
+
 import { messageOf } from '../../base/errors';
 import type { Verb } from '../../engine/events';
 import { lossesReported, proofFound, schemaOpened } from '../../engine/milestones';
@@ -9,7 +10,7 @@ import { planCutover } from '../../plans/cutover';
 import { planRollback } from '../../plans/rollback';
 import { planStage } from '../../plans/stage';
 import { fence, openTo } from '../../postgres/access/fence';
-import { allowMigrations, ensureUser, forbidMigrations, prepareRoles } from '../../postgres/access/roles';
+import { allowMigrations, ensureUser, forbidMigrations, moveStrayGrants, prepareRoles } from '../../postgres/access/roles';
 import { type Address, connect, type Db, type Login } from '../../postgres/connection/connect';
 import { runScript } from '../../postgres/connection/script';
 import { preflight } from '../../postgres/preflight/preflight';
@@ -147,7 +148,11 @@ export class Attempt {
         this.asMasterAt(address, (after) => migrationLosses(before, after, { old, now, declared })),
       );
       const open = withLosses(differences, more).filter(({ id, loses }) => loses !== undefined && !accepted.includes(id));
-      const findings = await this.asMasterAt(address, (after) => preflight(after, undefined, { roles, fork: 'ahead' }));
+      const findings = await this.asMasterAt(address, async (after) => {
+        // as the fence does after the migrations.
+        await moveStrayGrants(after, roles);
+        return preflight(after, undefined, { roles, fork: 'ahead' });
+      });
       const refused = findings.filter(({ severity }) => severity === 'refuse');
       const words = [...open.map(refusalWords), ...refused.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`)];
       if (words.length > 0) throw new Ended('refused', words);

@@ -175,6 +175,34 @@ async function moveRights(db: Db, roles: Roles, to: string, from: string): Promi
   if (moved) for (const kind of ['SCHEMAS', 'TABLES', 'SEQUENCES']) await db.query(`${later} REVOKE ALL ON ${kind} FROM ${ident(from)}`);
 }
 
+/**
+ * What moves to the role that has the rights where somebody granted it to the write role itself, as migrations do: the fence takes away one
+ * membership, and would not take that away. Finished statements; none where there is nothing to move, or no such role yet.
+ */
+export async function strayGrants(db: Db, roles: Roles): Promise<string[]> {
+  const rights = rightsRole(roles);
+  const rows = await db.query<{ privileges: string; object: string }>(
+    `SELECT pg_catalog.string_agg(DISTINCT a.privilege_type, ', ') AS privileges,
+            pg_catalog.format(CASE WHEN c.relkind = 'S' THEN 'SEQUENCE %I.%I' ELSE '%I.%I' END, n.nspname, c.relname) AS object
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a JOIN pg_catalog.pg_roles w ON w.oid = a.grantee
+      WHERE w.rolname = $1 AND c.relkind IN ('r','p','v','m','S','f') AND pg_catalog.pg_get_userbyid(c.relowner) = $2
+        AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $3)
+      GROUP BY n.nspname, c.relname, c.relkind ORDER BY 2`,
+    [roles.write, roles.owner, rights],
+  );
+  return rows.flatMap(({ privileges, object }) => [
+    `GRANT ${privileges} ON ${object} TO ${ident(rights)}`,
+    `REVOKE ALL ON ${object} FROM ${ident(roles.write)}`,
+  ]);
+}
+
+/** In one transaction: whoever may write goes on, and a fence that is up closes over it. */
+export async function moveStrayGrants(db: Db, roles: Roles): Promise<void> {
+  const statements = await strayGrants(db, roles);
+  if (statements.length > 0) await db.query(["SET LOCAL lock_timeout = '5s'", ...statements].join('; '));
+}
+
 /** Whether a role was given anything of the owner's in this database, or will be of what is made next. */
 async function hasRights(db: Db, role: string): Promise<boolean> {
   return (

@@ -8,6 +8,7 @@ import {
   proveFenced,
   writersAllowed,
 } from '../../../lib/postgres/access/fence';
+import { moveStrayGrants, strayGrants } from '../../../lib/postgres/access/roles';
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { majorVersion } from '../../../lib/postgres/connection/server';
@@ -430,4 +431,20 @@ test('the fence of a thousand tables is made with as few statements as that of o
   expect(await statements()).toBe(few);
   expect(few).toBeGreaterThan(2);
   expect((await proof()).proven).toBe(true);
+});
+
+test('what a migration grants to the write role itself goes to the role that has the rights, and the fence holds', async () => {
+  await fence(db, roles);
+  await allowMigrations(db, roles);
+  const migration = await server.as(migrator);
+  await migration.query('CREATE VIEW named AS SELECT id, note FROM orders; GRANT SELECT, INSERT, UPDATE ON named TO video_write');
+  await fence(db, roles);
+  expect((await reasons()).join()).toContain('public.named');
+  await moveStrayGrants(db, roles);
+  expect(await reasons()).toEqual([]);
+  expect(await strayGrants(db, roles)).toEqual([]);
+  const customer = await server.as(blue);
+  expect(await failure(customer.query("INSERT INTO named (note) VALUES ('behind the fence')"))).toMatchObject({ sqlstate: '42501' });
+  await openTo(db, roles, blue.username);
+  await customer.query("INSERT INTO named (note) VALUES ('opened')");
 });
