@@ -6,6 +6,7 @@
 import { switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { Context } from '../engine/context';
+import { forkMethodOf } from '../engine/milestones';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
 import type { WindowView } from '../engine/window-view';
 import { readTables } from '../postgres/connection/tables';
@@ -26,7 +27,7 @@ export interface ForkMethod {
 }
 
 export const forkMethod = ({ facts }: Pick<WindowView, 'facts'>): ForkMethod | undefined =>
-  (facts('fork.copy') ?? facts('fork.way')) as unknown as ForkMethod | undefined;
+  forkMethodOf({ facts }) as unknown as ForkMethod | undefined;
 
 export const sizeWords = (bytes: number): string =>
   bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;

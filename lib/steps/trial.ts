@@ -7,6 +7,7 @@ import type { Instance } from '../aws/databases';
 import { say, switchback } from '../base/advice';
 import { type Context, colorPart } from '../engine/context';
 import type { Window } from '../engine/events';
+import { trialFound } from '../engine/milestones';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
 import type { StepId, TrialStep } from '../engine/step-id';
 import { type Catalog, readCatalog } from '../postgres/schema/catalog';
@@ -61,7 +62,7 @@ export function trialPassed(): Step {
     estimateSeconds: 1,
     patienceSeconds: 30,
     async observe({ view, acceptedLosses }) {
-      const found = view.facts('trial.classified') as unknown as TrialFound | undefined;
+      const found = trialFound(view) as unknown as TrialFound | undefined;
       if (found) {
         const refused = notLossless(found.differences, acceptedLosses);
         // nothing is down yet: there is nothing to take back.
@@ -80,7 +81,7 @@ export function trialPassed(): Step {
   };
 }
 
-const passed = ({ view }: Pick<Context, 'view'>): boolean => view.facts('trial.classified') !== undefined;
+const passed = ({ view }: Pick<Context, 'view'>): boolean => trialFound(view) !== undefined;
 
 /** A step that has nothing left to do once the trial has been passed. */
 const once = (step: Step): Step => ({
@@ -186,10 +187,10 @@ async function noteForm(context: Context, copy: string): Promise<Form> {
   return { catalog: schemaOf(context, await readCatalog(db)), files: await readFiles(db) };
 }
 
-/** What a trial has found, in the facts of `trial.classified`; `plan` shows it. */
 /** Names a step of this attempt. */
 type TrialName = (id: `trial.${TrialStep}`) => StepId;
 
+/** What a trial has found, in the facts of `trial.classified`; `plan` shows it. */
 export interface TrialFound extends PartFound {
   /** After the part that the night runs. */
   readonly now: Catalog;
@@ -212,7 +213,7 @@ function differencesShown(copy: string, name: TrialName): Step {
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
-      const known = context.view.facts('trial.classified');
+      const known = trialFound(context.view);
       if (known) return done('sorted before', known);
       const found = await sorted(context, copy, name);
       for (const difference of found.differences) await context.progress(differenceLine(difference));
