@@ -37,7 +37,7 @@ test('a first opening with a bad release is taken back, and the mended release o
 test('a deploy to the live color is refused with the reason', async () => {
   const { code, text } = await world.cdk(['deploy', 'blue'], { blue: '2.0.0', green: 'none', window: 'none' });
   expect(text).toContain('Switchback refuses this change: blue is live and stays as it is; what was to be deployed is');
-  expect(text).toContain('npx cdk deploy green, and take it live with npx switchback cutover');
+  expect(text).toContain('npx cdk deploy green, and take it live with npm run cutover');
   expect(code).toBe(1);
   expect(await world.stackStatus('video-blue')).toBe('UPDATE_ROLLBACK_COMPLETE');
   await world.proveServedBy('1.0.0');
