@@ -176,6 +176,13 @@ test('only lib/report and lib/terminal print', () => {
   expect(printers.filter((file) => !inside(file, 'lib/report') && !inside(file, 'lib/terminal') && !printing[file])).toEqual([]);
 });
 
+test('who prints takes plain text: what others wrote is no command to a terminal', () => {
+  const printers = files.filter((file) => inside(file, 'lib') && /console\.|\.write\(`/.test(textOf.get(file)!));
+  const raw = printers.filter((file) => !textOf.get(file)!.includes('base/plain-text'));
+  // its version, and a block of lines that are drawn already.
+  expect(raw).toEqual(['lib/report/draw.ts', 'lib/terminal/start.ts']);
+});
+
 test('nothing below the terminal reads the time by itself: clocks are handed in', () => {
   const below = floors
     .slice(1)

@@ -3,6 +3,7 @@
  * is made by pure functions beside this file.
  */
 
+import { oneLine, plain } from '../base/plain-text';
 import { isNote, type JournalEvent, type Verb } from '../engine/events';
 import type { WindowView } from '../engine/window-view';
 import type { CheckReport } from '../operations/check-report';
@@ -44,7 +45,24 @@ export interface OutputOptions {
   readonly question?: () => { prompt(preserveCursor: boolean): void } | undefined;
 }
 
-export function makeOutput({ json, color, stdout, stderr, env = process.env, question = () => undefined }: OutputOptions): Output {
+/** Whatever comes in was written by others: plain text from here on. */
+export function makeOutput(options: OutputOptions): Output {
+  const output = outputOf(options);
+  return {
+    plan: (plan) => output.plan(plain(plan)),
+    status: (status) => output.status(plain(status)),
+    check: (report) => output.check(plain(report)),
+    screen(verb, run) {
+      const screen = output.screen(verb, run);
+      return { ...screen, events: (view, added) => screen.events(plain(view), plain(added)) };
+    },
+    reply: (verb, reply) => output.reply(verb, plain(reply)),
+    failure: (error) => output.failure(plain(error)),
+    note: (text) => output.note(oneLine(text)),
+  };
+}
+
+function outputOf({ json, color, stdout, stderr, env = process.env, question = () => undefined }: OutputOptions): Output {
   const print = (stream: NodeJS.WriteStream) => (lines: readonly string[]) => {
     if (lines.length > 0) stream.write(`${lines.join('\n')}\n`);
   };

@@ -133,7 +133,17 @@ function stopLines(code: string, message: string, state: string | undefined, nex
 }
 
 const nextLines = (next: readonly Advice[], { paint }: Style): string[] =>
-  next.length === 0 ? [] : ['', 'Next', ...next.map((advice) => `  ${paint('bold', spell(advice))}`)];
+  next.length === 0
+    ? []
+    : [
+        '',
+        'Next',
+        ...next.flatMap((advice) =>
+          spell(advice)
+            .split('\n')
+            .map((line) => `  ${paint('bold', line)}`),
+        ),
+      ];
 
 const finished: Record<Verb, { text: (window: string) => string; next: (window: string) => Advice[] }> = {
   stage: {

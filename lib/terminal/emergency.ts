@@ -13,6 +13,7 @@ import { say, switchback } from '../base/advice';
 import { type Clock, SharedClock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
 import { retryMs } from '../base/journal-store';
+import { oneLine, plain } from '../base/plain-text';
 import { type Emergency, emergencyMoves } from '../manifest/emergency';
 import { spell } from '../report/advice';
 import { failureLines } from '../report/messages';
@@ -38,8 +39,12 @@ export async function emergency(args: readonly string[]): Promise<number> {
     const flags = flagsOf(args);
     const tell = (event: string, values: object, lines: readonly string[]) =>
       json
-        ? process.stdout.write(`${JSON.stringify({ event, ...values })}\n`)
-        : process.stderr.write(`${lines.flatMap((line) => fitted(line, style)).join('\n')}\n`);
+        ? process.stdout.write(`${JSON.stringify({ event, ...plain(values) })}\n`)
+        : process.stderr.write(
+            `${plain(lines)
+              .flatMap((line) => fitted(line, style))
+              .join('\n')}\n`,
+          );
     const clock = new SharedClock();
     // with something to ask before a change, the SDK leaves one whose answer was lost to us: it is looked at first.
     const clients = makeClients(
@@ -50,7 +55,7 @@ export async function emergency(args: readonly string[]): Promise<number> {
     await switchBack(new EmergencyParameter(clients), clock, flags, tell);
     return exit.done;
   } catch (error) {
-    const explained = explain(error);
+    const explained = plain(explain(error));
     const { code, next, exit: exitCode } = explained instanceof Stop ? explained : { code: 'switchback.bug', next: [], exit: exit.failed };
     if (json)
       process.stdout.write(
@@ -191,7 +196,9 @@ function flagsOf(args: readonly string[]): Flags {
     const flag = { type: 'boolean' } as const;
     const text = { type: 'string' } as const;
     const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text, reason: text };
-    return parseArgs({ args: [...args], options, strict: true }).values;
+    const { values } = parseArgs({ args: [...args], options, strict: true });
+    // into the parameter, for whoever's run is overruled.
+    return { ...values, ...(values.by && { by: oneLine(values.by) }), ...(values.reason && { reason: oneLine(values.reason) }) };
   } catch (cause) {
     throw new Stop('usage', messageOf(cause), {
       next: [switchback('rollback', '--traffic-only', '--system <name>')],

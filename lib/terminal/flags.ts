@@ -1,5 +1,6 @@
 /** What can be typed after a verb. */
 import { InvalidArgumentError } from 'commander';
+import { oneLine } from '../base/plain-text';
 import type { AtDecision } from '../engine/events';
 
 /** What a command line may say; which of it a verb takes is in verbs.ts. */
@@ -41,8 +42,9 @@ export interface Flags {
 
 /** `--reason ""`, from a script whose variable was empty, would leave a journal that answers nothing. */
 export function said(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('it is empty.');
-  return text.trim();
+  const words = oneLine(text);
+  if (words === '') throw new InvalidArgumentError('it is empty.');
+  return words;
 }
 
 export function positive(text: string): number {

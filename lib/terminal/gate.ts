@@ -2,6 +2,7 @@
 import { createInterface, type Interface } from 'node:readline/promises';
 import { answers, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+import { oneLine } from '../base/plain-text';
 import type { GateAnswer as Answer, Verb } from '../engine/events';
 
 export type { Answer };
@@ -26,7 +27,7 @@ export async function askGate(signal: AbortSignal): Promise<Answer | undefined> 
     for (;;) {
       const word = (await line(terminal, 'Type go or no-go: ', signal)).trim();
       if (word === 'go' || word === 'no-go')
-        return { answer: word, reason: (await line(terminal, 'Why, for the journal: ', signal)).trim() || 'no reason given' };
+        return { answer: word, reason: oneLine(await line(terminal, 'Why, for the journal: ', signal)) || 'no reason given' };
     }
   } catch (error) {
     if (signal.aborted) {
@@ -64,7 +65,7 @@ export async function confirm(text: string, expected: string): Promise<boolean> 
       terminal.once('SIGINT', () => resolve(''));
       terminal.once('close', () => resolve(''));
     });
-    return (await Promise.race([terminal.question(text), no])).trim() === expected;
+    return (await Promise.race([terminal.question(`${oneLine(text)} `), no])).trim() === expected;
   } finally {
     terminal.close();
   }

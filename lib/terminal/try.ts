@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { wallClock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
+import { plain } from '../base/plain-text';
 import { type Tried, type Trying, tryAll } from '../operations/try';
 import { type Case, readCases, tryingOf, wrongAnswers } from '../operations/try/case';
 import { type ScriptStatement, statementsOf } from '../postgres/connection/script';
@@ -54,9 +55,11 @@ export async function tryVerb(flags: Flags, output: Output, tools: Tools): Promi
       elapsed: () => wallClock.elapsed(),
       ...(cases ? {} : { onStep: (_id, _verb, title) => output.note(title) }),
       onTried: (tried) => {
-        const judged = judge(
-          tried,
-          cases?.find(({ id }) => id === tried.id),
+        const judged = plain(
+          judge(
+            tried,
+            cases?.find(({ id }) => id === tried.id),
+          ),
         );
         worst = worse(worst, codeOf(judged));
         process.stdout.write(`${flags.json ? jsonOf(judged) : linesOf(judged).join('\n')}\n`);

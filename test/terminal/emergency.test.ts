@@ -51,6 +51,11 @@ async function rollback(...flags: string[]) {
   return { code: ran.code, events, calls: proxy.take().map(({ operation }) => operation) };
 }
 
+test('a name and a reason are text, in the parameter and on the screen', async () => {
+  await rollback('--yes', '--system', 'video', '--by', 'ada\u001b]0;title\u0007\r\nroot', '--reason', '\u001b[3Aworse\u202e');
+  expect((await parameter()).used).toMatchObject({ by: 'ada root', reason: 'worse' });
+});
+
 test('the old color is in front after three calls, and the run that may be under way is told afterwards', async () => {
   const { code, events, calls } = await rollback('--yes', '--system', 'video');
   expect(events[0]).toMatchObject({ event: 'rollback.traffic-only', system: 'video', window: 'w1', live: 'blue', rules: 4 });

@@ -7,6 +7,7 @@ import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import type { z } from 'zod';
 import { wallClock } from '../../base/clock';
 import { Stop } from '../../base/errors';
+import { plainText } from '../../base/plain-text';
 import { spell } from '../../report/advice';
 
 export interface Answer {
@@ -55,7 +56,8 @@ export function customResource<S extends z.ZodType>(
       // what is deleted keeps its name to the end.
       await respond(event, event.RequestType === 'Delete' ? { physicalId: event.PhysicalResourceId } : answer);
     } catch (error) {
-      await respond(event, { physicalId: physicalId ?? neverMade }, reasonOf(error));
+      // shown by CloudFormation's console and by `cdk deploy`.
+      await respond(event, { physicalId: physicalId ?? neverMade }, plainText(reasonOf(error)));
     }
   };
 }
