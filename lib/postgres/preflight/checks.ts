@@ -215,6 +215,19 @@ export const productionChecks = (roles: Roles): readonly Check[] => [
     wayOut: 'leave it on unless that loss is accepted',
   },
   {
+    code: 'statement-texts',
+    ahead: 'warn',
+    window: 'off',
+    sql: `SELECT name || ' = ' || setting AS found FROM pg_settings
+           WHERE name = 'pgaudit.log' AND setting ~* '(^|,) *(all|ddl|misc)' OR name = 'log_min_messages' AND setting LIKE 'debug%'
+              OR name = 'pg_stat_statements.track' AND setting = 'all' AND NOT EXISTS (
+                   SELECT FROM pg_extension e JOIN pg_proc p ON p.pronamespace = e.extnamespace AND p.proname = 'pg_stat_statements_reset' AND has_function_privilege(p.oid, 'EXECUTE')
+                    WHERE e.extname = 'pg_stat_statements')`,
+    what: "{}: PostgreSQL writes down what a subscription is made with, also the password of the feed's user, which can read every table",
+    wayOut:
+      'set pg_stat_statements.track = top (or make the extension in this database and GRANT EXECUTE ON FUNCTION pg_stat_statements_reset), leave ddl and misc out of pgaudit.log and debug out of log_min_messages until the window is closed',
+  },
+  {
     code: 'counts-off',
     ahead: 'note',
     window: 'warn',

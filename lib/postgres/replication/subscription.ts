@@ -3,6 +3,7 @@
 import { ensureUser, type Roles } from '../access/roles';
 import { type Address, DatabaseError, type Db, ident, type Login, literal } from '../connection/connect';
 import { type Poll, pollEvery } from '../connection/lsn';
+import { runSealed } from '../connection/sealed';
 import { majorVersion, ownSchema } from '../connection/server';
 import { dropMarker } from './marker';
 import { dropPublication } from './publication';
@@ -193,10 +194,11 @@ export async function startFeed(
 /** Makes a disabled subscription to an existing slot. May run inside a transaction. */
 export async function createSubscription(fallback: Db, name: FeedName, source: FeedSource, copy: boolean): Promise<void> {
   const version = await majorVersion(fallback);
-  await fallback.query(
-    `CREATE SUBSCRIPTION ${ident(name)} CONNECTION ${literal(conninfo(source, name))} PUBLICATION ${ident(name)}
-       WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
-  );
+  await runSealed(fallback, {
+    before: `CREATE SUBSCRIPTION ${ident(name)} CONNECTION `,
+    secret: conninfo(source, name),
+    after: ` PUBLICATION ${ident(name)} WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
+  });
 }
 
 async function checkpoint(db: Db): Promise<void> {
