@@ -249,6 +249,7 @@ test('every function that our SQL calls is known as one that reads or as one tha
   // they read, wait, or concern the session alone.
   const reading = [
     'clock_timestamp',
+    'gen_random_uuid',
     ...[
       'pg_advisory_lock_shared',
       'pg_advisory_unlock_shared',
