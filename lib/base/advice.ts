@@ -7,7 +7,7 @@
 export const advisedWords = {
   stage: ['--undo', '--take-over', '--yes'],
   plan: ['--verb'],
-  cutover: ['--answer', '--reason', '--up-by', '--at-decision', '--accept-loss', '--take-over', '--yes'],
+  cutover: ['--answer', '--overrule', '--go-at-gate', '--reason', '--up-by', '--at-decision', '--accept-loss', '--take-over', '--yes'],
   rollback: ['--accept-loss', '--traffic-only', '--system', '--take-over', '--yes'],
   teardown: ['--now', '--take-over', '--yes'],
   status: ['--watch', '--check'],

@@ -132,9 +132,17 @@ export const errorCodes = {
     means: 'The migrations changed the schema so that a rollback after opening would lose something.',
     wayOut: say`Accept each loss with --accept-loss and its id, or type ${rollback} and declare a bridge in your app for the next window.`,
   },
+  'gate.answered': {
+    means: 'Somebody else answered the question first, and the first answer stands.',
+    wayOut: say`See ${status} for who; to overrule them, answer with --overrule and --reason.`,
+  },
   'gate.no-go': {
     means: 'Somebody answered the question with no-go.',
-    wayOut: say`Type ${rollback}.`,
+    wayOut: say`Type ${rollback}; to overrule the no-go, answer with --overrule and --reason.`,
+  },
+  'gate.not-asked': {
+    means: 'An answer was given where no question is open; it began nothing.',
+    wayOut: say`See ${status}; to answer go beforehand, type ${switchback('cutover', '--yes', '--go-at-gate')}.`,
   },
   'gate.over': {
     means: 'A no-go came after the cutover had gone on.',

@@ -122,7 +122,14 @@ export type EventBody =
       readonly facts?: Facts;
     }
   | { readonly type: 'gate.asked'; readonly step: string; readonly question: string }
-  | { readonly type: 'gate.answered'; readonly step: string; readonly answer: 'go' | 'no-go'; readonly reason: string }
+  /** The first answer to a question stands; a later one counts only where it names the one that it takes the place of. */
+  | {
+      readonly type: 'gate.answered';
+      readonly step: string;
+      readonly answer: 'go' | 'no-go';
+      readonly reason: string;
+      readonly overrules?: { readonly number: number; readonly answer: 'go' | 'no-go'; readonly who: string };
+    }
   /** Somebody wishes a run to stop after the step it is in; `takeOver`: and waits to go on in its place. */
   | { readonly type: 'stop.asked'; readonly of: string; readonly why: string; readonly takeOver?: true }
   /** The hour by which something must be up. */

@@ -1,5 +1,5 @@
 /** Go or no-go: asked in the journal, answered there by whoever may, acted on by the run that asked. */
-import { switchback } from '../base/advice';
+import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { EventBody, GateAnswer, Operator } from './events';
 import type { Journal } from './journal';
@@ -7,14 +7,15 @@ import { viewOf } from './journal-view';
 import type { RunAnswer, RunOptions } from './run-options';
 import type { Step } from './step';
 import { decisionStep } from './step-id';
+import { answerText, type StandingAnswer, type WindowView } from './window-view';
 
 /** Asks, where nobody has answered yet; a no-go stops the run. */
 export async function askGate(options: RunOptions, step: Step, question: string, waitedMs: () => number): Promise<RunAnswer | undefined> {
   const { journal } = options;
-  const say = (body: EventBody) => journal.append(options.run, options.by, body);
+  const tell = (body: EventBody) => journal.append(options.run, options.by, body);
   if (!viewOf(journal).answers.get(step.id)) {
     const asked = journal.events.some((event) => event.type === 'gate.asked' && event.step === step.id && event.run === options.run);
-    if (!asked) await say({ type: 'gate.asked', step: step.id, question });
+    if (!asked) await tell({ type: 'gate.asked', step: step.id, question });
     if (options.ahead) await journal.note(options.run, options.by, { type: 'gate.answered', step: step.id, ...options.ahead });
   }
   const answer = viewOf(journal).answers.get(step.id);
@@ -26,41 +27,87 @@ export async function askGate(options: RunOptions, step: Step, question: string,
       exit: exit.refused,
     });
   }
-  await say({
+  await tell({
     type: 'step.done',
     step: step.id,
     seconds: Math.round(waitedMs()) / 1000,
     acted: false,
-    detail: `go by ${answer.by.who}: ${answer.reason}`,
+    detail: `${answerText(answer)}: ${answer.reason}`,
   });
   return undefined;
 }
 
+/** How people answer. */
+export interface Answering {
+  /** Takes the place of the answer that stands. */
+  readonly overrule?: boolean;
+}
+
 /**
- * Answers the question that was asked last. The same answer twice is one answer.
- * @throws Stop `gate.over` for a no-go after a go that has been acted on
+ * An answer only answers: where nobody has asked, or somebody was faster, it is refused, and begins nothing.
+ * @throws Stop `gate.not-asked`, `gate.answered`, and `gate.over` for a no-go after a go that has been acted on
  */
-export async function answerGate(
-  journal: Journal,
-  { run, by }: { readonly run: string; readonly by: Operator },
-  given: GateAnswer,
-): Promise<void> {
-  const asked = journal.events.findLast((event) => event.type === 'gate.asked');
-  const answered = journal.events.findLast((event) => event.type === 'gate.answered');
-  if (asked?.type !== 'gate.asked') return;
-  const later = journal.events.slice(asked.number);
-  // another hour is another decision.
-  if (asked.step === decisionStep && later.some(({ type }) => type === 'up-by.set')) return;
-  const over = later.find((event) => event.type === 'step.done' && event.step === asked.step);
-  if (over?.type === 'step.done') {
-    if (given.answer === 'go') return;
-    throw new Stop('gate.over', `no-go comes too late: ${over.detail}, and the cutover went on at ${over.at}`, {
+export function refuseAnswer(view: WindowView | undefined, given: GateAnswer, { overrule = false }: Answering = {}): void {
+  const { current, question } = view ?? {};
+  if (!view || !current || !question || current.verb !== 'cutover') throw notAsked(given);
+  const standing = view.answers.get(question.step);
+  const over = current.steps.get(question.step);
+  if (over?.doneAt !== undefined && given.answer === 'no-go') {
+    throw new Stop('gate.over', `no-go comes too late: ${over.detail}, and the cutover went on at ${over.doneAt}`, {
       state: 'Nothing was changed.',
       next: [switchback('rollback'), switchback('status')],
       exit: exit.refused,
     });
   }
-  // the same answer twice is one answer; people may change their minds until it has been acted on.
-  if (answered?.type === 'gate.answered' && answered.number > asked.number && answered.answer === given.answer) return;
-  await journal.note(run, by, { type: 'gate.answered', step: asked.step, ...given });
+  if (current.ended === 'finished') throw notAsked(given);
+  if (standing && standing.answer !== given.answer && !overrule) throw comesSecond(standing, given);
 }
+
+/**
+ * Answers the question that was asked last. The same answer twice is one answer; another one must say that it overrules. Of two
+ * that are written at once, the one with the lower number stands.
+ */
+export async function answerGate(
+  journal: Journal,
+  { run, by, overrule = false }: { readonly run: string; readonly by: Operator } & Answering,
+  given: GateAnswer,
+): Promise<void> {
+  // another hour is another decision: whoever was asked about the one before has answered nothing, and is asked anew.
+  const last = journal.events.findLast((event) => event.type === 'gate.asked' || event.type === 'up-by.set');
+  const lastAsked = journal.events.findLast((event) => event.type === 'gate.asked');
+  if (last?.type === 'up-by.set' && lastAsked?.type === 'gate.asked' && lastAsked.step === decisionStep) return;
+  refuseAnswer(viewOf(journal), given, { overrule });
+  const { question, answers } = viewOf(journal);
+  if (!question) return;
+  const before = answers.get(question.step);
+  if (before?.answer === given.answer) return;
+  await journal.note(run, by, {
+    type: 'gate.answered',
+    step: question.step,
+    ...given,
+    ...(before ? { overrules: { number: before.number, answer: before.answer, who: before.by.who } } : {}),
+  });
+  const standing = viewOf(journal).answers.get(question.step);
+  if (standing && standing.answer !== given.answer) throw comesSecond(standing, given);
+}
+
+const overruling = (answer: GateAnswer['answer']) =>
+  say`to overrule it: ${switchback('cutover', `--answer ${answer}`, '--overrule', '--reason "<why>"')}`;
+
+const comesSecond = (standing: StandingAnswer, { answer }: GateAnswer): Stop =>
+  new Stop(
+    'gate.answered',
+    `${answer} does not count: ${answerText(standing)} on ${standing.by.where} came first, at ${standing.at}: ${standing.reason}`,
+    {
+      state: 'The first answer stands; nothing was changed.',
+      next: [switchback('status', '--watch'), overruling(answer)],
+      exit: exit.refused,
+    },
+  );
+
+const notAsked = ({ answer }: GateAnswer): Stop =>
+  new Stop('gate.not-asked', `no question is open that ${answer} could answer`, {
+    state: 'Nothing was begun and nothing was changed.',
+    next: [switchback('status'), say`to answer beforehand: ${switchback('cutover', '--yes', '--go-at-gate')}`],
+    exit: exit.refused,
+  });

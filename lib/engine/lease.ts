@@ -2,19 +2,30 @@
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { JournalEvent, Verb } from './events';
-import type { Series } from './window-view';
+import { answerText, type Series, type WindowView } from './window-view';
 
 /** Somebody else's run that has the window: it has not ended, and its lease has not. */
 export function holderOf(current: Series | undefined, run: string, now: number): Series | undefined {
   return current && current.ended === undefined && current.run !== run && Date.parse(current.leaseUntil) > now ? current : undefined;
 }
 
-export const windowHeld = (window: string, held: Series, { verb, undo }: { readonly verb: Verb; readonly undo?: boolean }): Stop =>
+/** Whoever said no-go and comes to roll back learns why the window is in other hands. */
+const overruled = (answers: WindowView['answers']): string =>
+  [...answers.values()]
+    .filter((answer) => answer.overruled)
+    .map((answer) => `${answerText(answer)}: ${answer.reason}. `)
+    .join('');
+
+export const windowHeld = (
+  { name: window, answers }: Pick<WindowView, 'name' | 'answers'>,
+  held: Series,
+  { verb, undo }: { readonly verb: Verb; readonly undo?: boolean },
+): Stop =>
   new Stop(
     'window.held',
     `${window} is in the hands of ${held.by.who} on ${held.by.where}: ${held.verb} since ${held.runSince}, ${held.reason === undefined ? 'no reason given' : `because: ${held.reason}`}`,
     {
-      state: `Its lease ends at ${held.leaseUntil} unless it writes again.`,
+      state: `${overruled(answers)}Its lease ends at ${held.leaseUntil} unless it writes again.`,
       next: [switchback('status', '--watch'), undo ? switchback('stage', '--undo', '--take-over') : switchback(verb, '--take-over')],
       exit: exit.locked,
     },

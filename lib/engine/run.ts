@@ -82,8 +82,9 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
 export function refuseWhileHeld(journal: Journal, { run, clock, ...typed }: Pick<RunOptions, 'verb' | 'undo' | 'run' | 'clock'>): void {
   const taker = followedBy(run, journal.events);
   if (taker) throw windowTakenOver(journal.window, taker);
-  const held = holderOf(viewOf(journal).current, run, clock.now());
-  if (held) throw windowHeld(journal.window, held, typed);
+  const view = viewOf(journal);
+  const held = holderOf(view.current, run, clock.now());
+  if (held) throw windowHeld(view, held, typed);
 }
 
 /** Takes the window for this run, or says who has it. */

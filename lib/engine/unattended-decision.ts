@@ -33,12 +33,12 @@ export function leftAlone(view: WindowView, events: readonly JournalEvent[], now
   // before and after, customers are served: nothing hurries.
   if (current.verb !== 'cutover' || !siteIsDown(view) || siteIsOpening(view)) return undefined;
   const rollback = (why: string): Left => ({ do: 'rollback', why, upBy: upBy.upBy });
-  const answer = events.findLast((event) => event.type === 'gate.answered' && event.step === decisionStep);
-  switch (view.answers.get(decisionStep)?.answer) {
+  const answer = view.answers.get(decisionStep);
+  switch (answer?.answer) {
     case 'go':
       return undefined;
     case 'no-go':
-      return answer && silent(answer.at) ? rollback(`roll back, said ${answer.by.who} at the decision time, and nobody did`) : undefined;
+      return silent(answer.at) ? rollback(`roll back, said ${answer.by.who} at the decision time, and nobody did`) : undefined;
   }
   // any other stop has been told to whoever ran it: it is theirs to mend.
   if (current.ended === 'stopped')

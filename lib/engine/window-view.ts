@@ -8,6 +8,7 @@ import {
   type Durations,
   type EventBody,
   type Facts,
+  type GateAnswer,
   isNote,
   type JournalEvent,
   type Operator,
@@ -92,6 +93,21 @@ export function refuseHour({ name, system, from }: Window): void {
   );
 }
 
+/** The answer to a question that counts. */
+export interface StandingAnswer extends GateAnswer {
+  readonly by: Operator;
+  readonly at: string;
+  readonly run: string;
+  /** Its event in the journal. */
+  readonly number: number;
+  /** The answer that it took the place of. */
+  readonly overruled?: StandingAnswer;
+}
+
+/** `go by Bob, who overruled the no-go of Ana` */
+export const answerText = ({ answer, by, overruled }: StandingAnswer): string =>
+  `${answer} by ${by.who}${overruled ? `, who overruled the ${overruled.answer} of ${overruled.by.who}` : ''}`;
+
 export interface WindowView {
   readonly name: string;
   readonly window: Window;
@@ -108,8 +124,12 @@ export interface WindowView {
   readonly upBy: UpBy | undefined;
   /** The question that nobody has answered yet. */
   readonly asked: { readonly step: string; readonly question: string } | undefined;
-  /** Answers at gates, by step, of the current series. */
-  readonly answers: ReadonlyMap<string, { readonly answer: 'go' | 'no-go'; readonly reason: string; readonly by: Operator }>;
+  /** The question of the current series that is to be answered, or was answered last. */
+  readonly question: { readonly step: string; readonly question: string; readonly number: number; readonly at: string } | undefined;
+  /** Answers at gates, by step, of the current series: of several the first, unless a later one overrules it. */
+  readonly answers: ReadonlyMap<string, StandingAnswer>;
+  /** Numbers of answers that came second, and count for nothing. */
+  readonly uncounted: ReadonlySet<number>;
   /** Facts of the newest confirmation of a step, whatever verb it was in. */
   facts(step: StepId): Facts | undefined;
   /** Steps of the current series whose operator was told that they no longer hold, and that have not been done since. */
@@ -127,13 +147,24 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 const leaseAfter = ({ type, at }: JournalEvent): string =>
   type === 'gate.asked' ? at : new Date(Date.parse(at) + leaseSeconds * 1000).toISOString();
 
+/** Two that were written in one moment have two numbers: whoever comes second has answered nothing, unless it says whom it overrules. */
+function answered(answers: Map<string, StandingAnswer>, event: Extract<JournalEvent, { type: 'gate.answered' }>): boolean {
+  const standing = answers.get(event.step);
+  if (standing && event.overrules?.number !== standing.number) return false;
+  const { answer, reason, by, at, run, number } = event;
+  answers.set(event.step, { answer, reason, by, at, run, number, ...(standing ? { overruled: standing } : {}) });
+  return true;
+}
+
 export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   // a first opening that was closed again is opened anew in the same journal.
   const opened = journal.findLastIndex(({ type }) => type === 'window.opened');
   const first = journal[opened];
   if (first?.type !== 'window.opened') return undefined;
   const series: Partial<Record<Verb, Mutable<Series> & { steps: Map<string, StepRecord> }>> = {};
-  const answers = new Map<string, { answer: 'go' | 'no-go'; reason: string; by: Operator }>();
+  const answers = new Map<string, StandingAnswer>();
+  const uncounted = new Set<number>();
+  const questions = new Map<string, NonNullable<WindowView['question']>>();
   const facts = new Map<string, Facts>();
   const begun = new Set<string>();
   const stops: string[] = [];
@@ -150,8 +181,11 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
       case 'run.started': {
         // the same verb goes on with its series; after another verb has run it starts anew.
         const goesOn = current?.verb === event.verb && current.ended !== 'finished' ? current : undefined;
-        if (!goesOn) answers.clear();
-        if (!goesOn) noLongerHold.clear();
+        if (!goesOn) {
+          answers.clear();
+          noLongerHold.clear();
+          questions.clear();
+        }
         asked.clear();
         current = {
           verb: event.verb,
@@ -200,12 +234,13 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
       }
       case 'gate.asked':
         asked.set(event.step, event.question);
+        questions.delete(event.step);
+        questions.set(event.step, { step: event.step, question: event.question, number: event.number, at: event.at });
         break;
       case 'up-by.set':
         // another hour is another decision.
         upBy = { upBy: event.upBy, atDecision: event.atDecision, decision: undefined, warned: [], unanswered: undefined };
-        answers.delete(decisionStep);
-        asked.delete(decisionStep);
+        for (const each of [answers, asked, questions]) each.delete(decisionStep);
         break;
       case 'decision.time':
         if (upBy?.upBy === event.upBy) {
@@ -218,7 +253,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
         break;
       case 'gate.answered':
         asked.delete(event.step);
-        answers.set(event.step, { answer: event.answer, reason: event.reason, by: event.by });
+        if (!answered(answers, event)) uncounted.add(event.number);
         break;
       case 'run.stopped':
         stops.push(event.code);
@@ -242,7 +277,9 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
     openedAt: first.at,
     series,
     current,
+    question: [...questions.values()].findLast(({ step }) => !answers.has(step)) ?? [...questions.values()].at(-1),
     answers,
+    uncounted,
     durations: first.durations ?? {},
     upBy,
     asked: [...asked].map(([step, question]) => ({ step, question })).at(-1),

@@ -6,6 +6,7 @@ import { deploy, say, switchback, typed } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { learn } from '../engine/estimates';
 import type { Durations, Window } from '../engine/events';
+import { refuseAnswer } from '../engine/gate';
 import { Journal } from '../engine/journal';
 import { fold, refuseHour, type WindowView } from '../engine/window-view';
 import { type Manifest, otherColor, type SystemState } from '../manifest/schema';
@@ -33,6 +34,7 @@ export async function findOrOpen(request: VerbRequest, runtime: Runtime): Promis
     }
     durations = learn(found.events);
   }
+  if (request.answer) refuseAnswer(undefined, request.answer);
   if (request.verb === 'rollback' || request.verb === 'teardown' || request.undo) {
     const what = request.undo ? 'undo' : request.verb === 'rollback' ? 'roll back' : 'tear down';
     throw new Stop('window.none', `no window of ${request.system} is open: there is nothing to ${what}`, {

@@ -39,8 +39,10 @@ export interface VerbRequest extends Asked {
   readonly upBy?: { readonly upBy: string; readonly atDecision?: AtDecision };
   /** Nobody answered at the decision time. */
   readonly unanswered?: boolean;
-  /** Answers the gate before going on. */
+  /** Answers the question that is open before going on; where none is, nothing is begun. */
   readonly answer?: GateAnswer;
+  /** The answer takes the place of the one that stands. */
+  readonly overrule?: boolean;
   /** Answers every go or no-go when it comes up; the decision time is another question. */
   readonly ahead?: GateAnswer;
 }

@@ -38,8 +38,9 @@ export async function runVerb(request: VerbRequest, runtime: Runtime): Promise<R
       await sayFinished(request, journal, runtime.clock);
       return { state: 'finished', window: name };
     }
-    if (view.series[request.verb]?.ended === 'finished' && isFinished(request.verb, await observeWorld(runtime.aws, view)))
-      return { state: 'finished', window: name };
+    const isOver = view.series[request.verb]?.ended === 'finished' && isFinished(request.verb, await observeWorld(runtime.aws, view));
+    // a no-go that comes too late is told so.
+    if (isOver && request.answer?.answer !== 'no-go') return { state: 'finished', window: name };
     if (request.answer) await answerGate(journal, request, request.answer);
     await noteUpBy(request, journal);
     if (request.verb === 'teardown') refuseDuringHold(request, view, runtime.clock);

@@ -131,7 +131,7 @@ class LiveScreen {
     this.seen.push(...added);
     const last = added.at(-1);
     if (!last) return;
-    if (this.question()) for (const event of added) this.aside(eventText(event, view.current?.plan ?? [], this.style()));
+    if (this.question()) for (const event of added) this.aside(eventText(event, view.current?.plan ?? [], this.style(), view.uncounted));
     else this.draw(Date.parse(last.at));
   }
 

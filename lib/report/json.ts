@@ -1,5 +1,5 @@
 /** JSON lines: one object per line, `event` names it. The words of it are an interface: programs read them. */
-import type { Advice } from '../base/advice';
+import { type Advice, answers } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { JournalEvent, Verb } from '../engine/events';
 import { siteIsOpening } from '../engine/milestones';
@@ -62,6 +62,7 @@ export const jsonReply = (verb: Verb, reply: Reply): object => ({
   event: `${verb}.${reply.state}`,
   ...reply,
   ...(reply.state === 'stopped' ? { next: reply.next.map(spell) } : {}),
+  ...(reply.state === 'gate' ? { next: answers.map(spell) } : {}),
 });
 
 export const jsonCheck = (report: CheckReport): object => ({

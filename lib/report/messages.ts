@@ -15,7 +15,12 @@ export const estimateOf = (plan: readonly PlannedStep[], step: string): number |
 export const totalOf = (steps: readonly PlannedStep[]): number => steps.reduce((sum, step) => sum + step.estimateSeconds, 0);
 
 /** What an event says in one line; undefined for those that only keep the lease. */
-export function eventText(event: JournalEvent, plan: readonly PlannedStep[], style: Style): string | undefined {
+export function eventText(
+  event: JournalEvent,
+  plan: readonly PlannedStep[],
+  style: Style,
+  uncounted?: ReadonlySet<number>,
+): string | undefined {
   const { paint } = style;
   const local = (text: string) => localTimes(text, style);
   const title = 'step' in event && event.step !== undefined ? titleOf(plan, event.step) : '';
@@ -41,7 +46,7 @@ export function eventText(event: JournalEvent, plan: readonly PlannedStep[], sty
     case 'gate.asked':
       return `${paint('yellow', '?')} ${local(event.question)}`;
     case 'gate.answered':
-      return `${event.answer === 'go' ? paint('green', 'go') : paint('red', 'no-go')} by ${event.by.who}: ${event.reason}`;
+      return `${event.answer === 'go' ? paint('green', 'go') : paint('red', 'no-go')} by ${event.by.who}${event.overrules ? `, who overrules the ${event.overrules.answer} of ${event.overrules.who}` : ''}: ${event.reason}${uncounted?.has(event.number) ? ' (does not count: the answer before it stands)' : ''}`;
     case 'stop.asked':
       return `${paint('yellow', '■')} ${event.by.who} on ${event.by.where} asks the run to stop after this step: ${event.why}`;
     case 'up-by.set':

@@ -20,7 +20,7 @@ export class PlainLog {
   events(view: WindowView, added: readonly JournalEvent[]): string[] {
     this.view = view;
     const lines = added.flatMap((event) => {
-      const text = eventText(event, view.current?.plan ?? [], this.style);
+      const text = eventText(event, view.current?.plan ?? [], this.style, view.uncounted);
       return text === undefined ? [] : text.split('\n').map((line) => `${clockTime(event.at, this.style)}  ${line}`);
     });
     if (lines.length > 0) this.spokeAt = undefined;

@@ -4,7 +4,7 @@ import { type Advice, deploy, switchback } from '../base/advice';
 import type { Verb } from '../engine/events';
 import { databaseOpened, forkMethodOf, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
-import type { Series, WindowView } from '../engine/window-view';
+import { answerText, type Series, type WindowView } from '../engine/window-view';
 import { type Color, otherColor } from '../manifest/schema';
 import { stackAt } from '../manifest/stack-names';
 import { spell } from './advice';
@@ -66,6 +66,8 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const series = window.series[verb];
     if (series) lines.push([`  ${verb}`, seriesText(series, window, status, style)]);
   }
+  const answer = window.question && window.answers.get(window.question.step);
+  if (answer) lines.push(['  answer', `${answerText(answer)} on ${answer.by.where}, ${dateTime(answer.at, style)}: ${answer.reason}`]);
   const copy = forkMethodOf(window);
   if (copy?.['way'] === 'copy' && window.window.fallback)
     lines.push(['fallback', `${window.window.fallback}, filled by a copy of every table, because ${String(copy['why'])}`]);

@@ -9,11 +9,12 @@ import type { Clock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
 import { answerSeconds, warningDue } from '../engine/decision-time';
 import type { JournalEvent, Verb } from '../engine/events';
+import { refuseAnswer } from '../engine/gate';
 import { Journal } from '../engine/journal';
 import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../engine/lease';
 import type { RunAnswer } from '../engine/run-options';
 import { decisionStep } from '../engine/step-id';
-import { type Decision, fold, type WindowView } from '../engine/window-view';
+import { answerText, type Decision, fold, type WindowView } from '../engine/window-view';
 import type { SharedPart } from '../manifest/schema';
 import type { Reply, VerbRequest } from '../operations/request';
 import { runVerb } from '../operations/run-verb';
@@ -51,19 +52,30 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
     void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
   };
   options.signal.addEventListener('abort', onInterrupt, { once: true });
-  let more: Pick<VerbRequest, 'answer' | 'unanswered'> = request.answer ? { answer: request.answer } : {};
-  const { answer: _, ahead, ...rest } = request;
-  // said at the decision time it says nothing about the landing tests.
-  const plain: VerbRequest = ahead && !(request.answer && follower.view?.asked?.step === decisionStep) ? { ...rest, ahead } : rest;
+  let more: Pick<VerbRequest, 'answer' | 'overrule' | 'unanswered'> = request.answer
+    ? { answer: request.answer, ...(request.overrule ? { overrule: true } : {}) }
+    : {};
+  const { answer: _answer, overrule: _overrule, ...plain } = request;
   try {
     if (options.signal.aborted)
       throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was begun', { next: [switchback('status')], exit: exit.interrupted });
+    // whoever was faster is named rather than the run that goes on with their answer.
+    if (request.answer && !follower.finished) refuseAnswer(follower.view, request.answer, request);
+    if (request.overrule) follower.sayOverruled();
     // at once: asked, the runner would be busy with their run until its next pause.
     if (!request.takeOver) follower.refuseIfHeld();
     for (;;) {
       if (request.takeOver) await waitForHolder(request, options, follower);
       const reply = await invoke({ ...plain, ...more }, options, follower);
+      const typedHere = more.answer !== undefined && more.answer !== request.answer;
       more = {};
+      // a person who was asked here and came second hears of it, and sees what comes of the answer that stands.
+      if (typedHere && reply.state === 'stopped' && reply.code === 'gate.answered') {
+        options.note(reply.message);
+        const ended = await theirs(options, follower);
+        if (ended) return ended;
+        continue;
+      }
       // somebody was faster: what they have written since is waited for, too.
       if (request.takeOver && reply.state === 'stopped' && (reply.code === 'window.held' || reply.code === 'runner.busy')) {
         if (options.signal.aborted) throw nothingTaken();
@@ -202,7 +214,7 @@ async function atGate(
     if (word || view?.current?.run !== request.run) {
       await stopAsking();
       follower.stopIfTakenOver();
-      note(word ? `${word.answer} by ${word.by.who} on ${word.by.where}: ${word.reason}` : 'somebody else goes on with the window');
+      note(word ? `${answerText(word)} on ${word.by.where}: ${word.reason}` : 'somebody else goes on with the window');
       return 'elsewhere';
     }
     if (clock.elapsed() >= until) {
@@ -287,11 +299,34 @@ class Follower {
     return this.journal?.events.findLast(({ type }) => type === 'up-by.set')?.number;
   }
 
+  /** Nothing is left to answer: the verb has been done, and says so itself. */
+  get finished(): boolean {
+    return this.view?.current?.ended === 'finished' && this.view.current.verb === this.request.verb;
+  }
+
+  /** Whom an answer that overrules takes the place of, said before it does. */
+  sayOverruled(): void {
+    const { view, request } = this;
+    const standing = view?.question && view.answers.get(view.question.step);
+    if (standing && standing.answer !== request.answer?.answer)
+      this.options.note(`overrules the ${answerText(standing)} on ${standing.by.where} at ${standing.at}: ${standing.reason}`);
+  }
+
+  /** Somebody took the place of an answer that was given here. */
+  private hearOfOverruling(added: readonly JournalEvent[]): void {
+    for (const event of added) {
+      if (event.type !== 'gate.answered' || event.overrules === undefined || event.run === this.request.run) continue;
+      const mine = this.journal?.events[event.overrules.number - 1];
+      if (mine?.type === 'gate.answered' && mine.run === this.request.run)
+        this.options.note(`your ${mine.answer} was overruled: ${event.answer} by ${event.by.who} on ${event.by.where}: ${event.reason}`);
+    }
+  }
+
   /** @throws Stop `window.held` */
   refuseIfHeld(): void {
     const { view, request } = this;
     const held = holderOf(view?.current, request.run, this.options.clock.now());
-    if (view && held) throw windowHeld(view.name, held, request);
+    if (view && held) throw windowHeld(view, held, request);
   }
 
   /** @throws Stop `window.taken-over` */
@@ -303,6 +338,7 @@ class Follower {
   async look(): Promise<void> {
     const added = await this.added().catch(() => []);
     const view = this.view;
+    this.hearOfOverruling(added);
     if (view && added.length > 0) this.screen.events(view, added);
     else this.screen.tick(this.options.clock.now());
   }

@@ -16,6 +16,8 @@ export interface Flags {
   readonly keepStandby?: boolean;
   readonly undo?: boolean;
   readonly answer?: 'go' | 'no-go';
+  readonly overrule?: boolean;
+  readonly goAtGate?: boolean;
   readonly reason?: string;
   readonly takeOver?: boolean;
   readonly trafficOnly?: boolean;

@@ -1,7 +1,7 @@
 /** Takes a verb from a terminal: asks before what customers feel, drives it to its end, and shows what came of it. */
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
-import { switchback } from '../base/advice';
+import { type Advice, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { parseUpBy } from '../engine/decision-time';
 import type { Verb } from '../engine/events';
@@ -25,6 +25,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       next: [switchback('rollback', '--traffic-only')],
       exit: exit.usage,
     });
+  refuseHalfAnAnswer(flags);
   const aws = awsFor(output);
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
@@ -71,7 +72,8 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     ...(flags.keepStandby ? { keepStandby: true } : {}),
     ...(flags.undo ? { undo: true } : {}),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
-    ...ahead(flags),
+    ...(flags.overrule ? { overrule: true } : {}),
+    ...(flags.goAtGate ? { ahead: { answer: 'go', reason: flags.reason ?? 'answered by --go-at-gate' } } : {}),
   };
   const interrupt = onInterrupt();
   const followed = async (now: VerbRequest) => {
@@ -140,8 +142,20 @@ function exitOf(reply: Reply): number {
   return exit.refused;
 }
 
-/** The runner answers by it and goes on: an invocation less while the site is down. */
-function ahead({ answer, reason, yes }: Flags): Pick<VerbRequest, 'ahead'> {
-  if (answer) return { ahead: { answer, reason: reason ?? 'no reason given' } };
-  return yes ? { ahead: { answer: 'go', reason: reason ?? 'answered by --yes' } } : {};
+/** What belongs together is given together: nobody is overruled in silence, and nobody says go without meaning it. @throws Stop `usage` */
+function refuseHalfAnAnswer({ answer, overrule, reason, goAtGate, yes }: Flags): void {
+  const usage = (message: string, next: Advice) =>
+    new Stop('usage', message, { state: 'Nothing was begun.', next: [next], exit: exit.usage });
+  if (overrule && (!answer || !reason))
+    throw usage(
+      "--overrule takes the place of somebody's answer: it needs --answer and --reason",
+      switchback('cutover', `--answer ${answer ?? 'go|no-go'}`, '--overrule', '--reason "<why>"'),
+    );
+  if (goAtGate && answer)
+    throw usage(
+      `--answer ${answer} answers the question that is open, --go-at-gate one that nobody has asked yet: give one of them`,
+      switchback('status'),
+    );
+  if (goAtGate && !yes)
+    throw usage('--go-at-gate is for where nobody is there to be asked: it needs --yes', switchback('cutover', '--yes', '--go-at-gate'));
 }

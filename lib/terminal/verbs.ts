@@ -34,7 +34,7 @@ const common = (command: Command): Command =>
 /** What a verb takes that runs a list of steps. */
 const running = (command: Command): Command =>
   common(command)
-    .option('--yes', 'answer every question with yes; needed where there is no terminal')
+    .option('--yes', 'begin without asking; needed where there is no terminal')
     .option('--here', 'run the steps in this process instead of the runner function')
     .option('--take-over', 'take the window over from a run that has not ended, once its lease has')
     .option('--patience <seconds>', 'stop at a step that takes longer (default: each step has its own patience)', positive)
@@ -80,7 +80,11 @@ export const verbs: readonly VerbEntry[] = [
       'Asks for go or no-go before customers see the new release. Stops where something is not as it should be, says what customers see then, and goes on from there when it is typed again.',
     options: (command) =>
       running(command)
-        .addOption(new Option('--answer <answer>', 'answer the gate: go or no-go').choices(['go', 'no-go']))
+        .addOption(
+          new Option('--answer <answer>', 'answer the question that is open: go or no-go; it begins nothing').choices(['go', 'no-go']),
+        )
+        .option('--overrule', 'with --answer and --reason: take the place of the answer that somebody gave before')
+        .option('--go-at-gate', 'with --yes: say go beforehand, for where nobody is there to be asked at the gate')
         .option('--up-by <time>', 'something must be up by then: HH:MM or ISO 8601; given again, it extends the window')
         .addOption(
           new Option(

@@ -139,7 +139,7 @@ describe('a window whose smoke tests fail', () => {
 describe('a window that is opened', () => {
   test('a second operator is told who has the window', async () => {
     await world.must(world.cdk(['deploy', 'green', 'fallback-w3'], { window: '3' }));
-    const first = world.verb('cutover', ['--yes', '--by', 'Ada']);
+    const first = world.verb('cutover', ['--yes', '--go-at-gate', '--by', 'Ada']);
     await until(async () => (await world.look()).state?.window === 'w3');
     // in her own terminal: the runner function would have her wait until Ada's invocation pauses at the gate.
     const { code, text } = await world.verb('cutover', ['--yes', '--by', 'Grace', '--here']);

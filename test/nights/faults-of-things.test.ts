@@ -47,7 +47,7 @@ test('the runner’s clock jumps back and forth, workers ignore SIGTERM, tasks d
   ];
   await faults('', 'POST', { rules });
   const from = Date.now();
-  const text = await world.must(world.verb('cutover', ['--yes']));
+  const text = await world.must(world.verb('cutover', ['--yes', '--go-at-gate']));
   const to = Date.now();
   const struck = (await faults('', 'GET')).rules;
   // where two rules hit one call, the first acts.

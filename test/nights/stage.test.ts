@@ -155,6 +155,7 @@ test('the stage is taken back: feed and fallback are gone, the window is closed,
 test('the next window is staged from there, and a cutover that has begun can only be rolled back', async () => {
   await must(deploy('fallback-w2', '-c', 'window=2'));
   await must(verb('stage'));
+  await must(verb('cutover', '--yes'), 6);
   await must(verb('cutover', '--answer', 'no-go', '--reason', 'test'), 6);
   expect(await must(verb('stage', '--undo', '--yes'), 6)).toContain('undo.too-late');
   await must(verb('rollback', '--yes'));

@@ -40,3 +40,9 @@ test('a first opening takes no hour by which it must be up: nobody is waiting, a
   expect({ code, events }).toEqual({ code: 'up-by.first-opening', events: 0 });
   expect(reply).toMatchObject({ exit: 2, next: [switchback('cutover')] });
 });
+
+// It began a whole window: no stage, no trial, no confirmation.
+test('an answer opens no window', async () => {
+  const answer = { answer: 'go', reason: 'all landed' } as const;
+  expect(await open({ verb: 'cutover', answer })).toMatchObject({ code: 'gate.not-asked', events: 0, reply: { exit: 6 } });
+});

@@ -2,7 +2,7 @@ import { deploy, switchback } from '../../lib/base/advice';
 import { exit, Stop } from '../../lib/base/errors';
 import { eventText, failureLines, replyLines } from '../../lib/report/messages';
 import { dateTime, duration } from '../../lib/report/style';
-import { colored, Night, plain, screen } from './night';
+import { colored, cutover, Night, plain, screen } from './night';
 
 test('a verb that stopped says what happened, what the world looks like, and what to type', () => {
   const reply = {
@@ -88,6 +88,26 @@ Next
   npx switchback cutover --answer no-go --reason "<why>"
 `),
   );
+});
+
+test('an answer says whom it overrules; one that came second says that it does not count', () => {
+  const night = new Night()
+    .start(0)
+    .add(1, { type: 'gate.asked', step: 'gate.go', question: 'Go?' })
+    .add(2, { type: 'gate.answered', step: 'gate.go', answer: 'no-go', reason: 'wrong invoices' })
+    .add(2, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'all landed' })
+    .add(9, {
+      type: 'gate.answered',
+      step: 'gate.go',
+      answer: 'go',
+      reason: 'CHG-4711',
+      overrules: { number: 4, answer: 'no-go', who: 'Ana' },
+    });
+  expect(night.events.slice(-3).map((event) => eventText(event, cutover, plain, night.view.uncounted))).toEqual([
+    'no-go by Ana: wrong invoices',
+    'go by Ana: all landed (does not count: the answer before it stands)',
+    'go by Ana, who overrules the no-go of Ana: CHG-4711',
+  ]);
 });
 
 test('a run that begins says how many of its times were measured, and where', () => {

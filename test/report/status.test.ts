@@ -156,6 +156,30 @@ test('a cutover that stopped: customers see maintenance, and the way back comes 
   expect(commands(stopped)).toEqual(['npx switchback rollback', 'npx switchback cutover']);
 });
 
+test.each([80, 200])('the answer that counts is there for whoever looks, and whom it overruled, at %i columns', (columns) => {
+  const night = new Night()
+    .start(0)
+    .step(0, 5, 'stage.ready')
+    .add(6, { type: 'gate.asked', step: 'gate.go', question: 'Go?' })
+    .add(7, { type: 'gate.answered', step: 'gate.go', answer: 'no-go', reason: 'wrong invoices' })
+    .add(8, {
+      type: 'gate.answered',
+      step: 'gate.go',
+      answer: 'go',
+      reason: 'CHG-4711',
+      overrules: { number: 6, answer: 'no-go', who: 'Ana' },
+    });
+  const lines = statusScreen({ ...quiet, maintenance: true, window: night.view }, { ...plain, columns });
+  const at = lines.findIndex((line) => line.startsWith('    answer'));
+  const text = 'go by Ana, who overruled the no-go of Ana on ana@laptop, 2026-03-01 02:00 UTC: CHG-4711';
+  expect(
+    lines
+      .slice(at, at + (columns === 80 ? 2 : 1))
+      .map((line) => line.slice(15))
+      .join(' '),
+  ).toBe(text);
+});
+
 test('the header that reaches the standby color is there for those who test it before customers see it', () => {
   const backDoor = { header: 'x-switchback', value: 'green' };
   expect(statusScreen({ ...quiet, backDoor }, plain)).toContain('  back door    x-switchback: green (a header) reaches green');

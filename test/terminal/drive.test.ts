@@ -7,7 +7,7 @@ import { advance } from '../../lib/engine/run';
 import type { RunOptions } from '../../lib/engine/run-options';
 import type { Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
-import type { Reply, VerbRequest } from '../../lib/operations/request';
+import { type Reply, stopped, type VerbRequest } from '../../lib/operations/request';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
 import { extend } from '../../lib/terminal/find-window';
 import { watch } from '../../lib/terminal/watch';
@@ -53,7 +53,13 @@ class Theatre {
   async invoke(request: VerbRequest): Promise<Reply> {
     const journal = this.rig.journal();
     await journal.refresh();
-    if (request.answer) await answerGate(journal, request, request.answer);
+    if (request.answer)
+      try {
+        await answerGate(journal, request, request.answer);
+      } catch (error) {
+        if (error instanceof Stop) return stopped(error, 'w1');
+        throw error;
+      }
     const { verb, run, by, reason, takeOver, unanswered, ahead } = request;
     const answer = await advance({
       aws: {} as Aws,
@@ -170,6 +176,71 @@ test('a gate that is answered in another terminal ends the question in the first
   expect([...theatre.world]).toEqual(['switch']);
   const started = (await theatre.rig.events()).filter(({ type }) => type === 'run.started') as unknown as { run: string }[];
   expect(started.map(({ run }) => run)).toEqual(['run-1', 'run-2']);
+});
+
+// found by an operator's team: a go one second after a no-go opened the site, and never mentioned the no-go.
+test('a person whose answer comes second hears of it, to whom they lost, and sees what comes of the first', async () => {
+  theatre.plan = [gate, flag(theatre.world, 'switch')];
+  const first = theatre.terminal(
+    'run-1',
+    {},
+    {
+      ask: async () => {
+        // in the same moment, from another terminal.
+        await theatre.rig
+          .journal()
+          .note('run-2', bob, { type: 'gate.answered', step: 'gate.go', answer: 'no-go', reason: 'wrong invoices' });
+        return { answer: 'go', reason: 'all landed' };
+      },
+    },
+  );
+  expect(await first).toMatchObject({ code: 'gate.no-go', message: 'no-go by bob: wrong invoices' });
+  expect(theatre.notes).toEqual([
+    expect.stringMatching(/^go does not count: no-go by bob on bob@phone came first, at 2026-\S+: wrong invoices$/),
+  ]);
+  expect([...theatre.world]).toEqual([]);
+});
+
+test('an answer where no question is open is refused without asking the runner', async () => {
+  theatre.plan = [flag(theatre.world, 'switch')];
+  const wire = jest.fn();
+  theatre.wire = wire;
+  const answer = { answer: 'go', reason: 'all landed' } as const;
+  await expect(theatre.terminal('run-1', { answer })).rejects.toMatchObject({ code: 'gate.not-asked', exit: 6 });
+  expect(wire).not.toHaveBeenCalled();
+});
+
+test('whoever overrules is told whom, and the terminal of the one who is overruled hears of it', async () => {
+  let over: Promise<Reply> | undefined;
+  theatre.plan = [
+    gate,
+    flag(theatre.world, 'switch', {
+      act: async () => {
+        for (let i = 0; i < 20; i += 1) await theatre.clock.pause(100);
+        theatre.world.add('switch');
+      },
+    }),
+  ];
+  // between the no-go of run-1 and the run that would stop at it.
+  const invoke = theatre.invoke.bind(theatre);
+  theatre.invoke = async (request) => {
+    if (request.answer?.answer === 'no-go' && !over) {
+      const its = theatre.rig.journal();
+      await its.refresh();
+      await answerGate(its, request, request.answer);
+      over = theatre.terminal('run-2', { by: bob, answer: { answer: 'go', reason: 'CHG-4711' }, overrule: true });
+      await over;
+      return { state: 'continue' };
+    }
+    return invoke(request);
+  };
+  const first = theatre.terminal('run-1', {}, { ask: async () => ({ answer: 'no-go', reason: 'wrong invoices' }) });
+  await expect(first).resolves.toMatchObject({ state: 'stopped' });
+  expect(await over).toMatchObject({ state: 'finished' });
+  expect(theatre.notes).toEqual([
+    expect.stringMatching(/^overrules the no-go by ada on ada@laptop at 2026-\S+: wrong invoices$/),
+    'your no-go was overruled: go by bob on bob@phone: CHG-4711',
+  ]);
 });
 
 test('when whoever answered elsewhere never goes on, the first terminal does', async () => {
@@ -482,7 +553,7 @@ describe('at the decision time', () => {
     theatre.plan = [flag(theatre.world, 'traffic.maintenance'), gate, flag(theatre.world, 'switch')];
     expect(await theatre.terminal('run-1')).toMatchObject({ code: 'decision.hold' });
     const go = { answer: 'go', reason: 'the shop opens at nine' } as const;
-    expect(await theatre.terminal('run-2', { answer: go, ahead: go })).toMatchObject({ state: 'gate', step: 'gate.go' });
+    expect(await theatre.terminal('run-2', { answer: go })).toMatchObject({ state: 'gate', step: 'gate.go' });
     expect([...theatre.world]).toEqual(['traffic.maintenance']);
   });
 

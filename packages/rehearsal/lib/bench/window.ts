@@ -234,7 +234,7 @@ class Night {
   private async switch(verb: 'cutover' | 'rollback'): Promise<() => Promise<Sample>> {
     this.calls = [];
     const from = Date.now();
-    const commandSeconds = await this.verb(verb, verb === 'cutover' ? ['--yes', '--reason', 'bench'] : ['--yes']);
+    const commandSeconds = await this.verb(verb, verb === 'cutover' ? ['--yes', '--go-at-gate', '--reason', 'bench'] : ['--yes']);
     const [to, calls] = [Date.now(), this.calls];
     const events = (await this.journal()).filter(({ at }) => Date.parse(at) >= from && Date.parse(at) <= to);
     return async () => {

@@ -130,7 +130,8 @@ class Stage {
     await this.verb('w1', 'stage', []);
 
     onPhase('window w1: cutover up to the gate, no-go, rollback');
-    await this.verb('w1', 'cutover', ['--yes', '--answer', 'no-go', '--reason', 'rehearsal of the way back'], 6);
+    await this.verb('w1', 'cutover', ['--yes'], 6);
+    await this.verb('w1', 'cutover', ['--answer', 'no-go', '--reason', 'rehearsal of the way back'], 6);
     await this.verb('w1', 'rollback', ['--yes']);
     await this.verb('w1', 'teardown', ['--yes', '--now', '--keep-standby']);
     await this.checkRows('after the rollback of w1', acknowledgements);
@@ -138,7 +139,7 @@ class Stage {
     onPhase('window w2: cutover, open, customers write in the new schema');
     await this.cdk('deploy fallback-w2', ['deploy', 'fallback-w2'], { window: '2' });
     await this.verb('w2', 'stage', []);
-    const cutover = await this.verb('w2', 'cutover', ['--yes', '--reason', 'rehearsal']);
+    const cutover = await this.verb('w2', 'cutover', ['--yes', '--go-at-gate', '--reason', 'rehearsal']);
     const before = await this.liveColor();
     await this.cdk('deploy --all', ['deploy', '--all'], { window: '2' });
     const after = await this.liveColor();
@@ -156,7 +157,7 @@ class Stage {
     // the last window's hold is short, so that its end can be seen.
     await this.cdk('deploy fallback-w3', ['deploy', 'fallback-w3'], { window: '3', hold: this.options.holdSeconds });
     await this.verb('w3', 'stage', []);
-    await this.verb('w3', 'cutover', ['--yes', '--reason', 'rehearsal']);
+    await this.verb('w3', 'cutover', ['--yes', '--go-at-gate', '--reason', 'rehearsal']);
     await this.checkRows('while w3 is open', acknowledgements);
 
     onPhase('the hold ends: the schedule tears down');

@@ -27,8 +27,8 @@ export function nextCommand(goal: Verb, typed: Command, advice: readonly string[
   const commands = advice.flatMap((line) => commandsIn(line, typed));
   for (const verb of leadsTo[goal]) {
     const found = commands.filter((command) => command.verb === verb);
-    // what gives up writes, or ends a window, is only done where it is the one thing left.
-    const [first] = found.filter(({ args }) => !args.includes('--accept-loss') && !args.includes('no-go'));
+    // what gives up writes, ends a window, or overrules somebody is not done because a last line names it.
+    const [first] = found.filter(({ args }) => !['--accept-loss', 'no-go', '--overrule'].some((word) => args.includes(word)));
     if (first) return first;
   }
   return undefined;

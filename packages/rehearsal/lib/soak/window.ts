@@ -164,7 +164,7 @@ class Run {
     const problems: string[] = [];
     await this.reach('stage', { verb: 'stage', args: [] });
     problems.push(...(await this.stationAt('staged', 'blue', names.production)));
-    const cutover: Command = { verb: 'cutover', args: ['--answer', way === 'no-go' ? 'no-go' : 'go', '--reason', 'soak'] };
+    const cutover: Command = { verb: 'cutover', args: [...(way === 'no-go' ? [] : ['--yes', '--go-at-gate']), '--reason', 'soak'] };
     const reached = way === 'midway' ? await this.cutoverLeft(cutover) : await this.reach('cutover', cutover);
     if (reached === 'cutover') {
       await this.pause(openMs);
@@ -196,6 +196,11 @@ class Run {
     for (let n = 0; n < mostCommands; n += 1) {
       const ended = await this.command(command);
       if (isDone(wanted, command, ended)) return wanted;
+      // only a window that is to be taken back there gets to its question.
+      if (ended.last?.event === 'cutover.gate') {
+        command = { verb: 'cutover', args: ['--answer', 'no-go', '--reason', 'soak'] };
+        continue;
+      }
       // a rollback may be all that is left of a cutover.
       if (command.verb === 'rollback') wanted = 'rollback';
       const advice = this.somebodyElse ? undefined : ended.last?.next;

@@ -103,6 +103,11 @@ describe('a person does what the last lines say', () => {
     expect(nextCommand('rollback', typed, ['npx switchback rollback --accept-loss, or go on without a way back'])).toBeUndefined();
   });
 
+  test('a no-go is not overruled because its last line says how', () => {
+    const next = ['npm run status -- --watch', 'to overrule it: npm run cutover -- --answer go --overrule --reason "<why>"'];
+    expect(nextCommand('cutover', typed, next)).toEqual({ verb: 'status', args: ['--watch'] });
+  });
+
   test('a night that cannot go on is taken back; losing writes is never the way', () => {
     expect(nextCommand('cutover', typed, ['npm run rollback'])).toEqual({ verb: 'rollback', args: [] });
     expect(nextCommand('rollback', typed, ['npm run rollback -- --accept-loss'])).toBeUndefined();
