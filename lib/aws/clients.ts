@@ -39,6 +39,8 @@ const maxAttempts = 2;
 /** The SDK waits for ever by itself: a wire that swallows everything would hold the night until the runner's time is over. */
 const connectionTimeout = 5000;
 const answerTimeout = 30_000;
+/** Twice, with a pause: after about 7 seconds a person knows. */
+const firstAnswerMs = 3000;
 
 /** Called before every attempt of a call that changes something; what it throws keeps the call from being sent. */
 export type BeforeChange = () => Promise<void>;
@@ -48,14 +50,15 @@ export type Heard = (date: number, tookMs: number) => void;
 
 /**
  * `beforeChange` is asked for at each call. The journal's own calls are not asked: it is what the answer comes from.
- * An answer that is not there after `requestTimeout` milliseconds is lost.
+ * An answer that is not there after `requestTimeout` milliseconds is lost; `attempts` are the SDK's own, of what only looks.
  */
 export function makeClients(
   beforeChange: () => BeforeChange | undefined = () => undefined,
   heard: Heard = () => undefined,
   requestTimeout = answerTimeout,
+  attempts = maxAttempts,
 ): Clients {
-  const options = { maxAttempts, requestHandler: { connectionTimeout, requestTimeout, throwOnRequestTimeout: true } };
+  const options = { maxAttempts: attempts, requestHandler: { connectionTimeout, requestTimeout, throwOnRequestTimeout: true } };
   const made = new Map<string, unknown>();
   const once = <T>(name: string, make: () => T): T => {
     let client = made.get(name) as T | undefined;
@@ -158,7 +161,9 @@ export function makeClients(
       );
     },
     get sts() {
-      return once('sts', () => new (load<typeof import('@aws-sdk/client-sts')>(() => require('@aws-sdk/client-sts')).STSClient)(options));
+      // the first call of a command: what takes connections and never answers is said while somebody still looks at the screen.
+      const first = { ...options, requestHandler: { ...options.requestHandler, requestTimeout: firstAnswerMs } };
+      return once('sts', () => new (load<typeof import('@aws-sdk/client-sts')>(() => require('@aws-sdk/client-sts')).STSClient)(first));
     },
   };
 }

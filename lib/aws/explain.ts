@@ -69,6 +69,12 @@ export function explainFirst(error: unknown): unknown {
       exit: exit.usage,
       cause: error,
     });
+  if (error.name === 'TimeoutError')
+    return new Stop('aws.unreachable', `${endpoint ? `AWS_ENDPOINT_URL ${endpoint}` : 'AWS'} takes the connection and does not answer`, {
+      next: endpoint ? next : [say`look at the network, the proxy and AWS_REGION, then the same command again`],
+      exit: exit.usage,
+      cause: error,
+    });
   const code = (error as { code?: string }).code ?? (error.cause as { code?: string } | undefined)?.code;
   if (code !== undefined && /^(E[A-Z_]+|UND_ERR_[A-Z_]+)$/.test(code))
     return new Stop('aws.unreachable', `${endpoint ? `AWS_ENDPOINT_URL ${endpoint}` : 'AWS'} cannot be reached: ${error.message}`, {

@@ -5,7 +5,7 @@ import { decisionStep } from '../engine/step-id';
 import type { Series, WindowView } from '../engine/window-view';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
-import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap } from './style';
+import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap, zonedTime } from './style';
 
 /** A run as far as its journal has been read. */
 export interface RunPicture {
@@ -33,7 +33,7 @@ const runsText = (runs: number): string => (runs === 1 ? '1 earlier run' : `up t
 function decisionLine(view: WindowView, now: number, style: Style): string[] {
   const { upBy, current, answers } = view;
   if (!upBy || current?.verb !== 'cutover' || siteIsOpening(view)) return [];
-  const hour = `must be up by ${clockTime(upBy.upBy, style)}`;
+  const hour = `must be up by ${zonedTime(upBy.upBy, style)}`;
   const { decision } = upBy;
   if (!decision) return [cut(`${hour}; the decision time is worked out before the next step`, style.columns)];
   if (answers.get(decisionStep)?.answer === 'go') return [cut(`${hour}; at the decision time it was decided to go on`, style.columns)];

@@ -44,6 +44,11 @@ export function clockTime(at: string | number, { timeZone }: Style): string {
   return new Date(at).toLocaleTimeString('en-GB', { timeZone, hour12: false });
 }
 
+/** `02:41:07 GMT+1`: an hour that somebody typed, said back with the zone that it was taken in. */
+export function zonedTime(at: string | number, style: Style): string {
+  return `${clockTime(at, style)} ${dateTime(at, style).split(' ').at(-1)}`;
+}
+
 /** `2026-03-02 02:41 GMT+1`: a time that may be read on another day or in another place names its day and zone. */
 export function dateTime(at: string | number, { timeZone }: Style, withSeconds = false): string {
   const parts = new Intl.DateTimeFormat('en-GB', {

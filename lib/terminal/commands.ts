@@ -1,37 +1,64 @@
 /** The command line: the table of verbs as commander reads it, and exit codes (docs/reference/commands.md). */
 import { Command, CommanderError } from 'commander';
 import { explain } from '../aws';
+import type { CommandName } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { makeOutput } from '../report';
 import { wrap } from '../report/style';
-import type { Flags } from './flags';
+import { type Flags, more } from './flags';
 import { question } from './gate';
 import type { Tools } from './tools';
 import { type VerbEntry, verbs } from './verbs';
+import { helpOf, refuseWrongVerb, refuseWrongWords, type VerbTaken } from './words';
 
 /** Runs one command line; answers its exit code. */
 export async function main(args: readonly string[], tools: Tools): Promise<number> {
-  let code: number = exit.done;
-  const program = commandLine((action) => async (flags: Flags) => {
-    const output = makeOutput({
-      ...{ json: flags.json ?? false, color: flags.color ?? true, stdout: process.stdout, stderr: process.stderr, question },
-    });
-    try {
-      code = await action(flags, output, tools);
-    } catch (error) {
-      const explained = explain(error);
-      output.failure(explained);
-      code = explained instanceof Stop ? explained.exit : exit.failed;
-    }
+  const output = makeOutput({
+    ...{ json: args.includes('--json'), color: !args.includes('--no-color'), stdout: process.stdout, stderr: process.stderr, question },
   });
+  let code: number = exit.done;
   try {
+    const program = commandLine((action) => async (flags: Flags) => {
+      code = await action(flags, output, tools);
+    });
+    refuse(args, program);
     await program.parseAsync([...args], { from: 'user' });
+    return code;
   } catch (error) {
-    // commander has said what is wrong with the words; help is no error.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage;
-    throw error;
+    // help is no error.
+    if (error instanceof CommanderError && error.exitCode === 0) return exit.done;
+    const explained = error instanceof CommanderError ? ofCommander(error, args) : explain(error);
+    output.failure(explained);
+    return explained instanceof Stop ? explained.exit : exit.failed;
   }
-  return code;
+}
+
+/** @throws Stop `usage` for what commander would take, or say in its own way */
+function refuse(args: readonly string[], program: Command): void {
+  const [word, ...rest] = args;
+  if (word === undefined || ['help', '-h', '--help'].includes(word)) return;
+  const all = taken(program);
+  refuseWrongVerb(word, all);
+  const verb = all.find((each) => each.verb === word);
+  if (verb) refuseWrongWords(rest, verb, all);
+}
+
+/** Every verb with what it takes. */
+export const taken = (program = commandLine(() => async () => undefined)): VerbTaken[] => program.commands.map(takenBy);
+
+const takenBy = (command: Command): VerbTaken => ({
+  verb: command.name() as CommandName,
+  options: command.options.map(({ long, flags, parseArg }) => {
+    const value = /<.*>/.exec(flags)?.[0];
+    return { long: long ?? flags, ...(value === undefined ? {} : { value }), ...(parseArg === more ? { again: true } : {}) };
+  }),
+  words: command.registeredArguments.map((argument) => argument.name()),
+});
+
+/** What is left to it: a value that an option does not take, a word that is missing. */
+function ofCommander({ message }: CommanderError, [verb]: readonly string[]): Stop {
+  const words = message.replace(/^error: /, '').replace(/\.$/, '');
+  return new Stop('usage', words, { next: verbs.some(({ name }) => name === verb) ? [helpOf(verb as CommandName)] : [], exit: exit.usage });
 }
 
 const helpColumns = 80;
@@ -42,8 +69,10 @@ type Action = VerbEntry['run'];
 export function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): Command {
   const program = new Command('switchback')
     .description('the blue/green release window that can be taken back without losing a write')
-    .exitOverride();
-  program.showSuggestionAfterError().configureHelp({ sortSubcommands: false });
+    .exitOverride()
+    // said by whoever catches it, as every other error.
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ sortSubcommands: false });
   for (const verb of verbs)
     verb
       .options(program.command(verb.name).description(verb.description))

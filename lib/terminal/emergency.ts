@@ -19,6 +19,7 @@ import { spell } from '../report/advice';
 import { failureLines } from '../report/messages';
 import { type Style, styleFor, wrap } from '../report/style';
 import { confirm } from './gate';
+import { refuseWrongWords, type VerbTaken } from './words';
 
 interface Flags {
   readonly system?: string | undefined;
@@ -51,6 +52,8 @@ export async function emergency(args: readonly string[]): Promise<number> {
       () => async () => undefined,
       (date, tookMs) => clock.heard(date, tookMs),
       answerMs,
+      // asked again below, with a word about it.
+      1,
     );
     await switchBack(new EmergencyParameter(clients), clock, flags, tell);
     return exit.done;
@@ -191,19 +194,25 @@ function unchanged({ system, window, from }: Emergency, now: Emergency | undefin
   );
 }
 
+/** All that it takes, besides what every rollback takes and it has no use for. */
+const taken: VerbTaken = {
+  verb: 'rollback',
+  options: [
+    ...['--traffic-only', '--yes', '--json', '--here', '--no-color'].map((long) => ({ long })),
+    ...[
+      { long: '--system', value: '<name>' },
+      { long: '--by', value: '<name>' },
+      { long: '--reason', value: '<text>' },
+    ],
+  ],
+};
+
 function flagsOf(args: readonly string[]): Flags {
-  try {
-    const flag = { type: 'boolean' } as const;
-    const text = { type: 'string' } as const;
-    const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text, reason: text };
-    const { values } = parseArgs({ args: [...args], options, strict: true });
-    // into the parameter, for whoever's run is overruled.
-    return { ...values, ...(values.by && { by: oneLine(values.by) }), ...(values.reason && { reason: oneLine(values.reason) }) };
-  } catch (cause) {
-    throw new Stop('usage', messageOf(cause), {
-      next: [switchback('rollback', '--traffic-only', '--system <name>')],
-      exit: exit.usage,
-      cause,
-    });
-  }
+  refuseWrongWords(args, taken, [taken]);
+  const flag = { type: 'boolean' } as const;
+  const text = { type: 'string' } as const;
+  const options = { 'traffic-only': flag, yes: flag, json: flag, here: flag, 'no-color': flag, system: text, by: text, reason: text };
+  const { values } = parseArgs({ args: [...args], options, strict: true });
+  // into the parameter, for whoever's run is overruled.
+  return { ...values, ...(values.by && { by: oneLine(values.by) }), ...(values.reason && { reason: oneLine(values.reason) }) };
 }

@@ -49,6 +49,9 @@ export function said(text: string): string {
   return words;
 }
 
+/** Of an option that may be given again. */
+export const more = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
 export function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('it is a number of seconds above 0.');

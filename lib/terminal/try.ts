@@ -10,12 +10,11 @@ import { type Case, readCases, tryingOf, wrongAnswers } from '../operations/try/
 import { type ScriptStatement, statementsOf } from '../postgres/connection/script';
 import type { Declared } from '../postgres/schema/classify';
 import type { Output } from '../report';
-import type { Flags } from './flags';
+import { type Flags, more } from './flags';
 import { sandboxPackage } from './sandbox-package';
 import type { Tools } from './tools';
 
 const majors = [15, 16, 17, 18];
-const more = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 export const tryOptions = (command: Command): Command =>
   command

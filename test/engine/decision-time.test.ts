@@ -30,8 +30,30 @@ test('an hour is the next time a clock shows it; what is over or no time at all 
   expect(parseUpBy('04:30', now)).toBe(new Date(2026, 10, 22, 4, 30).toISOString());
   expect(parseUpBy('23:45', now)).toBe(new Date(2026, 10, 21, 23, 45).toISOString());
   expect(parseUpBy('2026-11-22T04:30:00Z', now)).toBe('2026-11-22T04:30:00.000Z');
-  expect(() => parseUpBy('soon', now)).toThrow(expect.objectContaining({ code: 'up-by.invalid', exit: 2 }));
+  expect(parseUpBy('2026-11-22 04:30', now)).toBe(new Date(2026, 10, 22, 4, 30).toISOString());
+  expect(parseUpBy('2026-11-22T04:30:15+0130', now)).toBe('2026-11-22T03:00:15.000Z');
   expect(() => parseUpBy('2020-01-01T00:00:00Z', now)).toThrow(expect.objectContaining({ code: 'up-by.past' }));
+});
+
+// what Date.parse makes of them lies in 2001, on another day, or in another zone.
+test.each([
+  'soon',
+  '4',
+  '430',
+  '4:5',
+  '24:00',
+  '2026',
+  '2026-11-22',
+  '2026-02-30T04:30',
+  '2026-13-01T04:30Z',
+  'Nov 22 2026 04:30',
+  '04:30 PST',
+  '1795322000000',
+  '',
+])('%j is no hour', (text) => {
+  expect(() => parseUpBy(text, 0)).toThrow(
+    expect.objectContaining({ code: 'up-by.invalid', message: `--up-by ${text} is neither HH:MM nor an ISO time`, exit: 2 }),
+  );
 });
 
 describe('a cutover with an hour', () => {

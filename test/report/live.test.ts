@@ -205,12 +205,12 @@ test('the decision time is counted down: yellow ten minutes before, red two minu
     .add(261, { type: 'up-by.set', upBy: at(5000), atDecision: 'hold' }, 'run-2')
     .add(262, { type: 'decision.time', ...{ decideBy: at(2000), upBy: at(5000), rollbackSeconds: 3000, steps: 9, measuredSteps: 4 } });
   const line = (second: number, style = plain) => draw(night, second, style).find((each) => each.includes('must be up'));
-  expect(line(300)).toBe('must be up by 03:23:20: decide in 28:20 min (02:33:20), rollback 50:00 min');
-  expect(line(1500, colored)).toMatch(/^<yellow>must be up by 03:23:20: decide in 8:20 min/);
-  expect(line(1900, colored)).toMatch(/^<red>must be up by 03:23:20: decide in 1:40 min/);
+  expect(line(300)).toBe('must be up by 03:23:20 UTC: decide in 28:20 min (02:33:20), rollback 50:00 min');
+  expect(line(1500, colored)).toMatch(/^<yellow>must be up by 03:23:20 UTC: decide in 8:20 min/);
+  expect(line(1900, colored)).toMatch(/^<red>must be up by 03:23:20 UTC: decide in 1:40 min/);
   expect(line(2001)).toMatch(/the decision time is over/);
   night.add(2002, { type: 'gate.answered', step: 'decision.time', answer: 'go', reason: 'almost there' });
-  expect(line(2003)).toBe('must be up by 03:23:20; at the decision time it was decided to go on');
+  expect(line(2003)).toBe('must be up by 03:23:20 UTC; at the decision time it was decided to go on');
   // customers are on the new color: the hour has been met.
   night.add(2100, { type: 'step.started', step: 'traffic.open' });
   expect(line(2101)).toBeUndefined();

@@ -23,9 +23,9 @@ const put = (name: string, value: object): Promise<void> =>
 
 describe('the words of a command', () => {
   test.each([
-    ['a flag that does not exist', 'cutover', ['--yess'], "unknown option '--yess'", 'Did you mean --yes?'],
+    ['a flag that does not exist', 'cutover', ['--yess'], 'cutover has no option --yess', 'did you mean --yes?'],
     ['a choice that does not exist', 'plan', ['--verb', 'deploy'], "argument 'deploy' is invalid", 'stage, cutover, rollback, teardown'],
-    ['a flag without its value', 'stage', ['--system'], "option '--system <name>' argument missing", ''],
+    ['a flag without its value', 'stage', ['--system'], '--system takes a value, <name>', 'npm run stage -- --help'],
     ['a patience that is no time', 'stage', ['--patience', 'soon'], "argument 'soon' is invalid", 'a number of seconds above 0'],
     ['a reason that says nothing', 'rollback', ['--reason', ''], "option '--reason <text>' argument '' is invalid", 'it is empty'],
     ['an hour that is none', 'plan', ['--up-by', '25:99'], '--up-by 25:99 is neither HH:MM nor an ISO time', '--up-by 04:30'],
@@ -36,7 +36,7 @@ describe('the words of a command', () => {
       `up-by.past: --up-by ${dateTime('2020-01-01T00:00:00Z', { paint: (_, text) => text, columns: 80, rows: 24 })} is over`,
       '--up-by 04:30',
     ],
-    ['a word too many', 'status', ['video'], 'too many arguments', ''],
+    ['a word too many', 'status', ['video'], "status takes options only, got the word 'video'", 'npm run status -- --help'],
     ['a speed that is none', 'sandbox', ['--speed', 'fast'], "argument 'fast' is invalid", 'a number greater than 0'],
     ['a port that is none', 'sandbox', ['--port', '70000'], "argument '70000' is invalid", '0 to 65535'],
     ['a rate that is none', 'rehearse', ['--rate', '0'], "argument '0' is invalid", 'above 0'],
@@ -99,6 +99,17 @@ describe('the account', () => {
     expect(code).toBe(2);
   });
 
+  test('an endpoint that takes connections and never answers: told within seconds', async () => {
+    const deaf = createServer((socket) => socket.on('error', () => undefined));
+    const endpoint = `http://localhost:${await listen(deaf)}`;
+    const from = performance.now();
+    const { code, text } = await run('status', [], { AWS_ENDPOINT_URL: endpoint });
+    deaf.close();
+    expect(text).toContain(`aws.unreachable: AWS_ENDPOINT_URL ${endpoint} takes the connection and does not answer`);
+    expect(performance.now() - from).toBeLessThan(25_000);
+    expect(code).toBe(2);
+  });
+
   test.each([200, 404])('an endpoint behind which there is something else, answering %i', async (status) => {
     const server = createHttp((_, response) => response.writeHead(status).end('<html>hello</html>'));
     const endpoint = `http://localhost:${await listen(server)}`;
@@ -156,6 +167,19 @@ describe('the system', () => {
     expect(text).toContain('manifest.invalid: the parameter /switchback/video/shared cannot be read: ');
     expect(text).toContain('npx cdk deploy shared');
     expect(code).toBe(2);
+  });
+
+  test('with --json wrong words are an object for programs, too', async () => {
+    for (const [verb, ...args] of [
+      ['cutover', '--answr', 'go'],
+      ['rollback', '--traffic-only', '--by', '--yes'],
+      ['stage', '--patience', 'soon'],
+    ] as const) {
+      const { code, stdout, text } = await run(verb, ['--json', ...args]);
+      expect(JSON.parse(stdout)).toMatchObject({ event: 'error', code: 'usage', exit: 2, next: [`npm run ${verb} -- --help`] });
+      expect(text.trim()).toBe(stdout.trim());
+      expect(code).toBe(2);
+    }
   });
 
   test('with --json the sentence is an object for programs', async () => {
