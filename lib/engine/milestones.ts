@@ -24,6 +24,9 @@ export const openPathsMoved = ({ begun }: Begun): boolean => begun('cutover', 'o
 /** Customers, or testers, may write in the new schema: what they write is lost by whoever goes back without the feed. */
 export const databaseOpened = ({ begun }: Begun): boolean => begun('cutover', 'database.open');
 
+/** When the database was opened to the new color. */
+export const databaseOpenedAt = ({ series }: Ended): string | undefined => series.cutover?.steps.get('database.open')?.doneAt;
+
 export const migrationsBegun = ({ begun }: Begun): boolean => begun('cutover', 'migrations');
 
 /** The fallback is a database of its own, or is becoming one. */
@@ -64,6 +67,35 @@ export const trialFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefi
 /** Which part of the migrations a step runs on production. */
 export const migrationPart = (step: string): 'expand' | 'contract' | undefined =>
   step === 'migrations' ? 'expand' : step === 'migrations.contract' ? 'contract' : undefined;
+
+/** From the fence of the cutover on nobody but the feed writes to production, until somebody opens it. */
+export const productionFenced = ({ begun }: Begun): boolean => begun('cutover', 'database.fence');
+
+/** A rollback has opened the database that customers go back to. */
+export const openedAgain = ({ series }: Ended): boolean => series.rollback?.steps.get('database.open')?.doneAt !== undefined;
+
+/** A rollback has taken the right to write from the new color. */
+export const fencedAgain = ({ begun }: Begun): boolean => begun('rollback', 'database.fence');
+
+/** A time with the maintenance answer in front; without an end it lasts. */
+export interface Downtime {
+  readonly from: string;
+  readonly to?: string;
+}
+
+/** The times of a window with the maintenance answer in front. `emergency`: when somebody parked it with `--traffic-only`. */
+export function downtimesOf({ series }: Ended, emergency?: string): Downtime[] {
+  const done = (verb: 'cutover' | 'rollback', step: StepId) => series[verb]?.steps.get(step)?.doneAt;
+  const [closed, again] = [done('cutover', 'traffic.maintenance'), done('rollback', 'traffic.maintenance')];
+  const reopened = done('rollback', 'traffic.open');
+  const earliest = (from: string, ...ends: readonly (string | undefined)[]): Downtime => {
+    const [to] = ends.filter((end) => end !== undefined && end > from).sort();
+    return { from, ...(to === undefined ? {} : { to }) };
+  };
+  const first = closed === undefined ? undefined : earliest(closed, done('cutover', 'traffic.open'), emergency, reopened);
+  const isSecond = again !== undefined && (!first || (first.to !== undefined && first.to < again));
+  return [...(first ? [first] : []), ...(isSecond ? [earliest(again, emergency, reopened)] : [])];
+}
 
 /** Steps that move traffic: somebody else may have moved it meanwhile. */
 export const movesTraffic = (step: string): boolean => step.startsWith('traffic.');

@@ -8,6 +8,7 @@ import { isNote, type JournalEvent, type Verb } from '../engine/events';
 import type { WindowView } from '../engine/window-view';
 import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
+import { type CustomersPicture, customersLines, customersOf } from './customers';
 import { Block } from './draw';
 import { checkScreen } from './health-check';
 import { jsonCheck, jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
@@ -25,6 +26,8 @@ export interface Output {
   plan(plan: PlanScreen): void;
   status(status: StatusScreen): void;
   check(report: CheckReport): void;
+  /** What customers see, as it was looked at just now: drawn by what follows a run, and said by every last word. */
+  saw(seen: Pick<CustomersPicture, 'seen' | 'releases'>): void;
   /** Follows one run; events of other runs of the window are left out. */
   screen(verb: Verb, run?: string): Screen;
   /** The last word of a verb: what the state is and what to type next. */
@@ -56,6 +59,7 @@ export function makeOutput(options: OutputOptions): Output {
       const screen = output.screen(verb, run);
       return { ...screen, events: (view, added) => screen.events(plain(view), plain(added)) };
     },
+    saw: (seen) => output.saw(plain(seen)),
     reply: (verb, reply) => output.reply(verb, plain(reply)),
     failure: (error) => output.failure(plain(error)),
     note: (text) => output.note(oneLine(text)),
@@ -72,6 +76,18 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
   const messages = () => styleFor(stderr, color);
   const live = stderr.isTTY === true && !env['CI'] && env['TERM'] !== 'dumb';
   let following: LiveScreen | undefined;
+  let log: PlainLog | undefined;
+  let picture: CustomersPicture | undefined;
+  let view: WindowView | undefined;
+  const known = () => picture && { ...picture, view };
+  /** By the clock of whoever tells us; this machine's own may be wrong. */
+  let ticked = 0;
+  const time = () => Math.max(ticked, picture?.seen.at ?? 0);
+  const lines = (style: Style) => customersLines(known(), time(), style);
+  const customers = () => {
+    const its = known();
+    return its && customersOf(its, time());
+  };
 
   return {
     plan: (plan) => (json ? object(jsonPlan(plan)) : out(['', ...planScreen(plan, styleFor(stdout, color)), ''])),
@@ -86,24 +102,47 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
           begun ||= event.run === run;
           return run === undefined || event.run === run || (begun && isNote(event));
         });
-      if (json) return { events: (_view, added) => mine(added).map(jsonEvent).forEach(object), tick() {}, close() {} };
+      const of = (its: WindowView, added: readonly JournalEvent[]) => {
+        view = its;
+        return mine(added);
+      };
+      const tick = (draw: (at: number) => void) => (at: number) => {
+        ticked = at;
+        draw(at);
+      };
+      if (json) return { events: (its, added) => of(its, added).map(jsonEvent).forEach(object), tick: tick(() => undefined), close() {} };
       if (!live) {
-        const log = new PlainLog(messages());
-        return { events: (view, added) => err(log.events(view, mine(added))), tick: (now) => err(log.tick(now)), close() {} };
+        const its = new PlainLog(messages());
+        log = its;
+        return { events: (seen, added) => err(its.events(seen, of(seen, added))), tick: tick((at) => err(its.tick(at))), close() {} };
       }
       const screen = new LiveScreen(new Block(stderr), messages, question);
       following = screen;
       return {
-        events: (view, added) => screen.events(view, mine(added)),
-        tick: (now) => screen.draw(now),
+        events: (seen, added) => screen.events(seen, of(seen, added)),
+        tick: tick((at) => screen.draw(at)),
         close() {
           screen.drawAgain();
           following = undefined;
         },
       };
     },
-    reply: (verb, reply) => (json ? object(jsonReply(verb, reply)) : err(['', ...replyLines(verb, reply, messages())])),
-    failure: (error) => (json ? object(jsonFailure(error)) : err(failureLines(error, messages()))),
+    saw(seen) {
+      const before = customers();
+      picture = seen;
+      following?.saw(picture);
+      const after = customers();
+      if (
+        after === undefined ||
+        (before?.see === after.see && before.release === after.release && before.readOnly?.by === after.readOnly?.by)
+      )
+        return;
+      if (json) object({ event: 'customers', ...after });
+      else if (log && !following) err(log.customers(lines(messages()), time()));
+    },
+    reply: (verb, reply) =>
+      json ? object(jsonReply(verb, reply, customers())) : err(['', ...replyLines(verb, reply, messages(), lines(messages()))]),
+    failure: (error) => (json ? object(jsonFailure(error, customers())) : err(failureLines(error, messages(), lines(messages())))),
     note(text) {
       const said = localTimes(text, messages());
       if (following) following.note(said);
@@ -115,6 +154,7 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
 /** A live view on a terminal: drawn over itself. While a person is asked something below it, it stands still and news is said line by line. */
 class LiveScreen {
   private view: WindowView | undefined;
+  private customers: CustomersPicture | undefined;
   private readonly seen: JournalEvent[] = [];
   private noted: string[] = [];
   /** What time it was at the last drawing, by the clock of whoever calls: this machine's own may be wrong. */
@@ -135,6 +175,10 @@ class LiveScreen {
     else this.draw(Date.parse(last.at));
   }
 
+  saw(customers: CustomersPicture): void {
+    this.customers = customers;
+  }
+
   drawAgain(): void {
     this.draw(this.now);
   }
@@ -151,7 +195,9 @@ class LiveScreen {
     const room = { ...style, rows: style.rows - notes.length };
     // before the first event of this run there may be others' in the view: not ours to draw.
     const lines =
-      this.view && this.seen.length > 0 ? liveScreen({ view: this.view, events: this.seen }, now, room) : ['asking the runner …'];
+      this.view && this.seen.length > 0
+        ? liveScreen({ view: this.view, events: this.seen, customers: this.customers }, now, room)
+        : ['asking the runner …'];
     this.block.show([...lines, ...notes]);
   }
 

@@ -7,6 +7,8 @@ import type { UpBy, WindowView } from '../engine/window-view';
 import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
 import { spell } from './advice';
+import { type Customers, customersOf } from './customers';
+import { pictureOf } from './status';
 import type { PlanScreen, StatusScreen } from './types';
 
 /** A journal event; the manifest a window froze stays in the journal, which is where to read it. */
@@ -23,13 +25,13 @@ export const jsonPlan = (plan: PlanScreen): object => ({
   estimateSeconds: plan.steps.reduce((sum, step) => sum + (step.done ? 0 : step.estimateSeconds), 0),
 });
 
-export function jsonStatus(
-  { window, now, stackPath: _path, ...status }: StatusScreen,
-  next: readonly { readonly command: Advice }[],
-): object {
+export function jsonStatus(screen: StatusScreen, next: readonly { readonly command: Advice }[]): object {
+  const { window, now, stackPath: _path, seen: _seen, ...status } = screen;
+  const picture = pictureOf(screen);
   return {
     event: 'status',
     ...status,
+    ...(picture ? { customers: customersOf(picture, now) } : {}),
     at: new Date(now).toISOString(),
     window: window?.name,
     ...(window?.current ? { run: runOf(window) } : {}),
@@ -58,11 +60,12 @@ function hourOf({ upBy, atDecision, decision, unanswered }: UpBy): object {
   return { upBy, atDecision, decideBy, rollbackSeconds, steps, measuredSteps, unanswered };
 }
 
-export const jsonReply = (verb: Verb, reply: Reply): object => ({
+export const jsonReply = (verb: Verb, reply: Reply, customers?: Customers): object => ({
   event: `${verb}.${reply.state}`,
   ...reply,
   ...(reply.state === 'stopped' ? { next: reply.next.map(spell) } : {}),
   ...(reply.state === 'gate' ? { next: answers.map(spell) } : {}),
+  ...(customers ? { customers } : {}),
 });
 
 export const jsonCheck = (report: CheckReport): object => ({
@@ -72,10 +75,18 @@ export const jsonCheck = (report: CheckReport): object => ({
   checks: report.checks.map((each) => ({ ...each, next: each.next.map(spell) })),
 });
 
-export function jsonFailure(error: unknown): object {
+export function jsonFailure(error: unknown, customers?: Customers): object {
+  const seen = customers ? { customers } : {};
   if (error instanceof Stop) {
     const { code, message, state, next, exit } = error;
-    return { event: 'error', code, message, state, next: next.map(spell), exit };
+    return { event: 'error', code, message, state, next: next.map(spell), exit, ...seen };
   }
-  return { event: 'error', code: 'switchback.bug', message: error instanceof Error ? error.message : String(error), next: [], exit: 1 };
+  return {
+    event: 'error',
+    code: 'switchback.bug',
+    message: error instanceof Error ? error.message : String(error),
+    next: [],
+    exit: 1,
+    ...seen,
+  };
 }

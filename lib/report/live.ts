@@ -3,6 +3,7 @@ import type { JournalEvent, PlannedStep } from '../engine/events';
 import { lastWords, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
 import type { Series, WindowView } from '../engine/window-view';
+import { type CustomersPicture, customersLines } from './customers';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
 import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap, zonedTime } from './style';
@@ -12,6 +13,8 @@ export interface RunPicture {
   readonly view: WindowView;
   /** The events of this run, oldest first. */
   readonly events: readonly JournalEvent[];
+  /** What customers see, as it was last looked at. */
+  readonly customers?: CustomersPicture | undefined;
 }
 
 const measuredSome = ({ plan }: Series): boolean => plan.some(({ measured }) => measured);
@@ -48,7 +51,7 @@ function decisionLine(view: WindowView, now: number, style: Style): string[] {
 
 type Mark = 'done' | 'running' | 'asked' | 'stopped' | 'open';
 
-export function liveScreen({ view, events }: RunPicture, now: number, style: Style): string[] {
+export function liveScreen({ view, events, customers }: RunPicture, now: number, style: Style): string[] {
   const { paint, columns } = style;
   const series = view.current;
   const started = events.find((event) => event.type === 'run.started');
@@ -72,7 +75,7 @@ export function liveScreen({ view, events }: RunPicture, now: number, style: Sty
     ...(last ? [] : decisionLine(view, now, style)),
     '',
   ];
-  const foot = footer(view, series, events, marks, end, style);
+  const foot = footer(view, series, events, marks, end, style, customersLines(customers && { ...customers, view }, now, style));
   const body = series.plan.flatMap((step, index) => {
     const lines = stepLines(step, marks[index] ?? 'open', series, events, end, style);
     return [{ index, lines: step.pointOfLoss ? [paint('red', rule(lossText, columns)), ...lines] : lines }];
@@ -190,6 +193,7 @@ function footer(
   marks: readonly Mark[],
   end: number,
   style: Style,
+  customers: readonly string[],
 ): string[] {
   const { paint, columns } = style;
   const { plan, verb } = series;
@@ -200,6 +204,7 @@ function footer(
     return [
       '',
       cut(`${verb} ${how} at ${clockTime(last.at, style)}: ${done} of ${plan.length} steps done`, columns),
+      ...customers,
       ...(verb === 'rollback' ? proofLines(events, style) : []),
     ];
   }
@@ -214,11 +219,17 @@ function footer(
   const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
   // after the decision time's question that of the landing tests is still open.
   if (view.asked) {
-    return ['', cut(sum, columns), ...wrap(localTimes(view.asked.question, style), columns).map((line) => paint('yellow', line))];
+    return [
+      '',
+      ...customers,
+      cut(sum, columns),
+      ...wrap(localTimes(view.asked.question, style), columns).map((line) => paint('yellow', line)),
+    ];
   }
   const next = plan[marks.indexOf('open')];
   return [
     '',
+    ...customers,
     cut(sum, columns),
     cut(next ? `Next: ${next.title}` : `Next: the end of the ${verb} of ${view.name}`, columns),
     opened && verb === 'cutover' ? paint('red', cut(abort, columns)) : cut(abort, columns),

@@ -97,42 +97,55 @@ export function abortText(verb: Verb, { opened, first }: { opened: boolean; firs
 }
 
 /** The last word of a verb: what the state is now, and what to type next. */
-export function replyLines(verb: Verb, reply: Reply, style: Style): string[] {
+/** `customers`: the line that says what they see now. */
+export function replyLines(verb: Verb, reply: Reply, style: Style, customers: readonly string[] = []): string[] {
   const { paint } = style;
   const window = reply.window ?? 'the window';
   switch (reply.state) {
     case 'finished': {
       const { text, next } = finished[verb];
-      return [`${paint('green', '✔')} ${text(window)}`, ...nextLines(next(window), style)];
+      return [`${paint('green', '✔')} ${text(window)}`, ...customers, ...nextLines(next(window), style)];
     }
     case 'gate':
-      return [`${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`, ...nextLines(answers, style)];
+      return [
+        `${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`,
+        ...customers,
+        ...nextLines(answers, style),
+      ];
     case 'continue':
-      return [`${window} is not done yet`, ...nextLines([switchback(verb)], style)];
+      return [`${window} is not done yet`, ...customers, ...nextLines([switchback(verb)], style)];
     case 'stopped':
-      return stopLines(reply.code, reply.message, reply.world, reply.next, style);
+      return stopLines(reply.code, reply.message, reply.world, reply.next, style, customers);
   }
 }
 
 /** An error for the reader at 2 am: what happened, what the world looks like, what to type. */
-export function failureLines(error: unknown, style: Style): string[] {
-  if (error instanceof Stop) return stopLines(error.code, error.message, error.state, error.next, style);
+export function failureLines(error: unknown, style: Style, customers: readonly string[] = []): string[] {
+  if (error instanceof Stop) return stopLines(error.code, error.message, error.state, error.next, style, customers);
   const message = error instanceof Error ? error.message : String(error);
   const stack = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : [];
   const state = 'This is a fault of Switchback itself; where it happened:';
   return [
-    ...stopLines('switchback.bug', message, state, [], style),
+    ...stopLines('switchback.bug', message, state, [], style, customers),
     ...stack.map((line) => style.paint('dim', line)),
     ...nextLines([switchback('status')], style),
   ];
 }
 
-function stopLines(code: string, message: string, state: string | undefined, next: readonly Advice[], style: Style): string[] {
+function stopLines(
+  code: string,
+  message: string,
+  state: string | undefined,
+  next: readonly Advice[],
+  style: Style,
+  customers: readonly string[],
+): string[] {
   const [first = '', ...more] = wrap(localTimes(`${code}: ${message}`, style), style.columns - 2);
   return [
     `${style.paint('red', '✖')} ${first}`,
     ...more.map((line) => `  ${line}`),
     ...(state ? wrap(localTimes(state, style), style.columns - 2).map((line) => `  ${line}`) : []),
+    ...customers.map((line) => `  ${line}`),
     ...nextLines(next, style),
   ];
 }

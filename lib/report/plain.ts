@@ -27,6 +27,11 @@ export class PlainLog {
     return lines;
   }
 
+  /** What customers see has changed. */
+  customers(lines: readonly string[], now: number): string[] {
+    return lines.map((line) => `${clockTime(now, this.style)}  ${line}`);
+  }
+
   /** The line that breaks a silence, once it has lasted. */
   tick(now: number): string[] {
     this.spokeAt ??= now;

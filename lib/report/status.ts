@@ -8,6 +8,7 @@ import { answerText, type Series, type WindowView } from '../engine/window-view'
 import { type Color, otherColor } from '../manifest/schema';
 import { stackAt } from '../manifest/stack-names';
 import { spell } from './advice';
+import { type CustomersPicture, customersText } from './customers';
 import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
 
@@ -24,6 +25,8 @@ export function statusScreen(status: StatusScreen, style: Style): string[] {
     return `${which.padEnd(7)}${release ? `${release.version} (${release.commit.slice(0, 8)})` : 'not deployed'}`;
   };
   const lines = [paint('bold', status.system), ''];
+  const picture = pictureOf(status);
+  if (picture) lines.push(...row('customers', customersText(picture, status.now, style)));
   if (status.live) {
     lines.push(...row('live', paint('green', color(status.live))), ...row('standby', color(otherColor(status.live))));
   } else {
@@ -48,6 +51,10 @@ export function statusScreen(status: StatusScreen, style: Style): string[] {
   }
   return lines;
 }
+
+/** What the line about customers is made from. */
+export const pictureOf = ({ seen, releases, window, feed }: StatusScreen): CustomersPicture | undefined =>
+  seen && { seen, releases, view: window, feed };
 
 function maintenanceText({ maintenance, opened }: StatusScreen, { paint }: Style): string {
   if (maintenance === undefined) return paint('red', 'cannot be told: some of its rules are in front, others parked');

@@ -3,6 +3,7 @@
 import type { HoldSeen, JournalEvent, PlannedStep, Verb, Window } from '../engine/events';
 import type { Decision, WindowView } from '../engine/window-view';
 import type { Color, Release } from '../manifest/schema';
+import type { CustomersSeen } from '../operations/customers-look';
 import type { TrialFound } from '../steps/trial';
 
 export interface PlanScreen {
@@ -33,6 +34,8 @@ export interface StatusScreen {
   readonly addresses?: readonly string[];
   /** The header by which the standby color is reached, also in maintenance. */
   readonly backDoor?: { readonly header: string; readonly value: string };
+  /** What an address of the load balancer answered; undefined where nobody could look. */
+  readonly seen?: CustomersSeen;
   /** The open window. */
   readonly window: WindowView | undefined;
   /** ISO time. */

@@ -19,6 +19,8 @@ export interface Ask {
   /** Host header, where the application has a host condition. */
   readonly host?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
+  /** @default 5000 */
+  readonly limitMs?: number;
 }
 
 /** Every address behind the door's name: each is a load balancer node that may lag behind the others. */
@@ -26,8 +28,8 @@ export async function addressesOf(door: FrontDoor): Promise<string[]> {
   return [...new Set((await lookup(door.host, { all: true })).map(({ address }) => address))];
 }
 
-/** @throws Error when there is no HTTP answer within 5 seconds */
-export function ask({ door, address, path, host, headers }: Ask): Promise<Answer> {
+/** @throws Error when there is no HTTP answer within the limit */
+export function ask({ door, address, path, host, headers, limitMs = 5000 }: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = (door.tls ? https : http).request(
       {
@@ -36,7 +38,7 @@ export function ask({ door, address, path, host, headers }: Ask): Promise<Answer
         path,
         method: 'GET',
         agent: false,
-        timeout: 5000,
+        timeout: limitMs,
         headers: { ...headers, host: host ?? door.host, 'user-agent': 'switchback' },
         ...(door.tls ? { servername: host ?? door.host } : {}),
       },
@@ -54,7 +56,7 @@ export function ask({ door, address, path, host, headers }: Ask): Promise<Answer
         );
       },
     );
-    request.on('timeout', () => request.destroy(new Error('no answer within 5 seconds')));
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${limitMs / 1000} seconds`)));
     request.on('error', reject);
     request.end();
   });

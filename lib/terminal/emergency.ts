@@ -103,7 +103,7 @@ async function switchBack(parameter: EmergencyParameter, clock: Clock, flags: Fl
   const seconds = Math.round(performance.now()) / 1000;
   tell('rollback.traffic-only', { system, window, live: from, rules: moved, seconds }, [
     `✔ ${from}'s rules are in front and the maintenance answer is parked: ${moved === 0 ? 'it was so already' : `${moved} rules moved`}, ${seconds} s after the start`,
-    '  No database was touched. If one has been fenced, customers now read with the old release and cannot write.',
+    `  customers: ${from}, READ-ONLY from now on where a database has been fenced; no database was touched. What they see: ${spell(switchback('status'))}`,
   ]);
   await leaveNote(parameter, clock, found, flags, tell);
   const [look, back] = [spell(switchback('status')), spell(switchback('rollback'))];

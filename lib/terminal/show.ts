@@ -18,6 +18,7 @@ import { fold, refuseHour, type WindowView } from '../engine/window-view';
 import { type Manifest, otherColor } from '../manifest/schema';
 import { stackName } from '../manifest/stack-names';
 import { whereNow } from '../manifest/traffic';
+import { lookAsCustomer } from '../operations/customers-look';
 import { watchPhase } from '../operations/feed-watch';
 import { handleRequest } from '../operations/handle-request';
 import { nextWindow, refuseAfterRollback } from '../operations/open-window';
@@ -28,6 +29,7 @@ import type { TrialFound } from '../steps/trial';
 import type { World } from '../steps/world';
 import { observeWorld } from '../steps/world';
 import { askRunner } from './ask-runner';
+import { followCustomers } from './customers';
 import { findWindow } from './find-window';
 import { watch } from './watch';
 
@@ -133,10 +135,11 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
   const view = open?.view;
   const feed = open && watchPhase(open.view) !== 'over' ? lastHoldSeen(open.journal.events) : undefined;
   const production = state?.production ?? manifest.shared.database.instance;
-  const [order, instance, doors] = await Promise.all([
+  const [order, instance, doors, seen] = await Promise.all([
     aws.traffic.order(manifest),
     aws.databases.describe(production),
     aws.traffic.frontDoors(manifest),
+    state?.opened ? lookAsCustomer(aws, view?.manifest ?? manifest, clock.now()).catch(() => undefined) : undefined,
   ]);
   const { live, maintenance } = whereNow(manifest, order);
   const { routingKey } = manifest.shared;
@@ -154,6 +157,7 @@ export async function showStatus(aws: Aws, system: string, output: Output, clock
     productionStatus: instance?.status ?? 'missing',
     addresses: doors.map(({ host, port, tls }) => `${tls ? 'https' : 'http'}://${host}:${port}`),
     ...(standby && state?.opened ? { backDoor: { header: routingKey.header, value: routingKey[standby] } } : {}),
+    ...(seen ? { seen } : {}),
     window: view,
     holdEndsAt: ends?.toISOString(),
     ...(feed ? { feed } : {}),
@@ -202,6 +206,7 @@ export async function watchStatus(aws: Aws, system: string, output: Output, cloc
   const leave = new AbortController();
   const onInterrupt = () => leave.abort();
   process.once('SIGINT', onInterrupt);
+  const customers = followCustomers(aws, system, clock, output);
   try {
     const over = open.view.current === undefined || open.view.current.ended !== undefined;
     if (over) output.note(`nothing runs in ${open.view.name}; waiting for the next run (Ctrl-C ends the watching)`);
@@ -212,9 +217,11 @@ export async function watchStatus(aws: Aws, system: string, output: Output, cloc
       ...(over ? { after: open.journal.events.length } : {}),
     });
     if (!ended) return leave.signal.aborted ? exit.interrupted : exit.done;
+    await customers.now();
     output.reply(ended.verb, ended.reply);
     return ended.reply.state === 'stopped' ? ended.reply.exit : exit.done;
   } finally {
+    customers.end();
     process.removeListener('SIGINT', onInterrupt);
   }
 }

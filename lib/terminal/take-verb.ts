@@ -9,6 +9,7 @@ import { decisionStep } from '../engine/step-id';
 import type { Reply, VerbRequest } from '../operations/request';
 import type { Output } from '../report';
 import { spell } from '../report/advice';
+import { followCustomers } from './customers';
 import { drive } from './drive';
 import { extend, findWindow } from './find-window';
 import type { Flags } from './flags';
@@ -76,6 +77,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     ...(flags.goAtGate ? { ahead: { answer: 'go', reason: flags.reason ?? 'answered by --go-at-gate' } } : {}),
   };
   const interrupt = onInterrupt();
+  const customers = followCustomers(aws, system, aws.clock, output);
   const followed = async (now: VerbRequest) => {
     const reply = await drive(now, {
       aws,
@@ -86,6 +88,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       note: (text) => output.note(text),
       signal: interrupt.signal,
     });
+    await customers.now();
     output.reply(now.verb, reply);
     return reply;
   };
@@ -95,7 +98,12 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     // decided by people or by the window's policy: nobody needs to type it.
     const { upBy: _hour, answer: _answer, takeOver: _over, ...same } = request;
     return exitOf(await followed({ ...same, verb: 'rollback', run: randomUUID() }));
+  } catch (error) {
+    // what failed is told beside what customers see.
+    await customers.now();
+    throw error;
   } finally {
+    customers.end();
     interrupt.end();
   }
 }

@@ -99,6 +99,71 @@ test('with --json every line is an object, the manifest and its ARNs stay in the
   expect(stderr.text).toBe('');
 });
 
+const looked = (second: number, status: number) => ({
+  releases: { blue: { version: '1.0.0', commit: 'c' } },
+  seen: {
+    ...{ at: Date.parse('2026-03-01T02:00:00Z') + second * 1000, where: 'http://video.test:80/', live: 'blue' as const },
+    ...{ maintenance: status === 503, answer: { status, ...(status === 200 ? { release: '1.0.0' } : {}) } },
+  },
+});
+
+test('what customers see is said when it changes, and by the last word and a failure', () => {
+  const { output, stderr } = make();
+  const { view, events } = night();
+  output.screen('cutover', 'run-1').events(view, events);
+  const before = stderr.text.length;
+  for (const [second, status] of [
+    [2, 200],
+    [7, 200],
+    [12, 503],
+    [17, 503],
+  ] as const)
+    output.saw(looked(second, status));
+  expect(
+    stderr.text
+      .slice(before)
+      .trim()
+      .split('\n')
+      .map((line) => line.slice(10)),
+  ).toEqual(['customers: blue 1.0.0, asked now', 'customers: maintenance, asked now']);
+  output.reply('cutover', { state: 'continue', window: 'w3' });
+  expect(stderr.text).toMatch(/w3 is not done yet\ncustomers: maintenance, asked now\n/);
+  output.failure(new Stop('window.held', 'w3 is in the hands of Ana'));
+  expect(stderr.text).toMatch(/✖ window.held: w3 is in the hands of Ana\n {2}customers: maintenance, asked now\n/);
+});
+
+test('as JSON, what customers see is an event when it changes, and a field of the last word', () => {
+  const { output, stdout } = make({ json: true });
+  for (const [second, status] of [
+    [2, 200],
+    [7, 200],
+    [12, 503],
+  ] as const)
+    output.saw(looked(second, status));
+  output.reply('cutover', { state: 'continue', window: 'w3' });
+  const lines = stdout.text
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as object);
+  expect(lines).toMatchObject([
+    { event: 'customers', see: 'blue', release: '1.0.0', answer: 'HTTP 200' },
+    { event: 'customers', see: 'maintenance', answer: 'HTTP 503' },
+    { event: 'cutover.continue', customers: { see: 'maintenance' } },
+  ]);
+});
+
+test('on a terminal the line is part of the view, and its age counts', () => {
+  const { output, stderr } = make({ tty: true });
+  const screen = output.screen('cutover', 'run-1');
+  const { view, events } = night();
+  screen.events(view, events);
+  output.saw(looked(2, 200));
+  screen.tick(Date.parse('2026-03-01T02:00:08Z'));
+  expect(stderr.shown).toContain('customers: blue 1.0.0, asked 6 s ago');
+  screen.tick(Date.parse('2026-03-01T02:00:09Z'));
+  expect(stderr.shown).toContain('customers: blue 1.0.0, asked 7 s ago');
+});
+
 test('the status as JSON names the run that is under way and what to type next', () => {
   const { output, stdout } = make({ json: true });
   output.status({
