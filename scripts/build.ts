@@ -1,6 +1,7 @@
 /** `npm run build`, and what npm runs before it packs: dist/ of the product or, with `sandbox`, of the sandbox. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificatesFile } from '../lib/postgres/connection/certificates';
 import { bundleCommand, bundleFunctions, bundleLibrary, bundleSandbox, bundleSandboxCommand } from './bundle';
 import { rollUp } from './declarations';
 import { licensesOf } from './licenses';
@@ -18,6 +19,7 @@ function emptyDist(folder: string): (file: string) => string {
 function product(): void {
   const at = emptyDist('');
   const bundles = [bundleLibrary(at('index.js')), bundleFunctions(at('functions/index.js')), bundleCommand(at('switchback.js'))];
+  copyFileSync(join(root, 'certificates', certificatesFile), at(join('functions', certificatesFile)));
   writeFileSync(at('index.d.ts'), rollUp('lib/index.ts')[0]!);
   writeFileSync(at('THIRD_PARTY_LICENSES'), licensesOf(bundles));
 }

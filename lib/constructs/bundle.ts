@@ -1,7 +1,8 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { AssetHashType, DockerImage } from 'aws-cdk-lib/core';
+import { certificatesFile } from '../postgres/connection/certificates';
 import { functionsOptions } from './bundle-options';
 
 /** Beside the library in the package (scripts/build.ts): nobody's synth bundles anything. */
@@ -12,7 +13,7 @@ const source = join(__dirname, 'functions.lambda.ts');
 // an app made many times in one process (tests) bundles once.
 let bundled: string | undefined;
 
-/** What `functions.lambda` exports, with everything it needs, in one file: no Docker, nothing to install. */
+/** What `functions.lambda` exports, with everything it needs, in one file, and RDS's certificates beside it: no Docker, nothing to install. */
 export function bundledCode(): lambda.Code {
   if (existsSync(join(prebuilt, 'index.js'))) return lambda.Code.fromAsset(prebuilt);
   if (!existsSync(source)) {
@@ -29,6 +30,7 @@ export function bundledCode(): lambda.Code {
         tryBundle(outputDir: string) {
           bundled ??= bundleSource();
           writeFileSync(join(outputDir, 'index.js'), bundled);
+          copyFileSync(join(__dirname, '../../certificates', certificatesFile), join(outputDir, certificatesFile));
           return true;
         },
       },

@@ -11,7 +11,7 @@ import { grantFrom } from './permissions';
 import type { DatabaseProperties, RuleDefinition, WorkerProperties } from './properties';
 import type { ApplicationProps, SwitchbackProps, WorkerProps } from './props';
 import { Rules } from './rules';
-import { type SharedStack, writePart } from './shared-stack';
+import { certificatesIn, type SharedStack, writePart } from './shared-stack';
 import { SystemStack } from './system-stack';
 import { TaskFactory } from './tasks';
 import { UserSecret } from './user-secret';
@@ -126,6 +126,7 @@ export class ColorStack extends SystemStack {
       System: this.system,
       Instance: database.identifier,
       Database: database.databaseName,
+      ...certificatesIn(this.props.database),
       MasterSecret: database.masterSecret.secretArn,
       Roles: roleNames(this.system),
       Prepare: false,

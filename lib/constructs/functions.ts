@@ -41,7 +41,7 @@ export class HandlerFunction extends Construct {
       memorySize: props.memorySize ?? 512,
       environment: {
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-        // where Lambda keeps the authorities that sign RDS's certificates; Node does not read it by itself.
+        // where Lambda keeps the authorities that sign RDS's certificates, those of the newest Regions too (postgres/connection/certificates.ts).
         NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
         ...props.environment,
       },

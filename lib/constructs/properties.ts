@@ -81,6 +81,8 @@ export const databaseSchema = z.object({
   /** The instance to use while no state says which one is production. */
   Instance: z.string(),
   Database: z.string(),
+  /** Where tasks have the authorities of RDS's certificates. */
+  Certificates: z.string().optional(),
   MasterSecret: z.string(),
   Roles: rolesSchema,
   /** True: the roles are made ready first, as the shared stack does. */

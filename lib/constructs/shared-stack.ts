@@ -150,6 +150,7 @@ export class SharedStack extends SystemStack {
       System: system,
       Instance: this.database.identifier,
       Database: this.database.databaseName,
+      ...certificatesIn(props.database),
       MasterSecret: this.database.masterSecret.secretArn,
       Roles: roles,
       Prepare: true,
@@ -178,6 +179,7 @@ export class SharedStack extends SystemStack {
       database: {
         instance: this.database.identifier,
         name: this.database.databaseName,
+        ...(props.database?.certificates === undefined ? {} : { certificates: props.database.certificates }),
         masterSecret: this.database.masterSecret.secretArn,
         migratorSecret: this.migratorSecret.secretArn,
         ...((props.feed ?? true) ? { feedSecret: this.feedSecret.secretArn } : {}),
@@ -207,6 +209,10 @@ export class SharedStack extends SystemStack {
 function acknowledgedIn({ acknowledgedFindings: findings = [], acknowledgedFunctions: functions = [] }: DatabaseProps = {}): object {
   return findings.length + functions.length === 0 ? {} : { acknowledged: { findings: [...findings], functions: [...functions] } };
 }
+
+/** As the custom resource that writes `DATABASE_URL` is told. */
+export const certificatesIn = ({ certificates }: DatabaseProps = {}): Pick<DatabaseProperties, 'Certificates'> =>
+  certificates === undefined ? {} : { Certificates: certificates };
 
 /** The stack's part of the manifest. */
 export function writePart(stack: SystemStack, part: object): ssm.StringParameter {

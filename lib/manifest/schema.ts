@@ -76,6 +76,8 @@ export const sharedSchema = z.object({
     instance: z.string(),
     /** The name of the database inside the instance. */
     name: z.string(),
+    /** Where tasks have the authorities of RDS's certificates; without it they encrypt and, but for node-postgres, do not verify. */
+    certificates: z.string().optional(),
     /** Secret with username and password of the master user. The host comes from the instance, not from the secret. */
     masterSecret: z.string(),
     /** Secret of the user migrations run as; Switchback writes host and url into it. */

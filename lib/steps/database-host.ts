@@ -54,7 +54,7 @@ export function readsFrom(
         groups(context, color, which).map(async ({ secret, applications }) => {
           const value = await context.aws.settings.secret(secret);
           if (value.host !== address.host || value.port !== address.port)
-            await context.aws.settings.writeSecret(secret, withHost(value, address, database.name));
+            await context.aws.settings.writeSecret(secret, withHost(value, address, database));
           const { changedAt, states } = await tasksOf(context, secret, applications);
           const behind = states.filter((state) => state.deployment.createdAt < changedAt);
           await together(behind.map((state) => context.aws.tasks.redeploy(cluster, state.name)));
@@ -76,15 +76,20 @@ async function tasksOf(context: Context, secret: string, applications: readonly 
 }
 
 /** The secret's value for another host; the url is rebuilt from its parts. */
-export function withHost(value: DatabaseSecret, address: { host: string; port: number }, dbname: string): DatabaseSecret {
+export function withHost(
+  value: DatabaseSecret,
+  address: { host: string; port: number },
+  { name, certificates }: { readonly name: string; readonly certificates?: string | undefined },
+): DatabaseSecret {
   const user = encodeURIComponent(value.username);
   const password = encodeURIComponent(value.password);
+  const tls = certificates === undefined ? '?sslmode=require' : `?sslmode=verify-full&sslrootcert=${encodeURI(certificates)}`;
   return {
     ...value,
     host: address.host,
     port: address.port,
-    dbname,
-    url: `postgres://${user}:${password}@${address.host}:${address.port}/${dbname}${local(address.host) ? '' : '?sslmode=require'}`,
+    dbname: name,
+    url: `postgres://${user}:${password}@${address.host}:${address.port}/${name}${local(address.host) ? '' : tls}`,
   };
 }
 

@@ -103,9 +103,9 @@ function failure({ exitCode, reason }: OneOff, lines: readonly string[]): string
 }
 
 export async function pointMigrator(context: Context, instance: string): Promise<void> {
-  const { migratorSecret, name } = context.manifest.shared.database;
-  const secret = await context.aws.settings.secret(migratorSecret);
-  await context.aws.settings.writeSecret(migratorSecret, withHost(secret, await addressOf(context, instance), name));
+  const { database } = context.manifest.shared;
+  const secret = await context.aws.settings.secret(database.migratorSecret);
+  await context.aws.settings.writeSecret(database.migratorSecret, withHost(secret, await addressOf(context, instance), database));
 }
 
 const tokenOf = (context: Pick<Context, 'window' | 'view'>, part: TrialRun['part'], attempt: number): string =>

@@ -398,11 +398,16 @@ describe('what a user has already', () => {
       securityGroups: [ec2.SecurityGroup.fromSecurityGroupId(theirs, 'Group', 'sg-1234')],
     });
     const acknowledgedFunctions = ['public.charge(n integer)'];
-    const { shared, fallback } = system({ vpc, database: { instance, masterSecret, name: 'films', acknowledgedFunctions } }, app);
+    const { shared, fallback } = system(
+      { vpc, database: { instance, masterSecret, name: 'films', acknowledgedFunctions, certificates: '/rds.pem' } },
+      app,
+    );
     Template.fromStack(shared).resourceCountIs('AWS::RDS::DBInstance', 0);
     expect(part(shared).database).toMatchObject({ instance: 'films', name: 'films', masterSecret: masterSecret.secretArn });
     // what somebody has looked at travels with the system.
     expect(part(shared).database.acknowledged).toEqual({ findings: [], functions: acknowledgedFunctions });
+    expect(part(shared).database.certificates).toBe('/rds.pem');
+    Template.fromStack(shared).hasResourceProperties('Custom::SwitchbackRoles', { Certificates: '/rds.pem' });
     expect(only(fallback!, 'Custom::SwitchbackSource').Properties.Instance).toBe('films');
   });
 

@@ -28,7 +28,7 @@ test('the example synthesizes, its functions are bundled, and CloudFormation has
     // one file for all functions, which has what each of them is told to run.
     const [bundle, ...more] = files.filter((file) => file.startsWith('asset.'));
     expect(more).toEqual([]);
-    expect(readdirSync(join(out, bundle!))).toEqual(['index.js']);
+    expect(readdirSync(join(out, bundle!))).toEqual(['index.js', 'rds-global-bundle.pem']);
     const { Resources } = JSON.parse(readFileSync(join(out, 'shared.template.json'), 'utf8')) as {
       Resources: Record<string, { Type: string; Properties: { Handler: string } }>;
     };

@@ -193,6 +193,12 @@ declare interface DatabaseProps {
      */
     readonly masterSecret?: secretsmanager.ISecret;
     /**
+     * Where images have the authorities of RDS's certificates (`certificates/rds-global-bundle.pem` of this package, or a Region's bundle of AWS). With it
+     * `DATABASE_URL` ends in `sslmode=verify-full&sslrootcert=…`, so that every task checks the server's certificate and name.
+     * @default - `sslmode=require`: node-postgres checks them all the same, libpq does not
+     */
+    readonly certificates?: string;
+    /**
      * Findings of the preflight that somebody has looked at and that shall not stop a window, by their codes: `large-objects`.
      * @default - none
      */

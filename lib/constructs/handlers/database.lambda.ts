@@ -27,7 +27,9 @@ export const handler = customResource(databaseSchema, async ({ type, properties,
       const secret = await aws.secret(arn);
       await ensureUser(db, { user: secret.username, password: secret.password, kind, roles, database });
       // a host that is there may be one a runbook has written.
-      if (secret.url === undefined) await aws.writeSecret(arn, withHost(secret, address, database));
+      const at = secret.host !== undefined && secret.port !== undefined ? { host: secret.host, port: secret.port } : address;
+      const value = withHost(secret, at, { name: database, certificates: properties.Certificates });
+      if (value.url !== secret.url) await aws.writeSecret(arn, value);
     }
   } finally {
     await db.close();

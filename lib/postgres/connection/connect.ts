@@ -1,6 +1,7 @@
 /** One connection to one PostgreSQL database, in our words: rows in, rows out, and errors that say what is known about the outcome. */
 import { createHash } from 'node:crypto';
 import { Client, type ClientConfig } from 'pg';
+import { authorities } from './certificates';
 
 /** Where a database is. */
 export interface Address {
@@ -118,8 +119,8 @@ export async function connect(address: Address, login: Login, options: ConnectOp
     connectionTimeoutMillis: options.timeoutMs ?? 10_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
-    // Verified against Node's own list of authorities, to which NODE_EXTRA_CA_CERTS adds the one of RDS.
-    ...(loopback.test(address.host) ? {} : { ssl: { rejectUnauthorized: true } }),
+    // the name in the certificate is compared, too.
+    ...(loopback.test(address.host) ? {} : { ssl: { rejectUnauthorized: true, ca: authorities() } }),
     ...(options.statementTimeoutMs === undefined ? {} : { query_timeout: options.statementTimeoutMs }),
     ...(options.replication ? { replication: 'database' } : {}),
   };
