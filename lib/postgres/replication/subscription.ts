@@ -19,6 +19,8 @@ export interface FeedSource {
   readonly address: Address;
   /** A user of its own, which may replicate and read: its password is stored in the fallback's catalog. */
   readonly login: Login;
+  /** Told why, where the fallback's server cannot check production's certificate; the feed is encrypted all the same. */
+  readonly unverified?: (why: string) => Promise<void>;
 }
 
 /** Makes the user the feed reads as. */
@@ -194,12 +196,31 @@ export async function startFeed(
 /** Makes a disabled subscription to an existing slot. May run inside a transaction. */
 export async function createSubscription(fallback: Db, name: FeedName, source: FeedSource, copy: boolean): Promise<void> {
   const version = await majorVersion(fallback);
-  await runSealed(fallback, {
-    before: `CREATE SUBSCRIPTION ${ident(name)} CONNECTION `,
-    secret: conninfo(source, name),
-    after: ` PUBLICATION ${ident(name)} WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
-  });
+  const make = (tls: Tls): Promise<void> =>
+    runSealed(fallback, {
+      before: `CREATE SUBSCRIPTION ${ident(name)} CONNECTION `,
+      secret: conninfo(source, name, tls),
+      after: ` PUBLICATION ${ident(name)} WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
+    });
+  if (local(source.address.host)) return make({ sslmode: 'prefer' });
+  // the fallback's server connects, so what it trusts is a file of its own; on RDS /rdsdbdata/rds-metadata/ca-cert.pem.
+  const [own] = await fallback.query<{ file: string }>("SELECT pg_catalog.current_setting('ssl_ca_file') AS file");
+  let why = 'its ssl_ca_file is empty';
+  if (own!.file !== '') {
+    try {
+      return await make({ sslmode: 'verify-full', sslrootcert: own!.file });
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || error.name !== 'DatabaseError' || !/certificate/i.test(error.message)) throw error;
+      why = error.message;
+    }
+  }
+  await make({ sslmode: 'require' });
+  await source.unverified?.(why);
 }
+
+type Tls = { readonly sslmode: 'prefer' | 'require' } | { readonly sslmode: 'verify-full'; readonly sslrootcert: string };
+
+const local = (host: string): boolean => /^(localhost|127\.|::1)/.test(host);
 
 async function checkpoint(db: Db): Promise<void> {
   await db.query('CHECKPOINT').catch((error: unknown) => {
@@ -268,8 +289,7 @@ async function publishedBut(not: 'ready' | 'known', production: Db, fallback: Db
   return published.map((row) => row.name).filter((table) => !others.has(table));
 }
 
-function conninfo({ address, login }: FeedSource, name: FeedName): string {
-  const local = /^(localhost|127\.|::1)/.test(address.host);
+function conninfo({ address, login }: FeedSource, name: FeedName, tls: Tls): string {
   const values: Record<string, string> = {
     host: address.host,
     port: `${address.port}`,
@@ -277,7 +297,7 @@ function conninfo({ address, login }: FeedSource, name: FeedName): string {
     user: login.username,
     password: login.password,
     application_name: name,
-    sslmode: local ? 'prefer' : 'require',
+    ...tls,
     connect_timeout: '10',
     keepalives_idle: '5',
     keepalives_interval: '2',
