@@ -12,6 +12,7 @@ import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runS
 import { type Catalog, readCatalog } from '../postgres/schema/catalog';
 import { type Classification, classify, type Difference } from '../postgres/schema/classify';
 import { mapping } from '../postgres/schema/mapping';
+import { refusalWords, refused } from '../postgres/schema/refusals';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
 import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
 import { compareShare, compareWords, rowEstimates } from './comparison-words';
@@ -38,13 +39,9 @@ export function notLossless(
   differences: readonly Difference[],
   accepted: readonly string[],
 ): Extract<Observation, { is: 'failed' }> | undefined {
-  const open = differences.filter(({ id, loses }) => loses !== undefined && !accepted.includes(id));
+  const open = refused(differences, accepted);
   if (open.length === 0) return undefined;
-  return {
-    is: 'failed',
-    code: 'form.not-lossless',
-    message: `a rollback after opening would lose: ${open.map((difference) => `${difference.loses} (${difference.what}; --accept-loss ${difference.id})`).join('; ')}`,
-  };
+  return { is: 'failed', code: 'form.not-lossless', message: open.map(refusalWords).join('; ') };
 }
 
 /** Every difference of the two schemas, sorted. What would be lost must have been accepted by its id. */
@@ -63,8 +60,8 @@ export function schemaClassified(production: string, fallback: string): Step {
         compared: false,
       });
       const differences = withLosses(classify(old, now, declared).differences, losses);
-      const refused = notLossless(differences, context.acceptedLosses);
-      if (refused) return refused;
+      const open = notLossless(differences, context.acceptedLosses);
+      if (open) return open;
       if (differences.length > 0) await context.progress(differences.map(({ verdict, what }) => `${verdict}: ${what}`).join('\n'));
       return done(count(differences), { now, differences });
     },

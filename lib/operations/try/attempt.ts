@@ -17,7 +17,8 @@ import { preflight } from '../../postgres/preflight/preflight';
 import { ensureFeedUser, feedName, removeFeed } from '../../postgres/replication/subscription';
 import { withoutBookkeeping } from '../../postgres/schema/bookkeeping';
 import { type Catalog, readCatalog } from '../../postgres/schema/catalog';
-import { classify, type Difference } from '../../postgres/schema/classify';
+import { classify } from '../../postgres/schema/classify';
+import { refusalWords, refused } from '../../postgres/schema/refusals';
 import { lookAtFeed } from '../../postgres/verification/feed-look';
 import type { Loss } from '../../postgres/verification/loss-manifest';
 import { migrationLosses, withLosses } from '../../postgres/verification/migration-losses';
@@ -147,14 +148,14 @@ export class Attempt {
       const more = await this.asMaster('primary', (before) =>
         this.asMasterAt(address, (after) => migrationLosses(before, after, { old, now, declared })),
       );
-      const open = withLosses(differences, more).filter(({ id, loses }) => loses !== undefined && !accepted.includes(id));
+      const open = refused(withLosses(differences, more), accepted);
       const findings = await this.asMasterAt(address, async (after) => {
         // as the fence does after the migrations.
         await moveStrayGrants(after, roles);
         return preflight(after, undefined, { roles, fork: 'ahead' });
       });
-      const refused = findings.filter(({ severity }) => severity === 'refuse');
-      const words = [...open.map(refusalWords), ...refused.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`)];
+      const stopping = findings.filter(({ severity }) => severity === 'refuse');
+      const words = [...open.map(refusalWords), ...stopping.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`)];
       if (words.length > 0) throw new Ended('refused', words);
     } finally {
       await servers.dropDatabase(copy);
@@ -321,7 +322,6 @@ export class Attempt {
   }
 }
 
-const refusalWords = ({ id, what, loses }: Difference): string => `${what}: a rollback would lose ${loses} (--accept-loss ${id})`;
 
 const urlOf = ({ host, port, database }: Address, { username, password }: Login): string =>
   `postgres://${username}:${password}@${host}:${port}/${database}`;

@@ -20,6 +20,8 @@ export interface Difference {
   readonly what: string;
   /** What a rollback would lose, where something is. */
   readonly loses?: string;
+  /** What to do where it cannot be accepted, because the window would not work with it. */
+  readonly instead?: string;
 }
 
 /** What cannot be guessed, in plain SQL. */

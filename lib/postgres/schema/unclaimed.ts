@@ -1,96 +1,117 @@
 /**
- * What the classifier does not look at, compared whole: partitions, inheritance, types, persistence, row security, rules. What a migration
- * changes about them and no kind of schema change has claimed is refused, with the SQL that shows it. From then on nothing is silent.
+ * Two databases of one lineage compared whole, kind by kind (looks/). What a migration has changed is claimed by something that carries it,
+ * or said to be carried, or refused with the SQL that shows it. From then on nothing is silent.
  */
 import type { Db } from '../connection/connect';
-import { ofExtension, userSchema } from '../connection/server';
+import { type Catalog, sameColumn, sameTable } from './catalog';
 import type { Difference } from './classify';
-
-interface Found {
-  readonly kind: 'partition' | 'inheritance' | 'domain' | 'type' | 'persistence' | 'row-security' | 'rule';
-  /** The same in two databases of one lineage. */
-  readonly key: string;
-  readonly name: string;
-  readonly definition: string;
-  /** The table or type that it is about. */
-  readonly of: number;
-}
-
-const named = "pg_catalog.format('%I.%I', n.nspname, c.relname)";
-const tables = `pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r','p') AND ${userSchema} AND NOT ${ofExtension('pg_class', 'c.oid')}`;
-const types = (kind: string): string => `pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-  WHERE t.typtype = '${kind}' AND ${userSchema} AND NOT ${ofExtension('pg_type', 't.oid')}`;
-
-const looks: readonly string[] = [
-  `SELECT CASE WHEN c.relispartition THEN 'partition' ELSE 'inheritance' END AS kind, c.oid || ' ' || i.inhparent AS key, ${named} AS name,
-          i.inhparent::regclass || ' ' || coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'INHERITS') AS definition, i.inhparent::int8::float8 AS "of"
-     FROM pg_catalog.pg_inherits i JOIN ${tables.replace('pg_catalog.pg_class c JOIN', 'pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN')}`,
-  `SELECT 'persistence' AS kind, c.oid::text AS key, ${named} AS name, CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE 'LOGGED' END AS definition, c.oid::int8::float8 AS "of" FROM ${tables}`,
-  `SELECT 'row-security' AS kind, c.oid::text AS key, ${named} AS name,
-          CASE WHEN NOT c.relrowsecurity THEN 'off' WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END AS definition, c.oid::int8::float8 AS "of" FROM ${tables}`,
-  `SELECT 'rule' AS kind, c.oid || ' ' || r.rulename AS key, r.rulename || ' on ' || ${named} AS name, pg_catalog.pg_get_ruledef(r.oid) AS definition, c.oid::int8::float8 AS "of"
-     FROM pg_catalog.pg_rewrite r JOIN ${tables.replace('pg_catalog.pg_class c JOIN', 'pg_catalog.pg_class c ON c.oid = r.ev_class JOIN')}`,
-  `SELECT 'domain' AS kind, t.oid::text AS key, pg_catalog.format('%I.%I', n.nspname, t.typname) AS name,
-          pg_catalog.concat_ws(' ', pg_catalog.format_type(t.typbasetype, t.typtypmod), CASE WHEN t.typnotnull THEN 'NOT NULL' END,
-            (SELECT string_agg(pg_catalog.pg_get_constraintdef(k.oid), ' ' ORDER BY pg_catalog.pg_get_constraintdef(k.oid)) FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid)) AS definition,
-          t.oid::int8::float8 AS "of" FROM ${types('d')}`,
-  `SELECT 'type' AS kind, t.oid::text AS key, pg_catalog.format('%I.%I', n.nspname, t.typname) AS name,
-          coalesce((SELECT string_agg(pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
-             FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '') AS definition, t.oid::int8::float8 AS "of"
-     FROM ${types('c')} AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c')`,
-];
+import { type Found, type Look, looks, type World } from './looks';
 
 export type Inventory = readonly Found[];
 
 export async function readInventory(db: Db): Promise<Inventory> {
   return db.transaction(async (inside) => {
     await inside.query("SET LOCAL search_path = ''");
-    const found: Found[] = [];
-    for (const look of looks) found.push(...(await inside.query<Found>(look)));
-    return found;
+    return inside.query<Found>(looks.map(({ sql }) => sql).join('\nUNION ALL\n'));
   });
 }
 
-/** How each kind shows itself, and what is lost by a change of it. */
-const kinds: Readonly<Record<Found['kind'], { readonly sql: string; readonly loses: string }>> = {
-  partition: { sql: '\\d+', loses: 'rows that go where the fallback has no such partition: the first of them stops the feed' },
-  inheritance: { sql: '\\d+', loses: 'rows of tables that inherit from each other' },
-  domain: { sql: '\\dD', loses: 'values that the old domain does not allow: the first of them stops the feed' },
-  type: { sql: '\\d', loses: 'values in the new schema of the type: the first of them stops the feed' },
-  persistence: { sql: '\\d', loses: 'its rows: those of an unlogged table do not travel, and a replica has none of them' },
-  'row-security': { sql: '\\d', loses: 'rows that a policy hides from the feed and from the comparison' },
-  rule: { sql: '\\d+', loses: 'what the rule makes of rows' },
-};
+export interface Schemas {
+  readonly old: Catalog;
+  readonly now: Catalog;
+}
 
 /** Both of one lineage: a copy of a database, and the same after its migrations. */
-export function unclaimed(before: Inventory, after: Inventory): Difference[] {
-  const known = new Set(before.map(({ kind, key }) => `${kind} ${key}`));
-  const there = new Map(after.map((found) => [`${found.kind} ${found.key}`, found]));
-  const tables = new Set(before.filter(({ kind }) => kind === 'persistence').map(({ of }) => of));
-  const say = (found: Found, what: string): Difference => {
-    const { sql, loses } = kinds[found.kind];
-    return { id: `${found.name}:${found.kind}`, verdict: 'lossy', what: `${what} (${sql} ${found.name})`, loses };
-  };
+export function unclaimed(before: Inventory, after: Inventory, schemas?: Schemas): Difference[] {
+  const world = worldOf(before, after);
+  const renamed = schemas ? renames(schemas) : (text: string) => text;
+  return looks.flatMap((look) => {
+    const [old, now] = [before, after].map((all) => all.filter(({ kind }) => kind === look.kind));
+    return ofKind(look, old!, now!, world, renamed);
+  });
+}
+
+function ofKind(look: Look, before: Inventory, after: Inventory, world: World, renamed: (text: string) => string): Difference[] {
   const differences: Difference[] = [];
-  for (const found of before) {
-    const now = there.get(`${found.kind} ${found.key}`);
-    const tableIsGone = !['domain', 'type'].includes(found.kind) && !there.has(`persistence ${found.of}`);
-    // a table or a type that is gone is the classifier's, with the columns that had it.
-    if (now === undefined && !tableIsGone && !['domain', 'type', 'persistence', 'row-security'].includes(found.kind))
-      differences.push(say(found, `the ${found.kind} ${found.name} is no longer there as it was: ${found.definition}`));
-    if (now !== undefined && now.definition !== found.definition && !harmless(found, now))
-      differences.push(say(found, `${found.kind} of ${found.name} becomes ${now.definition} (was ${found.definition})`));
+  const left = new Set(after);
+  const [byKey, byName] = [new Map(after.map((one) => [one.key, one])), new Map(after.map((one) => [one.name, one]))];
+  const kept = new Set(before.map(({ key }) => key));
+  const judge = (event: 'isNew' | 'isGone' | 'isChanged', old: Found, now: Found, what: string): void => {
+    const rule = look[event];
+    const fate = typeof rule === 'function' ? rule(world, old, now) : rule;
+    if (fate === 'claimed') return;
+    const id = `${old.name}:${look.kind.replaceAll(' ', '-')}`;
+    if (fate === 'carried') differences.push({ id, verdict: 'carried', what: `the ${look.kind} ${old.name} ${what}` });
+    else {
+      const { loses, instead } = fate;
+      const shown = `the ${look.kind} ${old.name} ${what} (${old.shows || now.shows})`;
+      differences.push({ id, verdict: 'lossy', what: shown, loses, ...(instead === undefined ? {} : { instead }) });
+    }
+  };
+  for (const old of before) {
+    const another = byName.get(renamed(old.name)) ?? byName.get(old.name);
+    // made anew under its name; not one that only got the name of this.
+    const now = byKey.get(old.key) ?? (another && !kept.has(another.key) ? another : undefined);
+    if (!now) {
+      judge('isGone', old, old, `is gone${told(old)}`);
+      continue;
+    }
+    left.delete(now);
+    const same = now.definition === old.definition || now.definition === renamed(old.definition) || (old.stored !== null && now.stored === old.stored);
+    if (!same) judge('isChanged', old, now, short(now) && short(old) ? `becomes ${now.definition} (was ${old.definition})` : 'is another');
   }
-  for (const found of after) {
-    if (known.has(`${found.kind} ${found.key}`)) continue;
-    const ofOldTable = tables.has(found.of);
-    const isNewTable = found.kind === 'row-security' && found.definition !== 'off';
-    if ((ofOldTable && ['partition', 'inheritance', 'rule'].includes(found.kind)) || isNewTable)
-      differences.push(say(found, `the ${found.kind} ${found.name} is new: ${found.definition}`));
-  }
+  for (const now of left) judge('isNew', now, now, `is new${told(now)}`);
   return differences;
 }
 
-/** Row security that does not bind the owner binds neither the feed nor the comparison. */
-const harmless = ({ kind }: Found, now: Found): boolean => kind === 'row-security' && now.definition !== 'forced';
+const short = ({ definition }: Found): boolean => definition.length < 160 && !/[\n{]/.test(definition);
+const told = (found: Found): string => (short(found) && found.definition !== '' ? `: ${found.definition}` : '');
+
+function worldOf(before: Inventory, after: Inventory): World {
+  const tablesOf = (all: Inventory): Set<number> => new Set(all.filter(({ kind }) => kind === 'persistence').map(({ of }) => of));
+  const [was, is] = [tablesOf(before), tablesOf(after)];
+  const functions = before.filter(({ kind }) => kind === 'function');
+  // plpgsql calls by name, of which the catalog knows nothing.
+  const uses = new Map(functions.map((one) => [one.key, new Set(one.facts.split(' ').filter(Boolean))]));
+  for (let more = true; more; ) {
+    more = false;
+    for (const caller of functions.filter(({ key }) => uses.get(key)!.size > 0))
+      for (const called of functions) {
+        if (called === caller || !names(caller.definition, called)) continue;
+        for (const use of uses.get(caller.key)!)
+          if (!uses.get(called.key)!.has(use)) {
+            uses.get(called.key)!.add(use);
+            more = true;
+          }
+      }
+  }
+  return {
+    stays: (table) => was.has(table) && is.has(table),
+    there: (table) => is.has(table),
+    uses: ({ key }) => uses.get(key) ?? new Set(),
+  };
+}
+
+const names = (text: string, { name }: Found): boolean => {
+  const called = name.slice(0, name.indexOf('(')).split('.').at(-1)!;
+  return new RegExp(`(^|[^\\w])${escaped(called)}\\s*\\(`).test(text);
+};
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+/** A definition as it reads when tables and columns got other names: something made anew is the same when it says the same. */
+function renames({ old, now }: Schemas): (text: string) => string {
+  const to = new Map<string, string>();
+  for (const table of old.tables) {
+    const other = sameTable(table, now);
+    if (!other) continue;
+    if (other.table !== table.table) to.set(table.table, other.table);
+    for (const column of table.columns) {
+      const renamed = sameColumn(column, table, other);
+      if (renamed && renamed.name !== column.name) to.set(column.name, renamed.name);
+    }
+  }
+  if (to.size === 0) return (text) => text;
+  const all = new RegExp(`(?<![\\w$])(${[...to.keys()].map(escaped).join('|')})(?![\\w$])`, 'g');
+  return (text) => text.replace(all, (name) => to.get(name)!);
+}

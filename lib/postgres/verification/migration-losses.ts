@@ -30,7 +30,7 @@ export const withLosses = (differences: readonly Difference[], counted: readonly
 export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
   const { old, now, declared = {}, compared = true } = options;
   const found: Difference[] = [
-    ...unclaimed(await readInventory(before), await readInventory(after)),
+    ...unclaimed(await readInventory(before), await readInventory(after), { old, now }),
     ...structuralLosses(old, now, declared),
   ];
   for (const table of old.tables) {
