@@ -58,6 +58,7 @@ export function schemaClassified(production: string, fallback: string): Step {
         ...{ old, now, declared },
         // the footprint will: it is not looked at twice while customers wait.
         compared: false,
+        accepted: context.acceptedLosses,
       });
       const differences = withLosses(classify(old, now, declared).differences, losses);
       const open = notLossless(differences, context.acceptedLosses);

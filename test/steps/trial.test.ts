@@ -131,7 +131,7 @@ describe('the trial', () => {
     expect(await step?.observe({ view: world.view, acceptedLosses: [] } as never)).toEqual({
       is: 'failed',
       code: 'form.not-lossless',
-      message: 'a rollback after opening would lose: 3 values of it (column public.users.seen is gone; --accept-loss public.users.seen)',
+      message: 'column public.users.seen is gone: a rollback would lose 3 values of it (--accept-loss public.users.seen)',
       next: [switchback('plan'), say`declare it in your CDK app, or accept it: ${switchback('cutover', '--accept-loss <ids>')}`],
     });
     expect(await step?.observe({ view: world.view, acceptedLosses: [dropped.id] } as never)).toEqual({ is: 'done' });

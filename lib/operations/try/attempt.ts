@@ -322,6 +322,5 @@ export class Attempt {
   }
 }
 
-
 const urlOf = ({ host, port, database }: Address, { username, password }: Login): string =>
   `postgres://${username}:${password}@${host}:${port}/${database}`;

@@ -118,8 +118,8 @@ class Classifier {
     return { differences: this.differences, plan: { tables, inert, enums: this.enums(), rows: this.rows() } };
   }
 
-  private say(id: string, verdict: Verdict, what: string, loses?: string): void {
-    this.differences.push({ id, verdict, what, ...(loses === undefined ? {} : { loses }) });
+  private say(id: string, verdict: Verdict, what: string, loses?: string, instead?: string): void {
+    this.differences.push({ id, verdict, what, ...(loses === undefined ? {} : { loses }), ...(instead === undefined ? {} : { instead }) });
   }
 
   private added(table: CatalogTable): boolean {
@@ -225,8 +225,8 @@ class Classifier {
         from ? 'bridged' : 'declare',
         `${id} is generated now, and generated values do not travel`,
         from ? undefined : `values of ${id} of rows written after opening`,
+        from ? undefined : this.unfilled(plan, id, old),
       );
-      if (!from) this.fill(plan, id, old);
       return;
     }
     if (old.notNull && !now.notNull && !from) {
@@ -263,12 +263,16 @@ class Classifier {
       plan.shadows.push({ name, type: old.type });
       plan.assign.push({ column: old.name, expression: `NEW.${quoted(name)}` });
       plan.published?.push(name);
-    } else this.fill(plan, id, old);
+    }
+    const instead = from ? undefined : this.unfilled(plan, id, old);
     const what = `${id} becomes ${now.type} (was ${old.type})`;
     if (from) this.say(`${id}:type`, 'bridged', `${what}; the declared expression computes the old value`);
     else if (change.is === 'expression')
-      this.say(`${id}:type`, 'declare', `${what}: ${change.why}`, `values of ${id} of rows written after opening`);
-    else this.say(`${id}:type`, 'lossy', what, `${change.what}; without a declared expression, ${id} of every row written after opening`);
+      this.say(`${id}:type`, 'declare', `${what}: ${change.why}`, `values of ${id} of rows written after opening`, instead);
+    else {
+      const loses = `${change.what}; without a declared expression, ${id} of every row written after opening`;
+      this.say(`${id}:type`, 'lossy', what, loses, instead);
+    }
   }
 
   private droppedColumn(plan: TablePlan, id: string, old: CatalogColumn, from: string | undefined): void {
@@ -295,8 +299,15 @@ class Classifier {
         `${id}:dropped`,
         'declare',
         `${id} is dropped and may not be NULL, and no neutral value of ${old.type} is known`,
-        `rows written after opening to ${plan.old.name}`,
+        `rows written after opening to ${plan.old.name}: the first of them stops the feed`,
+        this.unfilled(plan, id, old),
       );
+  }
+
+  /** What to do where nothing fills a column that may not be NULL: the first row would stop the feed. */
+  private unfilled(plan: TablePlan, id: string, old: CatalogColumn): string | undefined {
+    if (this.fill(plan, id, old) || !old.notNull || old.default !== null || old.identity !== '') return undefined;
+    return `declare columns: {table: '${plan.old.name}', column: '${old.name}', from: …}`;
   }
 
   /** A value that says nothing, for a column that must have one. */
@@ -341,7 +352,8 @@ class Classifier {
         `${id}:added`,
         'lossy',
         `${id} is new, and ${plan.old.name} has no key: the fallback finds its rows by all columns, so none may be added`,
-        `changes of ${plan.old.name}; give it a primary key before the window`,
+        `changes of ${plan.old.name}: the first of them stops the feed`,
+        'give it a primary key before the window',
       );
     } else {
       plan.shadows.push({ name: column.name, type: this.knownType(column) });

@@ -24,7 +24,11 @@ export function structuralLosses(old: Catalog, now: Catalog, declared: Declared 
   return found;
 }
 
-const lossy = (id: string, what: string, loses: string): Difference => ({ id, verdict: 'lossy', what, loses });
+/** `instead`: where the window would not work with it. */
+const lossy = (id: string, what: string, loses: string, instead?: string): Difference => ({
+  ...{ id, verdict: 'lossy', what, loses },
+  ...(instead === undefined ? {} : { instead }),
+});
 
 /** The fallback keeps both names beside each other while it is fed: two things cannot have one. */
 function* nameTaken(table: CatalogTable, other: CatalogTable, old: Catalog): Generator<Difference> {
@@ -32,7 +36,8 @@ function* nameTaken(table: CatalogTable, other: CatalogTable, old: Catalog): Gen
     yield lossy(
       `${table.name}:name-taken`,
       `${table.name} becomes ${other.name}, which was another table before`,
-      `rows of both: it cannot be told which of the two the old release means; take a name that nothing had`,
+      `rows of both: it cannot be told which of the two the old release means`,
+      `take a name that nothing had`,
     );
   for (const column of table.columns) {
     const renamed = sameColumn(column, table, other);
@@ -41,7 +46,8 @@ function* nameTaken(table: CatalogTable, other: CatalogTable, old: Catalog): Gen
       yield lossy(
         `${table.name}.${column.name}:name-taken`,
         `${table.name}.${column.name} becomes ${renamed.name}, which was another column before`,
-        `values of both columns of rows written after opening; take a name that nothing had, or do it in two windows`,
+        `values of both columns of rows written after opening`,
+        `take a name that nothing had, or do it in two windows`,
       );
   }
 }
@@ -56,7 +62,8 @@ function* withoutKey(table: CatalogTable, other: CatalogTable, declared: Declare
     yield lossy(
       `${table.name}.${column.name}:no-key`,
       `${table.name}.${column.name} ${now ? `becomes ${now.name} ${now.type}` : 'is dropped'}, and the fallback finds rows of ${table.name} by all columns`,
-      `updates and deletes of ${table.name}; give it a primary key before the window`,
+      `updates and deletes of ${table.name}: the first of them stops the feed`,
+      `give it a primary key before the window`,
     );
   }
 }
@@ -72,7 +79,8 @@ function* widerKey(table: CatalogTable, other: CatalogTable): Generator<Differen
   yield lossy(
     `${table.name}:key-wider`,
     `the key of ${table.name} no longer keeps its rows apart: ${other.primaryKey.length} columns are the key now`,
-    `rows that share an old key: the second of them stops the feed; keep a unique index on the old key until the teardown`,
+    `rows that share an old key: the second of them stops the feed`,
+    `keep a unique index on the old key until the teardown`,
   );
 }
 

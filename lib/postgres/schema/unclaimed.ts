@@ -57,7 +57,8 @@ function ofKind(look: Look, before: Inventory, after: Inventory, world: World, r
       continue;
     }
     left.delete(now);
-    const same = now.definition === old.definition || now.definition === renamed(old.definition) || (old.stored !== null && now.stored === old.stored);
+    const same =
+      now.definition === old.definition || now.definition === renamed(old.definition) || (old.stored !== null && now.stored === old.stored);
     if (!same) judge('isChanged', old, now, short(now) && short(old) ? `becomes ${now.definition} (was ${old.definition})` : 'is another');
   }
   for (const now of left) judge('isNew', now, now, `is new${told(now)}`);

@@ -7,7 +7,7 @@ import { DatabaseError, type Db, ident } from '../connection/connect';
 import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
 import type { Declared, Difference } from '../schema/classify';
 import { structuralLosses } from '../schema/structural';
-import { readInventory, unclaimed } from '../schema/unclaimed';
+import { type Inventory, readInventory, unclaimed } from '../schema/unclaimed';
 import { compareTables } from './compare';
 
 export interface MigrationOptions {
@@ -19,32 +19,47 @@ export interface MigrationOptions {
    * @default true
    */
   readonly compared?: boolean;
+  /** Ids that are accepted: nobody waits for a count of them. @default none */
+  readonly accepted?: readonly string[];
 }
 
-/** What the classifier says, and what was counted; where both speak of the same, what was counted. */
-export const withLosses = (differences: readonly Difference[], counted: readonly Difference[]): Difference[] => [
-  ...new Map([...differences, ...counted].map((one) => [one.id, one])).values(),
-];
+/** What the classifier says, and what was counted; where both speak of the same, what was counted, and whether it can be accepted at all. */
+export function withLosses(differences: readonly Difference[], counted: readonly Difference[]): Difference[] {
+  const all = new Map(differences.map((one) => [one.id, one]));
+  for (const one of counted) all.set(one.id, { ...all.get(one.id), ...one });
+  return [...all.values()];
+}
 
 /** `before`: a database of the old schema, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
 export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
-  const { old, now, declared = {}, compared = true } = options;
-  const found: Difference[] = [
-    ...unclaimed(await readInventory(before), await readInventory(after), { old, now }),
-    ...structuralLosses(old, now, declared),
-  ];
+  const { old, now, declared = {}, compared = true, accepted = [] } = options;
+  const [was, is] = [await readInventory(before), await readInventory(after)];
+  const found: Difference[] = [...unclaimed(was, is, { old, now }), ...structuralLosses(old, now, declared)];
+  const look: Look = (id, from, condition) => (accepted.includes(id) ? Promise.resolve(undefined) : rowsOf(before, from, condition));
   for (const table of old.tables) {
     if (!table.persistent) continue;
     const other = sameTable(table, now);
-    if (!other) found.push(...(await droppedTable(before, table, declared)));
+    if (!other) found.push(...(await droppedTable(look, table, declared)));
     else {
-      found.push(...(await droppedColumns(before, table, other, declared)));
+      found.push(...(await droppedColumns(look, table, other, declared)));
       if (compared)
         found.push(...(await retyped(before, after, table, other, declared)), ...(await deleted(before, after, table, other, declared)));
+      else found.push(...(await droppedPartitions(look, table, declared, was, is)));
     }
   }
   return found;
 }
+
+/** How many rows there are; 0 for none, undefined where it is accepted, so that nobody asks. */
+type Look = (id: string, from: string, condition?: string) => Promise<number | undefined>;
+
+/** Mostly there are none or many, and customers wait: the first row is looked for, and only where there is one they are counted. */
+async function rowsOf(db: Db, from: string, condition = 'true'): Promise<number> {
+  if ((await db.query(`SELECT FROM ${from} WHERE ${condition} LIMIT 1`)).length === 0) return 0;
+  return (await db.query<{ n: number }>(`SELECT count(*)::float8 AS n FROM ${from} WHERE ${condition}`))[0]!.n;
+}
+
+const rowWords = (rows: number | undefined): string => (rows === undefined ? 'rows' : `${rows} rows`);
 
 /** Rows that a declared row bridge keeps are those of tables that it names. */
 const isNamed = (table: CatalogTable, { rows = [] }: Declared): boolean =>
@@ -54,25 +69,23 @@ const isNamed = (table: CatalogTable, { rows = [] }: Declared): boolean =>
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-const count = async (db: Db, sql: string): Promise<number> =>
-  (await db.query<{ n: number }>(`SELECT count(*)::float8 AS n FROM ${sql}`))[0]!.n;
-
-async function droppedTable(before: Db, table: CatalogTable, declared: Declared): Promise<Difference[]> {
+async function droppedTable(look: Look, table: CatalogTable, declared: Declared): Promise<Difference[]> {
   if (isNamed(table, declared)) return [];
-  const rows = await count(before, table.name);
+  const id = `${table.name}:dropped`;
+  const rows = await look(id, table.name);
   if (rows === 0) return [];
   return [
     {
-      id: `${table.name}:dropped`,
+      id,
       verdict: 'declare',
-      what: `${table.name} is dropped and has ${rows} rows`,
+      what: `${table.name} is dropped and has ${rowWords(rows)}`,
       loses: `what the new schema does instead of them: on the fallback they stay as they were at the fork. Declare rows that keep ${table.name}`,
     },
   ];
 }
 
 /** Those that hold something: neither NULL nor the default. */
-async function droppedColumns(before: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
+async function droppedColumns(look: Look, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
   const found: Difference[] = [];
   for (const column of table.columns) {
     if (column.generated !== '' || sameColumn(column, table, other)) continue;
@@ -80,23 +93,49 @@ async function droppedColumns(before: Db, table: CatalogTable, other: CatalogTab
       declared.columns?.some((one) => one.table === table.name && one.column === column.name) ||
       declared.rows?.some(({ sets }) => sets?.some((set) => set.table === table.name && set.column === column.name));
     if (isDeclared) continue;
-    const name = ident(column.name);
+    const [id, name] = [`${table.name}.${column.name}:dropped`, ident(column.name)];
     const plain = column.default !== null && !/nextval\(/.test(column.default) ? ` AND ${name} IS DISTINCT FROM (${column.default})` : '';
-    const rows = await count(before, `${table.name} WHERE ${name} IS NOT NULL${plain}`).catch((error: unknown) => {
+    const rows = await look(id, table.name, `${name} IS NOT NULL${plain}`).catch((error: unknown) => {
       // a type without equality: json.
       if (!(error instanceof DatabaseError) || error.sqlstate !== '42883') throw error;
-      return count(before, `${table.name} WHERE ${name} IS NOT NULL`);
+      return look(id, table.name, `${name} IS NOT NULL`);
     });
-    if (rows > 0)
-      found.push({
-        id: `${table.name}.${column.name}:dropped`,
-        verdict: 'declare',
-        what: `${table.name}.${column.name} is dropped, and ${rows} rows have a value in it that is neither NULL nor its default`,
-        loses: `what the new schema keeps elsewhere, in rows written after opening. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}, or rows with sets`,
-      });
+    if (rows === 0) continue;
+    found.push({
+      id,
+      verdict: 'declare',
+      what: `${table.name}.${column.name} is dropped, and ${rowWords(rows)} have a value in it that is neither NULL nor its default`,
+      loses: `what the new schema keeps elsewhere, in rows written after opening. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}, or rows with sets`,
+    });
   }
   return found;
 }
+
+/** Where rows are not compared: those of a partition that went with all that was in it. */
+async function droppedPartitions(
+  look: Look,
+  table: CatalogTable,
+  declared: Declared,
+  was: Inventory,
+  is: Inventory,
+): Promise<Difference[]> {
+  if (!table.partitioned || declared.deleted?.[table.name] === 'ship') return [];
+  const left = new Set(is.filter(({ kind }) => kind === 'persistence').map(({ of }) => of));
+  const found: Difference[] = [];
+  for (const { name, key, of, kind } of was) {
+    if (kind !== 'partition' || of !== table.oid || left.has(Number(key.split(' ')[0]))) continue;
+    const rows = await look(`${table.name}:deleted`, name);
+    if (rows !== 0) found.push(deletedRows(table, rowWords(rows), `the partition ${name}`));
+  }
+  return found;
+}
+
+const deletedRows = ({ name }: CatalogTable, rows: string, which: string): Difference => ({
+  id: `${name}:deleted`,
+  verdict: 'declare',
+  what: `the migrations delete ${rows} of ${name} (${which})`,
+  loses: `these rows, on the fallback too. Declare deleted: {'${name}': 'ship'}; that they are kept there is not supported yet`,
+});
 
 /** A key by which a row is the same one before and after, in the same text. */
 function keyOf(table: CatalogTable, other: CatalogTable): { old: string[]; now: string[] } | undefined {
@@ -192,18 +231,6 @@ async function deleted(before: Db, after: Db, table: CatalogTable, other: Catalo
   });
   const gone = tables[0]!.differences.filter(({ is }) => is === 'only on b');
   if (gone.length === 0) return [];
-  const keep = declared.deleted?.[table.name] === 'keep';
-  return [
-    {
-      id: `${table.name}:deleted`,
-      verdict: 'declare',
-      what: `the migrations delete ${gone.length} rows of ${table.name} (${gone
-        .slice(0, 3)
-        .map((one) => one.key)
-        .join(', ')})`,
-      loses: keep
-        ? `these rows: that they are kept on the fallback is not supported yet`
-        : `these rows, on the fallback too. Declare deleted: {'${table.name}': 'ship'}`,
-    },
-  ];
+  const keys = gone.slice(0, 3).map((one) => one.key);
+  return [deletedRows(table, `${gone.length} rows`, keys.join(', '))];
 }

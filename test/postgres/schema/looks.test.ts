@@ -86,7 +86,12 @@ const kinds: readonly Kind[] = [
     change: "CREATE OR REPLACE FUNCTION same(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'",
     impossible: ['public.same(text):function'],
   },
-  { kind: 'a trigger that is switched off', old: `${t}; ${stamp}`, change: 'ALTER TABLE t DISABLE TRIGGER stamp', refused: ['stamp on public.t:trigger'] },
+  {
+    kind: 'a trigger that is switched off',
+    old: `${t}; ${stamp}`,
+    change: 'ALTER TABLE t DISABLE TRIGGER stamp',
+    refused: ['stamp on public.t:trigger'],
+  },
   {
     kind: 'a trigger that goes, with its function',
     old: `${t}; ${stamp}`,
@@ -134,7 +139,14 @@ const kinds: readonly Kind[] = [
     old: `${t}; ALTER TABLE t ADD CONSTRAINT u UNIQUE (n); CREATE INDEX i ON t (v); CREATE TABLE k (id int PRIMARY KEY, t int CONSTRAINT f REFERENCES t)`,
     change: `ALTER TABLE k ALTER CONSTRAINT f DEFERRABLE INITIALLY DEFERRED; ALTER TABLE t ADD CONSTRAINT c CHECK (n > 0) NOT VALID; ALTER TABLE t ADD CONSTRAINT x EXCLUDE USING btree (v WITH =);
       DROP INDEX i; CREATE INDEX j ON t (v) WHERE n > 0; CREATE INDEX l ON t (lower(v))`,
-    carried: ['public.k:f:constraint', 'public.t:c:constraint', 'public.t:x:constraint', 'public.i:index', 'public.j:index', 'public.l:index'],
+    carried: [
+      'public.k:f:constraint',
+      'public.t:c:constraint',
+      'public.t:x:constraint',
+      'public.i:index',
+      'public.j:index',
+      'public.l:index',
+    ],
   },
   {
     kind: 'views, materialized views, and what is over a column that goes',
@@ -145,7 +157,7 @@ const kinds: readonly Kind[] = [
   },
   {
     kind: 'domains: one that allows more, one that allows less',
-    old: "CREATE DOMAIN more AS int CHECK (VALUE < 5); CREATE DOMAIN less AS int CHECK (VALUE < 5); CREATE TABLE d (id int PRIMARY KEY, a more, b less)",
+    old: 'CREATE DOMAIN more AS int CHECK (VALUE < 5); CREATE DOMAIN less AS int CHECK (VALUE < 5); CREATE TABLE d (id int PRIMARY KEY, a more, b less)',
     change: 'ALTER DOMAIN more DROP CONSTRAINT more_check; ALTER DOMAIN less ADD CHECK (VALUE > 0); ALTER DOMAIN less SET NOT NULL',
     impossible: ['public.more:domain'],
     carried: ['public.less:domain'],
@@ -170,7 +182,14 @@ const kinds: readonly Kind[] = [
     old: `${t}; CREATE ROLE somebody`,
     change:
       'GRANT UPDATE (v) ON t TO somebody; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO somebody; ALTER TABLE t SET (fillfactor = 50), ALTER v SET STORAGE EXTERNAL, ALTER n SET STATISTICS 500; ALTER TABLE t OWNER TO somebody',
-    carried: ['public.t.v:grants', 'postgres r:default-privileges', 'public.t:storage', 'public.t.v:column', 'public.t.n:column', 'public.t:owner'],
+    carried: [
+      'public.t.v:grants',
+      'postgres r:default-privileges',
+      'public.t:storage',
+      'public.t.v:column',
+      'public.t.n:column',
+      'public.t:owner',
+    ],
   },
   {
     kind: 'extensions: one that comes and one that gets another version',
@@ -245,28 +264,42 @@ const kinds: readonly Kind[] = [
   {
     kind: 'a comment, an identity, a replica identity and a table that is only rewritten',
     old: `${t}; ALTER TABLE t ALTER v SET NOT NULL; CREATE UNIQUE INDEX tv ON t (v)`,
-    change: "COMMENT ON TABLE t IS 'x'; ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS IDENTITY; ALTER TABLE t REPLICA IDENTITY USING INDEX tv; VACUUM FULL t",
+    change:
+      "COMMENT ON TABLE t IS 'x'; ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS IDENTITY; ALTER TABLE t REPLICA IDENTITY USING INDEX tv; VACUUM FULL t",
     carried: ['public.t.id:column', 'public.t_id_seq:sequence'],
   },
 ];
 
-test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))('%s', async (_name, index, { old, change, refused = [], impossible = [], carried = [] }) => {
-  await server.query(`CREATE DATABASE old_${index}`);
-  await server.query(old, undefined, `old_${index}`);
-  await server.query(`CREATE DATABASE now_${index} TEMPLATE old_${index}`);
-  for (const statement of change.split(/;(?= VACUUM)/)) await server.query(statement, undefined, `now_${index}`);
-  const [before, after] = [await at(`old_${index}`), await at(`now_${index}`)];
-  const schemas = { old: await readCatalog(before), now: await readCatalog(after) };
-  const inventory = await readInventory(before);
-  expect(unclaimed(inventory, inventory, { old: schemas.old, now: schemas.old })).toEqual([]);
-  const found = unclaimed(inventory, await readInventory(after), schemas);
-  const ids = (which: (one: (typeof found)[number]) => boolean): string[] => found.filter(which).map(({ id }) => id).sort();
-  expect({
-    refused: ids(({ loses, instead }) => loses !== undefined && instead === undefined),
-    impossible: ids(({ instead }) => instead !== undefined),
-    carried: ids(({ verdict }) => verdict === 'carried'),
-  }).toEqual({ refused: [...refused].sort(), impossible: [...impossible].sort(), carried: [...carried].sort() });
-  // the SQL that a refusal shows can be run.
-  for (const { what, loses } of found)
-    if (loses !== undefined) await after.query(/\((SELECT .*)\)$/s.exec(what)![1]!.replace(/ WHERE .*(gone|stamp|keep).*$/s, ' LIMIT 1').replace(/%/g, ''));
-});
+test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))(
+  '%s',
+  async (_name, index, { old, change, refused = [], impossible = [], carried = [] }) => {
+    await server.query(`CREATE DATABASE old_${index}`);
+    await server.query(old, undefined, `old_${index}`);
+    await server.query(`CREATE DATABASE now_${index} TEMPLATE old_${index}`);
+    for (const statement of change.split(/;(?= VACUUM)/)) await server.query(statement, undefined, `now_${index}`);
+    const [before, after] = [await at(`old_${index}`), await at(`now_${index}`)];
+    const schemas = { old: await readCatalog(before), now: await readCatalog(after) };
+    const inventory = await readInventory(before);
+    expect(unclaimed(inventory, inventory, { old: schemas.old, now: schemas.old })).toEqual([]);
+    const found = unclaimed(inventory, await readInventory(after), schemas);
+    const ids = (which: (one: (typeof found)[number]) => boolean): string[] =>
+      found
+        .filter(which)
+        .map(({ id }) => id)
+        .sort();
+    expect({
+      refused: ids(({ loses, instead }) => loses !== undefined && instead === undefined),
+      impossible: ids(({ instead }) => instead !== undefined),
+      carried: ids(({ verdict }) => verdict === 'carried'),
+    }).toEqual({ refused: [...refused].sort(), impossible: [...impossible].sort(), carried: [...carried].sort() });
+    // the SQL that a refusal shows can be run.
+    for (const { what, loses } of found)
+      if (loses !== undefined)
+        await after.query(
+          /\((SELECT .*)\)$/s
+            .exec(what)![1]!
+            .replace(/ WHERE .*(gone|stamp|keep).*$/s, ' LIMIT 1')
+            .replace(/%/g, ''),
+        );
+  },
+);

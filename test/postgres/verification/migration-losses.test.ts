@@ -107,10 +107,10 @@ const kinds: readonly Kind[] = [
   },
   {
     kind: 'partitions that come and go',
-    old: 'CREATE TABLE t (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2)',
+    old: 'CREATE TABLE t (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2); INSERT INTO t VALUES (2)',
     change:
       'DROP TABLE t2; CREATE TABLE t3 PARTITION OF t FOR VALUES IN (3); CREATE TABLE u (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE u1 PARTITION OF u DEFAULT',
-    lost: ['public.t2:partition', 'public.t3:partition'],
+    lost: ['public.t:deleted', 'public.t3:partition'],
   },
   {
     kind: 'domains and composite types that change, and such as are only new',

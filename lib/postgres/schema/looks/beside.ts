@@ -9,7 +9,8 @@ const inSchema = (catalog: string, alias: string, schema: string): { from: strin
 });
 const named = (name: string): string => `pg_catalog.format('%I.%I', n.nspname, ${name})`;
 /** Everything in a row of a catalog but what tells it from others. Versions of PostgreSQL have different columns, and one lineage has one version. */
-const row = (alias: string, ...without: string[]): string => ['oid', ...without].reduce((sql, name) => `${sql} - '${name}'`, `pg_catalog.to_jsonb(${alias})`);
+const row = (alias: string, ...without: string[]): string =>
+  ['oid', ...without].reduce((sql, name) => `${sql} - '${name}'`, `pg_catalog.to_jsonb(${alias})`);
 
 type Carried = Omit<Look, 'isNew' | 'isGone' | 'isChanged'>;
 const carried = (look: Carried): Look => ({ ...look, isNew: 'carried', isGone: 'carried', isChanged: 'carried' });
@@ -57,7 +58,8 @@ export const besideLooks: readonly Look[] = [
         key: 'c.oid',
         name: named('c.relname'),
         definition: "pg_catalog.concat_ws(' ', c.reloptions::text, pg_catalog.pg_get_viewdef(c.oid))",
-        stored: "c.reloptions::text || (SELECT pg_catalog.md5(pg_catalog.string_agg(r.ev_action::text, '' ORDER BY r.oid)) FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid)",
+        stored:
+          "c.reloptions::text || (SELECT pg_catalog.md5(pg_catalog.string_agg(r.ev_action::text, '' ORDER BY r.oid)) FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid)",
         of: 'c.oid',
       }),
       reason:
@@ -145,7 +147,8 @@ export const besideLooks: readonly Look[] = [
         (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', r.prrelid::regclass, r.prattrs, pg_catalog.pg_get_expr(r.prqual, r.prrelid)), ', ' ORDER BY r.prrelid) FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid),
         (SELECT pg_catalog.string_agg(s.pnnspid::regnamespace::text, ', ' ORDER BY s.pnnspid) FROM pg_catalog.pg_publication_namespace s WHERE s.pnpubid = p.oid))`,
     }),
-    reason: 'what others read from production is not what the fallback gets; after a rollback they read by the publication of the old schema.',
+    reason:
+      'what others read from production is not what the fallback gets; after a rollback they read by the publication of the old schema.',
   }),
   {
     kind: 'subscription',
@@ -158,7 +161,8 @@ export const besideLooks: readonly Look[] = [
       definition: 's.subpublications',
       shows: "pg_catalog.format('SELECT subname, subenabled, subpublications FROM pg_subscription WHERE subname = %L', s.subname)",
     }),
-    reason: 'its rows have an origin of their own. A copy of a database has none of its subscriptions, so that one which is gone says nothing.',
+    reason:
+      'its rows have an origin of their own. A copy of a database has none of its subscriptions, so that one which is gone says nothing.',
     isNew: brings,
     isGone: 'claimed',
     isChanged: brings,
@@ -185,7 +189,8 @@ export const besideLooks: readonly Look[] = [
     catalogs: ['pg_db_role_setting'],
     sql: select('setting', {
       from: `pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c (text)`,
-      where: "(s.setdatabase = 0 OR d.datname = pg_catalog.current_database()) AND coalesce(pg_catalog.pg_get_userbyid(nullif(s.setrole, 0)), '') !~ '^(switchback|rds)'",
+      where:
+        "(s.setdatabase = 0 OR d.datname = pg_catalog.current_database()) AND coalesce(pg_catalog.pg_get_userbyid(nullif(s.setrole, 0)), '') !~ '^(switchback|rds)'",
       key: "s.setrole || ' ' || (s.setdatabase = 0) || ' ' || pg_catalog.split_part(c.text, '=', 1)",
       name: "pg_catalog.split_part(c.text, '=', 1) || ' of ' || CASE s.setrole WHEN 0 THEN 'the database' ELSE pg_catalog.pg_get_userbyid(s.setrole)::text END",
       definition: "pg_catalog.regexp_replace(c.text, '^[^=]*=', '')",
@@ -246,7 +251,8 @@ export const besideLooks: readonly Look[] = [
       name: named('c.relname'),
       definition: 'c.relowner::regrole',
     }),
-    reason: 'on the fallback everything is whose it was. A table that is not the owner’s is refused by the preflight, after the migrations too.',
+    reason:
+      'on the fallback everything is whose it was. A table that is not the owner’s is refused by the preflight, after the migrations too.',
     ...attribute,
   },
   ...plain.map(([kind, catalog, name, schema, reason]) =>
@@ -275,7 +281,12 @@ export const besideLooks: readonly Look[] = [
 
 /** What is not in the rows but changes what the same statement writes into them. */
 function means(setting: string): boolean {
-  return [...identical, 'row_security', 'session_replication_role', 'search_path', 'standard_conforming_strings', 'extra_float_digits'].some(
-    (name) => name.toLowerCase() === setting.toLowerCase(),
-  );
+  return [
+    ...identical,
+    'row_security',
+    'session_replication_role',
+    'search_path',
+    'standard_conforming_strings',
+    'extra_float_digits',
+  ].some((name) => name.toLowerCase() === setting.toLowerCase());
 }

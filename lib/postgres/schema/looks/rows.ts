@@ -119,7 +119,8 @@ export const rowLooks: readonly Look[] = [
       stored: "pg_catalog.md5((pg_catalog.to_jsonb(p) - 'oid' - 'polname')::text)",
       of: 'p.polrelid',
     }),
-    reason: "policies bind the release's user and not the feed: rows travel whatever they say, and the fallback has those of the old release.",
+    reason:
+      "policies bind the release's user and not the feed: rows travel whatever they say, and the fallback has those of the old release.",
     isNew: ofOldTable('carried'),
     isGone: ofOldTable('carried'),
     isChanged: 'carried',

@@ -143,7 +143,8 @@ export const valueLooks: readonly Look[] = [
       definition: `pg_catalog.concat_ws(' ', 'identity ' || nullif(a.attidentity::text, ''), 'storage ' || a.attstorage::text, 'compression ' || nullif(a.attcompression::text, ''), 'statistics ' || a.attstattarget, a.attoptions)`,
       of: 'c.oid',
     }),
-    reason: 'how a value is stored or found changes no value, and who hands out an identity neither. Name, type and NULL are the classifier’s.',
+    reason:
+      'how a value is stored or found changes no value, and who hands out an identity neither. Name, type and NULL are the classifier’s.',
     isNew: 'claimed',
     isGone: 'claimed',
     isChanged: 'carried',
