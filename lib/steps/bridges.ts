@@ -15,6 +15,7 @@ import { mapping } from '../postgres/schema/mapping';
 import { refusalWords, refused } from '../postgres/schema/refusals';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
 import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
+import { type ProofRecord, readRecord } from '../postgres/verification/record';
 import { compareShare, compareWords, rowEstimates } from './comparison-words';
 import { feedSource } from './fork-options';
 
@@ -28,8 +29,10 @@ export function schemaRecorded(fallback: string): Step {
     async observe(context) {
       const known = context.view.facts('form.before');
       if (known) return done('noted before', known);
-      const catalog = schemaOf(context, await readCatalog(await context.database(fallback)));
-      return done(`${catalog.tables.length} tables`, { catalog });
+      const db = await context.database(fallback);
+      const catalog = schemaOf(context, await readCatalog(db));
+      // the proof has its own: it must not be told by what it proves.
+      return done(`${catalog.tables.length} tables`, { catalog, record: await readRecord(db) });
     },
   };
 }
@@ -265,6 +268,10 @@ export function planned(context: Pick<Context, 'facts' | 'manifest' | 'window'>)
 /** What counts as form: everything but the migration tool's own notes. */
 export const schemaOf = (context: Pick<Context, 'manifest' | 'window'>, catalog: Catalog): Catalog =>
   withoutBookkeeping(catalog, colorPart(context.manifest, context.window.to).migration.bookkeeping);
+
+/** What the proof recorded of the schema at the fork; a window that was opened by a version before has none. */
+export const recordBefore = ({ view }: Pick<Context, 'view'>): ProofRecord | undefined =>
+  view.facts('form.before')?.['record'] as ProofRecord | undefined;
 
 export const catalogBefore = (context: Pick<Context, 'facts'>): Catalog => context.facts('form.before')['catalog'] as Catalog;
 

@@ -1,11 +1,15 @@
 /** After a rollback: the fallback holds everything the fenced production holds, proven from the moment in the gap. */
 
-import type { Context } from '../engine/context';
+import { type Context, colorPart } from '../engine/context';
 import { done, type Step, todo } from '../engine/step';
-import { mapping } from '../postgres/schema/mapping';
-import type { Progress, Snapshot } from '../postgres/verification/compare';
+import { ConnectionLost } from '../postgres/connection/connect';
+import { isBookkeeping } from '../postgres/schema/bookkeeping';
+import type { Difference } from '../postgres/schema/classify';
+import { exportSnapshot, type Progress, type Snapshot } from '../postgres/verification/compare';
 import {
   type ComparisonSnapshotNote,
+  isProven,
+  MomentLost,
   noteComparisonSnapshot,
   type Proof,
   prove,
@@ -13,18 +17,25 @@ import {
   takeComparisonSnapshot,
 } from '../postgres/verification/equality';
 import { type Loss, lossManifest } from '../postgres/verification/loss-manifest';
-import { catalogBefore, declaredBy, planned } from './bridges';
-import { compareShare, compareWords, differenceWords, rowEstimates } from './comparison-words';
+import type { PairingOptions } from '../postgres/verification/pairing';
+import { declaredBy, recordBefore } from './bridges';
+import { compareShare, compareWords, differenceWords } from './comparison-words';
 import { writtenBehind } from './written-behind';
 
 /**
  * The moment lives in a connection: it is kept by this step and compared by the next, in the same invocation. A runner
- * that died in between has lost it; what is noted of it lets rows be compared that nobody has written since.
+ * that died in between has lost it, and so has a fallback that restarted; what is noted of it lets rows be compared that nobody has
+ * written since.
  */
 export class Moment {
   snapshot: Snapshot | undefined;
   note: ComparisonSnapshotNote | undefined;
+  /** The moment of a comparison that came too late: kept, so that each try of it sees the same. */
+  later: Snapshot | undefined;
 }
+
+/** A server that restarts is waited for; the moment on the other one is kept meanwhile. */
+const [waitMs, triesOfServer] = [2000, 150];
 
 /** In the gap: production fenced, everything arrived, the fallback not open yet. */
 export function comparisonSnapshotTaken(fallback: string, moment: Moment): Step {
@@ -54,8 +65,13 @@ export function equalityProven(production: string, fallback: string, moment: Mom
     patienceSeconds: 6 * 3600,
     async observe(context) {
       if (proof?.equal && behind !== undefined) return { is: 'failed', code: 'proof.written-behind', message: behind };
-      if (proof?.equal) return done(words(proof), { proof, ...(isWhole(proof) ? {} : { proven: false }) });
+      if (proof?.equal) return done(words(proof), { proof, ...(isProven(proof) ? {} : { proven: false }) });
       if (proof) return { is: 'failed', code: 'proof.different', message: differenceWords(proof.comparison, production, fallback) };
+      if (!recordBefore(context)) {
+        return done('not proven: the window was opened by a version that recorded nothing to compare by; compare the databases by hand', {
+          proven: false,
+        });
+      }
       if (!moment.snapshot && !noted(context)) {
         return done('not proven: the moment was lost with the runner that kept it; compare the databases by hand if you must know', {
           proven: false,
@@ -64,48 +80,99 @@ export function equalityProven(production: string, fallback: string, moment: Mom
       return todo();
     },
     async act(context) {
-      const { classification } = planned(context);
-      const rows = await rowEstimates(await context.database(fallback));
-      const what = mapping(classification.plan, { names: 'old', declared: declaredBy(context), rows });
       let shownAt = context.clock.elapsed();
       const show = (progress: Progress): void => {
         if (context.clock.elapsed() - shownAt < 2000) return;
         shownAt = context.clock.elapsed();
         void context.progress(compareWords(progress), compareShare(progress)).catch(() => undefined);
       };
-      const [from, note] = [await context.database(production), noted(context)];
-      if (moment.snapshot) proof = await prove(from, moment.snapshot, what, show);
-      else if (note) {
-        await context.progress('the moment was lost with the runner that kept it: rows that nobody has written since are compared');
-        proof = await proveAfterwards(from, await context.connection(fallback), note, what, show);
+      const sides = { production: () => context.connection(production), fallback: () => context.connection(fallback) };
+      for (let tries = 1; !proof; tries += 1) {
+        try {
+          proof = await compared(context, sides, moment, show);
+        } catch (error) {
+          if (!(error instanceof ConnectionLost) || tries === triesOfServer) throw error;
+          await context.progress(`compared again when both databases answer: ${error.message}`);
+          await context.clock.pause(waitMs);
+        }
       }
+      await moment.snapshot?.release().catch(() => undefined);
+      await moment.later?.release().catch(() => undefined);
       moment.snapshot = undefined;
+      moment.later = undefined;
       // what came while it was compared, or to a table that had been, is told by its effect.
       behind = await writtenBehind(context, production);
     },
   };
 }
 
+/** With the moment for as long as it is there; without it, by what was noted of it. Never with what is written now. */
+async function compared(
+  context: Context,
+  sides: Parameters<typeof prove>[0],
+  moment: Moment,
+  show: (progress: Progress) => void,
+): Promise<Proof | undefined> {
+  const what = whatToCompare(context);
+  try {
+    if (moment.snapshot) return await prove(sides, moment.snapshot, what, show);
+  } catch (error) {
+    if (!(error instanceof MomentLost)) throw error;
+    moment.snapshot = undefined;
+  }
+  const note = moment.note ?? noted(context);
+  if (!note) throw new Error('of a moment that is gone nothing was noted');
+  if (!moment.later) {
+    await context.progress('the moment was lost with the connection that kept it: rows that nobody has written since are compared');
+    moment.later = await exportSnapshot(await sides.fallback());
+  }
+  try {
+    return await proveAfterwards(sides, moment.later, note, what, show);
+  } catch (error) {
+    if (error instanceof MomentLost) moment.later = undefined;
+    throw error;
+  }
+}
+
+/** The record of the fork, and the team's word: what it declared, and what it accepted to lose. */
+function whatToCompare(context: Context): PairingOptions {
+  const { bookkeeping } = colorPart(context.manifest, context.window.to).migration;
+  return {
+    record: recordBefore(context)!,
+    declared: declaredBy(context),
+    accepted: announced(context).map(({ id }) => id),
+    leftOut: (relation) => isBookkeeping(relation, bookkeeping),
+  };
+}
+
+/** What would be lost, as it was said before the window opened: whatever nobody had accepted was refused. */
+const announced = ({ view }: Pick<Context, 'view'>): Difference[] =>
+  ((view.facts('form.classified')?.['differences'] as Difference[] | undefined) ?? []).filter(({ loses }) => loses !== undefined);
+
 const noted = ({ view }: Pick<Context, 'view'>): ComparisonSnapshotNote | undefined =>
   view.facts('proof.moment')?.['note'] as ComparisonSnapshotNote | undefined;
 
-/** Nothing is left that could not be compared for want of the moment, but what customers have written. */
-const isWhole = ({ since }: Proof): boolean => !since || (since.gone.length === 0 && since.tooMany.length === 0);
-
-function words({ comparison, uncompared, since }: Proof): string {
+function words({ comparison, notProven = [], since, byName = [] }: Proof): string {
   const tables = `${comparison.tables.length} tables`;
-  const changed = since && since.changed > 0 ? ` but for ${since.changed} rows that customers have written since the opening` : '';
   const gone = (since?.gone ?? []).map(
     ({ table, rows, keys, counted }) =>
       `${table}: ${rows} (${keys.join(', ')}${rows > keys.length ? ', …' : ''}), ${counted < rows ? `but only ${counted}` : counted} deletes and updates were counted`,
   );
+  const named = (known: boolean): string[] =>
+    notProven
+      .filter((one) => (one.known ?? false) === known)
+      .map(({ what, rows }) => (rows === undefined ? what : `${what} (${rows} rows)`));
+  const [open, accepted] = [named(false), named(true)];
   return [
-    since ? `equal${changed}, compared without the moment: ${tables}` : `equal: ${tables}`,
+    since ? `equal, compared without the moment: ${tables}` : `equal: ${tables}`,
+    ...(since && since.changed > 0 ? [`not proven for ${since.changed} rows that customers have written since the opening`] : []),
     ...(gone.length > 0 ? [`not proven for rows that are gone, deleted by customers since or never arrived: ${gone.join('; ')}`] : []),
     ...(since && since.tooMany.length > 0
       ? [`not proven, because too many rows have been written since: ${since.tooMany.join(', ')}`]
       : []),
-    ...(uncompared.length > 0 ? [`without a source in the new schema, so not compared: ${uncompared.join(', ')}`] : []),
+    ...(open.length > 0 ? [`not proven: ${open.join('; ')}`] : []),
+    ...(accepted.length > 0 ? [`not compared, as declared or accepted: ${accepted.join('; ')}`] : []),
+    ...(byName.length > 0 ? [`paired by name: ${byName.join('; ')}`] : []),
   ].join('; ');
 }
 
@@ -118,9 +185,10 @@ export function lossReported(fallback: string): Step {
     patienceSeconds: 600,
     async observe(context: Context) {
       const proof = context.view.facts('proof.equal')?.['proof'] as Proof | undefined;
-      const losses: Loss[] = await lossManifest(await context.database(fallback), {
-        old: catalogBefore(context),
-        classification: planned(context).classification,
+      const record = recordBefore(context);
+      const losses: Loss[] = await lossManifest(await context.database(context.window.production), await context.database(fallback), {
+        ...(record ? { record } : {}),
+        announced: announced(context).map(({ loses }) => loses!),
         notPutBack: (context.view.facts('feed.unbridge')?.['notPutBack'] as string[] | undefined) ?? [],
         ...(proof ? { proof } : {}),
       });

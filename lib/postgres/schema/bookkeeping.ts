@@ -25,8 +25,12 @@ const wellKnown = new Set([
   '__drizzle_migrations',
 ]);
 
-/** The catalog without them. `more` names further ones, `schema.table` each. */
-export const withoutBookkeeping = (catalog: Catalog, more: readonly string[] = []): Catalog => ({
+/** `more` names further ones, `schema.table` each. */
+export const isBookkeeping = ({ name, table }: { readonly name: string; readonly table: string }, more: readonly string[] = []): boolean =>
+  wellKnown.has(table) || more.includes(name);
+
+/** The catalog without them. */
+export const withoutBookkeeping = (catalog: Catalog, more?: readonly string[]): Catalog => ({
   ...catalog,
-  tables: catalog.tables.filter(({ name, table }) => !wellKnown.has(table) && !more.includes(name)),
+  tables: catalog.tables.filter((table) => !isBookkeeping(table, more)),
 });

@@ -61,6 +61,9 @@ export interface TableComparison {
   readonly equal: boolean;
   readonly rowsA: number;
   readonly rowsB: number;
+  /** How many keys there are, where they were counted. */
+  readonly keysA?: number;
+  readonly keysB?: number;
   /** The first differing keys. */
   readonly differences: readonly Difference[];
 }
@@ -142,7 +145,13 @@ interface Part {
   readonly b: Fingerprint;
 }
 
-async function comparePair(a: Db, b: Db, pair: Pair, options: CompareOptions, progress: (rows: number) => void): Promise<TableComparison> {
+export async function comparePair(
+  a: Db,
+  b: Db,
+  pair: Pair,
+  options: CompareOptions,
+  progress: (rows: number) => void,
+): Promise<TableComparison> {
   const [partRows, maxKeys] = [options.partRows ?? 50_000, options.maxKeys ?? 10];
   const differences: Difference[] = [];
   let [rowsA, rowsB, equal] = [0, 0, true];

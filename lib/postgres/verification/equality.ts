@@ -1,27 +1,51 @@
 /**
  * The proof after a rollback: the fallback, as it was in the gap when nobody could write anywhere, holds everything the fenced production
  * holds. Comparing takes longer than the gap may last, so the moment is kept and compared after opening. A moment that was lost with the
- * process that kept it can be made up for: which rows are as they were then is told by the numbers of the transactions that wrote them.
+ * connection that kept it can be made up for: which rows are as they were then is told by the numbers of the transactions that wrote them.
+ * What equals what the proof finds by itself (pairing.ts): it knows nothing of the bridge.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Db } from '../connection/connect';
+import { ConnectionLost, DatabaseError, type Db } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
-import type { Mapping } from '../schema/mapping';
+import { majorVersion } from '../connection/server';
 import { type Baseline, changesSince, takeBaseline } from './change-counts';
-import { type Comparison, compareTables, exportSnapshot, type Progress, type Snapshot, type TableComparison } from './compare';
+import {
+  type Comparison,
+  comparePair,
+  exportSnapshot,
+  importSnapshot,
+  type Progress,
+  type Snapshot,
+  type TableComparison,
+} from './compare';
+import { type NotProven, type PairingOptions, type ProofPair, pair } from './pairing';
+import { type ProofRecord, recordOf, settle } from './record';
 
 export interface Proof {
+  /** No row was found that differs. What could not be compared stands beside it. */
   readonly equal: boolean;
   readonly comparison: Comparison;
-  /** Columns of the old schema without a source in the new one: nothing says what they should be. */
+  /** Of what stands in `notProven`, what somebody has declared or accepted: `public.t.c`. */
   readonly uncompared: readonly string[];
   /** Of a proof without the moment: what cannot be compared any more. */
   readonly since?: Since;
+  /** What nothing can be said of. Absent in journals of before. */
+  readonly notProven?: readonly NotProven[];
+  /** Tables and columns that were made anew, and so are paired by name. */
+  readonly byName?: readonly string[];
+  /** Rows of each partition, where they were counted. */
+  readonly partitions?: readonly PartitionRows[];
+}
+
+export interface PartitionRows {
+  readonly partition: string;
+  readonly production?: number;
+  readonly fallback?: number;
 }
 
 /** Rows of production that the fallback does not have as they were. */
 export interface Since {
-  /** They are there, and customers have written them since the opening. */
+  /** They are there, and customers have written them since the opening: what they were then, nothing tells. */
   readonly changed: number;
   /** They are not there: customers have deleted them since, or they never arrived. Nothing tells which, but how many deletes (and updates, which may have changed a key) were counted since. */
   readonly gone: readonly { readonly table: string; readonly rows: number; readonly keys: readonly string[]; readonly counted: number }[];
@@ -29,22 +53,41 @@ export interface Since {
   readonly tooMany: readonly string[];
 }
 
+/** Whether it says that nothing is lost: every row was found equal, and nothing is left but what somebody has declared or accepted. */
+export const isProven = ({ equal, since, notProven = [] }: Proof): boolean =>
+  equal &&
+  !notProven.some(({ known }) => !known) &&
+  (!since || (since.changed === 0 && since.gone.length === 0 && since.tooMany.length === 0));
+
 /** Keeps the moment; call it in the gap: production fenced, marker arrived, bridge down, the fallback not yet open. Until `prove` is done, the result is "not yet proven". */
 export const takeComparisonSnapshot = (fallback: Db): Promise<Snapshot> => exportSnapshot(fallback);
 
-/** Compares the fenced production with the kept moment, and lets the moment go. `mapping` by the old names. */
+/** The moment is gone with the connection that kept it: what is compared now has been written to since. */
+export class MomentLost extends ConnectionLost {
+  override name = 'MomentLost';
+}
+
+/** Makes connections of the comparison's own, each time it is asked; closed by it. */
+export interface Sides {
+  readonly production: () => Promise<Db>;
+  readonly fallback: () => Promise<Db>;
+}
+
+/**
+ * Compares the fenced production with the kept moment. The moment stays until it is released: after an error that was not the moment's, the
+ * same comparison may be tried again.
+ * @throws MomentLost
+ */
 export async function prove(
-  production: Db,
+  sides: Sides,
   moment: Snapshot,
-  { pairs, uncompared }: Mapping,
+  options: PairingOptions,
   onProgress?: (progress: Progress) => void,
 ): Promise<Proof> {
-  try {
-    const comparison = await compareTables(production, moment.db, { pairs, ...(onProgress ? { onProgress } : {}) });
-    return { equal: comparison.equal, comparison, uncompared };
-  } finally {
-    await moment.release();
-  }
+  return reading(sides, moment, async (production, fallback) => {
+    const { found, pairing, partitions } = await comparison(production, fallback, options, { ...(onProgress ? { onProgress } : {}) });
+    return proofOf(found, pairing, partitions);
+  });
 }
 
 /** What is left of a moment when its connection is gone. Plain JSON. */
@@ -67,29 +110,30 @@ const mostRows = 200_000;
 
 /**
  * The proof without the moment, while customers write: rows that have not been written since then must be equal; the others are counted.
- * It takes the time of two comparisons at most. `fallback` is a connection of its own.
+ * It takes the time of two comparisons at most. `later` is a moment of now, that stays for another try.
+ * @throws MomentLost when that is gone as well
  */
 export async function proveAfterwards(
-  production: Db,
-  fallback: Db,
+  sides: Sides,
+  later: Snapshot,
   note: ComparisonSnapshotNote,
-  { pairs, uncompared }: Mapping,
+  options: PairingOptions,
   onProgress?: (progress: Progress) => void,
 ): Promise<Proof> {
-  const { db, release } = await exportSnapshot(fallback);
-  try {
-    const comparison = await compareTables(production, db, {
-      pairs: pairs.map((pair) => asOf(pair, note.before)),
-      maxKeys: mostRows,
+  return reading(sides, later, async (production, fallback) => {
+    const asOfNote = (one: ProofPair): ProofPair => ({ ...one, ...asOf(one, note.before) });
+    const { found, pairing, partitions } = await comparison(production, fallback, options, {
       ...(onProgress ? { onProgress } : {}),
+      maxKeys: mostRows,
+      asSeen: asOfNote,
     });
     const tables: TableComparison[] = [];
     let changed = 0;
     const tooMany: string[] = [];
     const gone: Since['gone'][number][] = [];
-    for (const [index, table] of comparison.tables.entries()) {
+    for (const [index, table] of found.comparison.tables.entries()) {
       const missing = table.differences.filter(({ is }) => is === 'only on a').map(({ key }) => key);
-      const there = await present(db, pairs[index]!, missing);
+      const there = await present(fallback.db, found.compared[index]!, missing);
       const away = missing.filter((key) => !there.has(key));
       changed += missing.length - away.length;
       if (away.length > 0)
@@ -97,17 +141,228 @@ export async function proveAfterwards(
           table: table.table,
           rows: away.length,
           keys: away.slice(0, 5),
-          counted: await counted(db, note, table.table, away.length),
+          counted: await counted(fallback.db, note, table.table, away.length),
         });
       const wrong = table.differences.filter(({ is }) => is !== 'only on a');
       if (table.differences.length >= mostRows) tooMany.push(table.table);
       tables.push({ ...table, equal: wrong.length === 0, differences: wrong.slice(0, 10) });
     }
     const equal = tables.every((table) => table.equal);
-    return { equal, comparison: { ...comparison, equal, tables }, uncompared, since: { changed, gone, tooMany } };
-  } finally {
-    await release();
+    const whole = { ...found, comparison: { ...found.comparison, equal, tables } };
+    return { ...proofOf(whole, pairing, partitions), since: { changed, gone, tooMany } };
+  });
+}
+
+/** Reads one side in a transaction of its own, which an error ends; the moment of the fallback is held by another connection. */
+class Reader {
+  constructor(
+    readonly db: Db,
+    private readonly moment?: Snapshot,
+  ) {}
+
+  async begin(): Promise<void> {
+    if (!this.moment) await this.db.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    else
+      await importSnapshot(this.db, this.moment.id).catch((error: unknown) => {
+        if (!(error instanceof DatabaseError) || error instanceof ConnectionLost) throw error;
+        throw new MomentLost(`the moment that was kept is gone: ${error.message}`, error.sqlstate);
+      });
+    await this.db.query(settle);
   }
+
+  async again(): Promise<void> {
+    await this.db.query('ROLLBACK');
+    await this.begin();
+  }
+}
+
+async function reading<T>(sides: Sides, moment: Snapshot, action: (production: Reader, fallback: Reader) => Promise<T>): Promise<T> {
+  const open: Db[] = [];
+  const connected = async (make: () => Promise<Db>): Promise<Db> => {
+    const db = await make();
+    open.push(db);
+    return db;
+  };
+  try {
+    const fallback = new Reader(await connected(sides.fallback), moment);
+    await fallback.begin();
+    const production = new Reader(await connected(sides.production));
+    await production.begin();
+    return await action(production, fallback);
+  } finally {
+    await Promise.all(open.map((db) => db.close().catch(() => undefined)));
+  }
+}
+
+interface Found {
+  readonly comparison: Comparison;
+  /** What each table of the comparison was compared by. */
+  readonly compared: readonly ProofPair[];
+  readonly notProven: readonly NotProven[];
+}
+
+interface Compared {
+  readonly onProgress?: (progress: Progress) => void;
+  readonly maxKeys?: number;
+  /** The pair as this comparison reads it. */
+  readonly asSeen?: (pair: ProofPair) => ProofPair;
+}
+
+async function comparison(
+  production: Reader,
+  fallback: Reader,
+  options: PairingOptions,
+  { onProgress, maxKeys, asSeen }: Compared,
+): Promise<{ found: Found; pairing: ReturnType<typeof pair>; partitions: PartitionRows[] }> {
+  const began = performance.now();
+  const [now, there] = [await recordOf(production.db), await recordOf(fallback.db)];
+  const pairing = pair(now, there, options, await majorVersion(production.db));
+  const notProven: NotProven[] = [];
+  const [tables, compared]: [TableComparison[], ProofPair[]] = [[], []];
+  const ofRows = pairing.pairs.reduce((sum, { rows }) => sum + rows, 0);
+  let rows = 0;
+  for (const one of pairing.pairs) {
+    let seen = asSeen ? asSeen(one) : one;
+    const take = () =>
+      comparePair(production.db, fallback.db, seen, maxKeys === undefined ? {} : { maxKeys }, (more) => {
+        rows += more;
+        onProgress?.({ table: one.name, rows, ofRows: Math.max(ofRows, rows), tables: tables.length, ofTables: pairing.pairs.length });
+      });
+    let table = await unlessRefused(take);
+    if (isOfValues(table)) {
+      // an error has ended the transactions.
+      await Promise.all([production.again(), fallback.again()]);
+      const failing = table.sqlstate === notAllowed ? [] : await whichFail(production, fallback, seen);
+      notProven.push(...failing.map(({ id, what }) => ({ id, what })));
+      if (failing.length > 0) {
+        seen = without(seen, new Set(failing.map(({ at }) => at)));
+        table = await unlessRefused(take);
+        if (isOfValues(table)) await Promise.all([production.again(), fallback.again()]);
+      }
+    }
+    if (isOfValues(table)) {
+      notProven.push({ id: one.name, what: `rows of ${one.name} could not be compared: ${table.message}` });
+      continue;
+    }
+    if (!table.equal && one.excused !== undefined) {
+      const { rowsA, rowsB } = table;
+      notProven.push({
+        id: one.name,
+        what: `${one.name} differs (${rowsA} rows on production, ${rowsB} on the fallback): ${one.excused}`,
+        ...(rowsA > rowsB ? { rows: rowsA - rowsB } : {}),
+        known: true,
+      });
+      continue;
+    }
+    // a sum of hashes is one look; how many rows and keys there are is another.
+    const keys = asSeen ? undefined : await keysOf(production.db, fallback.db, seen, table);
+    tables.push({ ...table, ...keys, equal: table.equal && (asSeen !== undefined || sameCounts(table, keys)) });
+    compared.push(one);
+  }
+  onProgress?.({ table: '', rows, ofRows: rows, tables: tables.length, ofTables: tables.length });
+  for (const { on, sql, ...named } of pairing.open) {
+    const rows = await ask(on === 'production' ? production : fallback, sql);
+    if (rows !== 0) notProven.push({ ...named, ...(rows === undefined ? {} : { rows }) });
+  }
+  const equal = tables.every((table) => table.equal);
+  const partitions = await partitionRows(production, fallback, now, there);
+  const seconds = (performance.now() - began) / 1000;
+  return { found: { comparison: { equal, rows, seconds, tables, onlyA: [], onlyB: [] }, compared, notProven }, pairing, partitions };
+}
+
+function proofOf({ comparison, notProven }: Found, pairing: ReturnType<typeof pair>, partitions: readonly PartitionRows[]): Proof {
+  const named = [...pairing.notProven, ...notProven];
+  return {
+    equal: comparison.equal,
+    comparison,
+    uncompared: named.filter(({ known }) => known).map(({ id }) => id),
+    notProven: named,
+    byName: pairing.byName,
+    partitions,
+  };
+}
+
+/** An answer about what was asked, and none about the connection. */
+const isOfValues = (error: unknown): error is DatabaseError => error instanceof DatabaseError && !(error instanceof ConnectionLost);
+
+/** What it answers, or the server's reason why not. */
+const unlessRefused = <T>(action: () => Promise<T>): Promise<T | DatabaseError> =>
+  action().catch((error: unknown) => {
+    if (isOfValues(error)) return error;
+    throw error;
+  });
+
+/** SQLSTATE of a policy that would hide rows, or of a right that is missing. */
+const notAllowed = '42501';
+
+const sameCounts = ({ rowsA, rowsB }: TableComparison, keys: { keysA: number; keysB: number } | undefined): boolean =>
+  rowsA === rowsB && keys?.keysA === keys?.keysB;
+
+/** Which of the texts fail, each with what the server says. */
+async function whichFail(production: Reader, fallback: Reader, one: ProofPair): Promise<(NotProven & { at: number })[]> {
+  const found: (NotProven & { at: number })[] = [];
+  for (const { id, at } of one.mayFail)
+    for (const [reader, side] of [
+      [production, one.a],
+      [fallback, one.b],
+    ] as const) {
+      if (found.some((known) => known.at === at)) continue;
+      const error = await reader.db.query(`SELECT count((${side.columns[at]})::text) FROM ${side.relation}`).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (error === undefined) continue;
+      if (!isOfValues(error)) throw error;
+      found.push({ id, at, what: `values of ${id} could not be compared: ${error.message}` });
+      await reader.again();
+    }
+  return found;
+}
+
+function without(one: ProofPair, places: ReadonlySet<number>): ProofPair {
+  const left = (columns: readonly string[]): string[] => columns.filter((_, at) => !places.has(at));
+  return { ...one, a: { ...one.a, columns: left(one.a.columns) }, b: { ...one.b, columns: left(one.b.columns) }, mayFail: [] };
+}
+
+/** How many keys there are: as many as rows where a constraint keeps them apart. */
+async function keysOf(
+  production: Db,
+  fallback: Db,
+  { a, b, unique }: ProofPair,
+  { rowsA, rowsB }: TableComparison,
+): Promise<{ keysA: number; keysB: number } | undefined> {
+  if (a.key.length === 0) return undefined;
+  const distinct = async (db: Db, { key, relation }: Pair['a']): Promise<number> =>
+    (await db.query<{ keys: number }>(`SELECT count(DISTINCT ROW(${key.join(', ')})::text)::float8 AS keys FROM ${relation}`))[0]!.keys;
+  const [keysA, keysB] = await Promise.all([unique.a ? rowsA : distinct(production, a), unique.b ? rowsB : distinct(fallback, b)]);
+  return { keysA, keysB };
+}
+
+/** Rows of every partition; those of two partitions may stand in one on the other side. */
+async function partitionRows(production: Reader, fallback: Reader, now: ProofRecord, there: ProofRecord): Promise<PartitionRows[]> {
+  const count = async (reader: Reader, { relations }: ProofRecord): Promise<Map<string, number>> => {
+    const rows = new Map<string, number>();
+    for (const { name, root, partitioned } of relations) {
+      if (root === null || partitioned) continue;
+      const found = await ask(reader, `SELECT count(*)::float8 AS rows FROM ${name}`);
+      if (found !== undefined) rows.set(name, found);
+    }
+    return rows;
+  };
+  const [onA, onB] = await Promise.all([count(production, now), count(fallback, there)]);
+  return [...new Set([...onA.keys(), ...onB.keys()])].sort().map((partition) => ({
+    partition,
+    ...(onA.has(partition) ? { production: onA.get(partition)! } : {}),
+    ...(onB.has(partition) ? { fallback: onB.get(partition)! } : {}),
+  }));
+}
+
+/** One number; undefined where the server refuses it. */
+async function ask(reader: Reader, sql: string): Promise<number | undefined> {
+  const found = await unlessRefused(() => reader.db.query<{ rows: number }>(sql));
+  if (!isOfValues(found)) return found[0]!.rows;
+  await reader.again();
+  return undefined;
 }
 
 /** Sessions tell what they did when they have been idle for a second; so a number that is too small is looked at for a while. */

@@ -2,30 +2,32 @@
 
 import type { Db } from '../connection/connect';
 import { ident } from '../connection/connect';
-import type { Catalog } from '../schema/catalog';
-import type { Classification } from '../schema/classify';
 import type { Proof } from './equality';
+import { pair } from './pairing';
+import { type ProofRecord, readRecord } from './record';
 
 export interface Loss {
-  /** `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old schema does not hold any more. */
-  readonly is: 'kept' | 'lost' | 'broken';
+  /**
+   * `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old
+   * schema does not hold any more. `not proven`: nothing could be compared with it.
+   */
+  readonly is: 'kept' | 'lost' | 'broken' | 'not proven';
   readonly what: string;
   readonly rows?: number;
 }
 
 export interface LossOptions {
-  /** The fallback's catalog before the bridge. */
-  readonly old: Catalog;
-  readonly classification: Classification;
+  /** At the fork. Without one nothing can be told of what is kept. */
+  readonly record?: ProofRecord;
+  /** What was accepted to be lost before the window opened, one sentence each. */
+  readonly announced: readonly string[];
   /** What `unbridge` could not put back. */
   readonly notPutBack: readonly string[];
   readonly proof?: Proof;
 }
 
-export async function lossManifest(fallback: Db, { old, classification, notPutBack, proof }: LossOptions): Promise<Loss[]> {
-  const losses: Loss[] = classification.differences
-    .filter(({ loses }) => loses !== undefined)
-    .map(({ loses }) => ({ is: 'lost', what: loses! }));
+export async function lossManifest(production: Db, fallback: Db, { record, announced, notPutBack, proof }: LossOptions): Promise<Loss[]> {
+  const losses: Loss[] = announced.map((what) => ({ is: 'lost', what }));
   for (const table of proof?.comparison.tables ?? []) {
     if (table.equal) continue;
     const keys = table.differences
@@ -44,24 +46,35 @@ export async function lossManifest(fallback: Db, { old, classification, notPutBa
       rows,
     });
   }
-  for (const table of classification.plan.inert) {
-    const [row] = await fallback.query<{ rows: number }>(`SELECT count(*)::float8 AS rows FROM ${table.name}`);
-    if (row!.rows > 0) losses.push({ is: 'kept', what: `rows of the new table ${table.name}`, rows: row!.rows });
-  }
-  for (const { old: table, now, shadows } of classification.plan.tables) {
-    const added = shadows.filter(({ name, from }) => from === undefined && now.columns.some((column) => column.name === name));
-    for (const { name } of added) {
-      const [row] = await fallback.query<{ rows: number }>(`SELECT count(${ident(name)})::float8 AS rows FROM ${table.name}`);
-      if (row!.rows > 0) losses.push({ is: 'kept', what: `values of the new column ${table.name}.${name}`, rows: row!.rows });
-    }
-  }
+  const { changed = 0, tooMany = [] } = proof?.since ?? {};
+  if (changed > 0) losses.push({ is: 'not proven', what: 'rows that customers have written since the opening', rows: changed });
+  losses.push(
+    ...tooMany.map((table): Loss => ({ is: 'not proven', what: `rows of ${table}: too many have been written since the opening` })),
+  );
+  for (const { what, rows } of proof?.notProven ?? []) losses.push({ is: 'not proven', what, ...(rows === undefined ? {} : { rows }) });
+  if (record) losses.push(...(await kept(production, fallback, record)));
   losses.push(...notPutBack.map((what): Loss => ({ is: 'broken', what: `could not be put back: ${what}` })));
-  losses.push(...(await orphans(fallback, old)));
+  if (record) losses.push(...(await orphans(fallback, record)));
   return losses;
 }
 
+/** What the fallback holds beside the old schema. */
+async function kept(production: Db, fallback: Db, record: ProofRecord): Promise<Loss[]> {
+  const found: Loss[] = [];
+  const pairing = pair(await readRecord(production), await readRecord(fallback), { record }, 0);
+  for (const { relation, column } of pairing.kept) {
+    const [row] = await fallback.query<{ rows: number }>(
+      `SELECT count(${column === undefined ? '*' : ident(column)})::float8 AS rows FROM ${relation}`,
+    );
+    if (row!.rows === 0) continue;
+    const what = column === undefined ? `rows of the new table ${relation}` : `values of the new column ${relation}.${column}`;
+    found.push({ is: 'kept', what, rows: row!.rows });
+  }
+  return found;
+}
+
 /** Rows are applied without a look at foreign keys; so it is looked here. */
-async function orphans(fallback: Db, old: Catalog): Promise<Loss[]> {
+async function orphans(fallback: Db, { relations }: ProofRecord): Promise<Loss[]> {
   const keys = await fallback.query<{ name: string; child: string; parent: string; columns: string[]; references: string[] }>(
     `SELECT k.conname AS name, format('%I.%I', cn.nspname, c.relname) AS child, format('%I.%I', pn.nspname, p.relname) AS parent,
             (SELECT json_agg(a.attname ORDER BY u.place) FROM unnest(k.conkey) WITH ORDINALITY u(n, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n) AS columns,
@@ -69,7 +82,7 @@ async function orphans(fallback: Db, old: Catalog): Promise<Loss[]> {
        FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
        JOIN pg_catalog.pg_class p ON p.oid = k.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
       WHERE k.contype = 'f' AND k.conparentid = 0 AND c.oid = ANY ($1::oid[]) ORDER BY 2, 1`,
-    [old.tables.map(({ oid }) => oid)],
+    [relations.map(({ oid }) => oid)],
   );
   const found: Loss[] = [];
   for (const { name, child, parent, columns, references } of keys) {

@@ -19,6 +19,7 @@ import { mapping } from '../../../../lib/postgres/schema/mapping';
 import { compareTables } from '../../../../lib/postgres/verification/compare';
 import { prove, takeComparisonSnapshot } from '../../../../lib/postgres/verification/equality';
 import { footprint, shipFootprint } from '../../../../lib/postgres/verification/footprint';
+import { readRecord } from '../../../../lib/postgres/verification/record';
 import { blue, client, firstForm, green, migrations, migrator, name, Place, roles, type Side, secondForm, settings } from './pair';
 import { Writers, type WrittenIds } from './writers';
 
@@ -213,6 +214,7 @@ class Bench {
     await fenceAndProve(production, out);
     await out.part('marker', () => markerRoundTrip(production, fallback));
     const old = await out.between('form', () => readCatalog(fallback));
+    const record = await readRecord(fallback);
     await out.between('pause', () => pauseFeed(production, fallback, name));
     await out.between('migrate', async () => {
       await allowMigrations(production, roles);
@@ -252,7 +254,8 @@ class Bench {
     await back.part('open', () => openTo(fallback, roles, blue.username));
     back.first(await writers.move(2));
 
-    const { equal } = await prove(production, moment, mapping(plan, { names: 'old' }));
+    const { equal } = await prove({ production: () => a.master(), fallback: () => b.master() }, moment, { record });
+    await moment.release();
     await pause(500);
     const ids = await this.stopped(writers);
     await this.audit(fallback, ids);

@@ -1,0 +1,343 @@
+/**
+ * What equals what, found by the proof itself: tables by their OIDs, columns by their numbers, as recorded at the fork when both databases
+ * were one. What was made anew under the same name is paired by it, and said so; what cannot be paired is named.
+ */
+
+import { ident } from '../connection/connect';
+import type { Pair } from '../connection/row-pair';
+import type { ProofRecord, RecordedColumn, RecordedRelation } from './record';
+import { columnTexts, declaredTexts, type Texts } from './values';
+
+/** The team's word, as far as the proof needs it: what a column of the old schema must hold, in SQL of the new one. */
+export interface Declaration {
+  readonly columns?: readonly { readonly table: string; readonly column: string; readonly from: string }[] | undefined;
+  readonly rows?:
+    | readonly {
+        readonly run: string;
+        readonly onDelete?: string | undefined;
+        readonly sets?: readonly { readonly table: string; readonly column: string; readonly is: string }[] | undefined;
+      }[]
+    | undefined;
+}
+
+export interface PairingOptions {
+  /** At the fork. */
+  readonly record: ProofRecord;
+  readonly declared?: Declaration;
+  /** Ids of losses that the operator has accepted: `public.t:…`, `public.t.c:…`. */
+  readonly accepted?: readonly string[];
+  /** Tables that are no data, as the migration tool's own notes. */
+  readonly leftOut?: (relation: { readonly name: string; readonly table: string }) => boolean;
+}
+
+/** Something that no comparison can speak of. */
+export interface NotProven {
+  /** `public.t`, or `public.t.c`. */
+  readonly id: string;
+  readonly what: string;
+  readonly rows?: number;
+  /** Somebody has said so: it was declared or accepted by its id, or the table is unlogged. */
+  readonly known?: true;
+}
+
+/** Named only if rows are found: `sql` counts them. */
+export interface Open extends NotProven {
+  readonly on: 'production' | 'fallback';
+  readonly sql: string;
+}
+
+export interface ProofPair extends Pair {
+  /** Columns whose texts may fail, to be told which one it was: `a` is its place in both lists. */
+  readonly mayFail: readonly { readonly id: string; readonly at: number }[];
+  /** Why a difference is none that the proof may claim. */
+  readonly excused?: string;
+  /** Whether the key keeps rows apart by a constraint. */
+  readonly unique: { readonly a: boolean; readonly b: boolean };
+}
+
+/** Something of the new schema that the fallback has kept beside the old one. */
+export interface Kept {
+  readonly relation: string;
+  readonly column?: string;
+}
+
+export interface Pairing {
+  readonly pairs: readonly ProofPair[];
+  readonly notProven: readonly NotProven[];
+  readonly open: readonly Open[];
+  /** Made anew, and paired by name. */
+  readonly byName: readonly string[];
+  readonly kept: readonly Kept[];
+}
+
+/** `production` and `fallback` as they are now. */
+export function pair(production: ProofRecord, fallback: ProofRecord, options: PairingOptions, version: number): Pairing {
+  return new Pairs(production, fallback, options, version).find();
+}
+
+class Pairs {
+  private readonly pairs: ProofPair[] = [];
+  private readonly notProven: NotProven[] = [];
+  private readonly open: Open[] = [];
+  private readonly byName: string[] = [];
+  private readonly kept: Kept[] = [];
+  private readonly known: ReadonlySet<number>;
+  private readonly taken = new Set<RecordedRelation>();
+
+  constructor(
+    private readonly production: ProofRecord,
+    private readonly fallback: ProofRecord,
+    private readonly options: PairingOptions,
+    private readonly version: number,
+  ) {
+    this.known = new Set(options.record.relations.map(({ oid }) => oid));
+  }
+
+  find(): Pairing {
+    const { record, leftOut = () => false } = this.options;
+    for (const old of record.relations) {
+      // rows of a partition are read through its table, for as long as it is one on production.
+      if (leftOut(old) || (old.root !== null && !this.detached(old))) continue;
+      this.recorded(old);
+    }
+    for (const now of this.production.relations) if (now.root === null && !this.taken.has(now) && !leftOut(now)) this.added(now);
+    for (const there of this.fallback.relations)
+      if (there.root === null && !this.taken.has(there) && !this.known.has(there.oid) && !leftOut(there))
+        this.ask('fallback', there.name, `rows of ${there.name} are only on the fallback`, count(there));
+    return { pairs: this.pairs, notProven: this.notProven, open: this.open, byName: this.byName, kept: this.kept };
+  }
+
+  private detached(old: RecordedRelation): boolean {
+    const now = this.production.relations.find(({ oid }) => oid === old.oid);
+    return now !== undefined && now.root === null;
+  }
+
+  private isAccepted(id: string): boolean {
+    return this.options.accepted?.some((one) => one.startsWith(`${id}:`)) ?? false;
+  }
+
+  private name(id: string, what: string, known = this.isAccepted(id)): void {
+    this.notProven.push({ id, what, ...(known ? { known } : {}) });
+  }
+
+  private ask(on: Open['on'], id: string, what: string, sql: string, known = this.isAccepted(id)): void {
+    this.open.push({ on, id, what, sql, ...(known ? { known } : {}) });
+  }
+
+  /** The relation of a database that a recorded one has become: the same, what it is a partition of now, or one made anew. */
+  private same(old: RecordedRelation, there: ProofRecord, where: string): RecordedRelation | undefined {
+    const same = there.relations.find(({ oid }) => oid === old.oid);
+    if (same && (same.root === null || old.root !== null)) return same;
+    const whole = same && there.relations.find(({ oid }) => oid === same.root);
+    if (whole) {
+      this.byName.push(`${old.name} has become a part of ${whole.name} on ${where}`);
+      return whole;
+    }
+    const anew = there.relations.find(({ name, oid, root }) => name === old.name && root === null && !this.known.has(oid));
+    if (anew) this.byName.push(`${old.name} was made anew on ${where}`);
+    return anew;
+  }
+
+  private recorded(old: RecordedRelation): void {
+    const there = this.same(old, this.fallback, 'the fallback');
+    const now = this.same(old, this.production, 'production');
+    if (there) this.taken.add(there);
+    if (now) this.taken.add(now);
+    if (!there) this.name(old.name, `${old.name} is not on the fallback any more`, false);
+    else if (!now) {
+      const declared = this.options.declared?.rows?.some(({ run, onDelete = '' }) => names(`${run} ${onDelete}`, old.table)) ?? false;
+      const why = declared
+        ? 'what rows do to it is declared, and nothing says what must be in it'
+        : 'production has no such table any more';
+      this.ask(
+        'fallback',
+        old.name,
+        `rows of ${there.name} are compared with nothing: ${why}`,
+        count(there),
+        declared || this.isAccepted(old.name),
+      );
+    } else this.columns(old, there, now);
+  }
+
+  private columns(old: RecordedRelation, there: RecordedRelation, now: RecordedRelation): void {
+    const texts: (Texts & { id: string })[] = [];
+    const sources = new Map<RecordedColumn, RecordedColumn>();
+    const used = new Set<RecordedColumn>();
+    const plain = new Set<RecordedColumn>();
+    for (const column of old.columns) {
+      const id = `${old.name}.${column.name}`;
+      const mine = sameColumn(column, old, there);
+      if (mine?.generated) continue;
+      const other = sameColumn(column, old, now);
+      if (other) used.add(other);
+      if (other && old.oid === now.oid && other.number !== column.number) this.byName.push(`${id} was made anew on production`);
+      if (!mine) {
+        this.name(id, `${id} is not on the fallback any more`, false);
+        continue;
+      }
+      if (this.isAccepted(id)) {
+        this.name(id, `values of ${id}: their loss was accepted`);
+        continue;
+      }
+      const found = this.textsOf(id, old, there, { column, mine, now, other });
+      if (typeof found === 'string') this.name(id, found);
+      else if (found) {
+        texts.push({ ...found, id });
+        sources.set(mine, other ?? mine);
+        if (other && found.a === `new.${ident(other.name)}`) plain.add(mine);
+      }
+    }
+    this.more(old, there, now, used);
+    const key = there.key.map((number) => there.columns.find((column) => column.number === number)!);
+    const usable = key.every((column) => plain.has(column)) ? key : [];
+    this.push(
+      old.name,
+      now,
+      there,
+      texts,
+      usable,
+      usable.map((column) => sources.get(column)!),
+    );
+  }
+
+  /** Texts of one column; a sentence where there are none; undefined where it is asked whether it holds anything. */
+  private textsOf(
+    id: string,
+    old: RecordedRelation,
+    there: RecordedRelation,
+    {
+      column,
+      mine,
+      now,
+      other,
+    }: { column: RecordedColumn; mine: RecordedColumn; now: RecordedRelation; other: RecordedColumn | undefined },
+  ): Texts | string | undefined {
+    const { declared, record } = this.options;
+    const fallback = { column: mine, record: this.fallback };
+    const isThis = (one: { table: string; column: string }): boolean => one.table === old.name && one.column === column.name;
+    const from = declared?.columns?.find(isThis)?.from;
+    if (from !== undefined) return declaredTexts(from, fallback, false);
+    if (other) return columnTexts({ column: other, record: this.production }, fallback, { column, record }, this.version);
+    const set = declared?.rows?.flatMap(({ sets }) => sets ?? []).find(isThis)?.is;
+    if (set !== undefined) return declaredTexts(set, fallback, true);
+    const value = `old.${ident(mine.name)}`;
+    const usual = column.default === null ? '' : ` AND ${value}::text IS DISTINCT FROM (${column.default})::text`;
+    this.ask(
+      'fallback',
+      id,
+      `values of ${id} are compared with nothing: ${now.name} has no such column any more`,
+      `SELECT count(*)::float8 AS rows FROM ${there.name} AS old WHERE ${value} IS DISTINCT FROM NULL${usual}`,
+    );
+    return undefined;
+  }
+
+  /** Columns of the new schema: the fallback keeps their values beside the old ones, or they are only on production. */
+  private more(old: RecordedRelation, there: RecordedRelation, now: RecordedRelation, used: ReadonlySet<RecordedColumn>): void {
+    for (const column of now.columns) {
+      if (used.has(column) || column.generated || column.name.startsWith('switchback_')) continue;
+      const beside = there.columns.find(({ name, number }) => name === column.name && !old.columns.some((one) => one.number === number));
+      if (beside) this.kept.push({ relation: there.name, column: column.name });
+      else
+        this.ask(
+          'production',
+          `${old.name}.${column.name}`,
+          `values of the new column ${now.name}.${column.name} are only on production`,
+          `SELECT count(${ident(column.name)})::float8 AS rows FROM ${now.name}`,
+        );
+    }
+  }
+
+  /** A table of the new schema. */
+  private added(now: RecordedRelation): void {
+    const there = this.fallback.relations.find(({ name, oid, root }) => name === now.name && root === null && !this.known.has(oid));
+    if (!there) {
+      const known = now.unlogged || this.isAccepted(now.name);
+      this.ask('production', now.name, `rows of the new table ${now.name} are only on production`, count(now), known);
+      return;
+    }
+    this.taken.add(there);
+    this.kept.push({ relation: there.name });
+    const texts: (Texts & { id: string })[] = [];
+    const sources = new Map<RecordedColumn, RecordedColumn>();
+    for (const column of now.columns) {
+      const id = `${now.name}.${column.name}`;
+      const mine = there.columns.find(({ name }) => name === column.name);
+      if (column.generated || mine?.generated) continue;
+      if (mine) {
+        const typed = { column, record: this.production };
+        const found = columnTexts(typed, { column: mine, record: this.fallback }, typed, this.version);
+        if (typeof found !== 'string') texts.push({ ...found, id });
+        if (mine.type === column.type) sources.set(column, mine);
+      } else
+        this.ask(
+          'production',
+          id,
+          `values of ${id} are only on production`,
+          `SELECT count(${ident(column.name)})::float8 AS rows FROM ${now.name}`,
+        );
+    }
+    const key = now.key.map((number) => now.columns.find((column) => column.number === number)!);
+    const usable = key.every((column) => sources.has(column)) ? key : [];
+    this.push(
+      now.name,
+      now,
+      there,
+      texts,
+      usable.map((column) => sources.get(column)!),
+      usable,
+    );
+  }
+
+  private push(
+    name: string,
+    now: RecordedRelation,
+    there: RecordedRelation,
+    texts: readonly (Texts & { id: string })[],
+    key: readonly RecordedColumn[],
+    keyNow: readonly RecordedColumn[],
+  ): void {
+    const unlogged = now.unlogged || there.unlogged;
+    const excused = unlogged ? 'rows of an unlogged table do not travel' : this.isAccepted(name) ? 'their loss was accepted' : undefined;
+    const isKey = (relation: RecordedRelation, columns: readonly RecordedColumn[]): boolean =>
+      relation.key.length > 0 && relation.key.every((number) => columns.some((column) => column.number === number));
+    this.pairs.push({
+      name,
+      a: {
+        relation: `${now.name} AS new`,
+        key: keyNow.map((column) => `new.${ident(column.name)}`),
+        keyTypes: keyNow.map(({ type }) => type),
+        columns: texts.map(({ a }) => a),
+      },
+      b: {
+        relation: `${there.name} AS old`,
+        key: key.map((column) => `old.${ident(column.name)}`),
+        keyTypes: key.map(({ type }) => type),
+        columns: texts.map(({ b }) => b),
+      },
+      // their order is the same on both servers, whatever collations they have.
+      ranges:
+        key.length > 0 &&
+        key.every(({ type }, index) => ordered.test(type) && ordered.exec(keyNow[index]!.type)?.[1] === ordered.exec(type)![1]),
+      rows: Math.max(now.rows, there.rows),
+      mayFail: texts.flatMap(({ id, mayFail }, at) => (mayFail ? [{ id, at }] : [])),
+      unique: { a: isKey(now, keyNow), b: isKey(there, key) },
+      ...(excused === undefined ? {} : { excused }),
+    });
+  }
+}
+
+const ordered = /^(smallint|integer|bigint|uuid|date|timestamp)/;
+
+const count = ({ name }: RecordedRelation): string => `SELECT count(*)::float8 AS rows FROM ${name}`;
+
+/** Whether SQL speaks of a table. */
+const names = (sql: string, table: string): boolean => new RegExp(`\\b${table.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`).test(sql);
+
+/** By its number where the table is the same; where it is not, or the column was made anew under its name, by that. */
+function sameColumn(column: RecordedColumn, old: RecordedRelation, there: RecordedRelation): RecordedColumn | undefined {
+  const byName = there.columns.find(({ name }) => name === column.name);
+  if (old.oid !== there.oid) return byName;
+  const byNumber = there.columns.find(({ number }) => number === column.number);
+  if (byNumber) return byNumber;
+  return byName && !old.columns.some(({ number }) => number === byName.number) ? byName : undefined;
+}
