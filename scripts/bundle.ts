@@ -1,6 +1,6 @@
 /** Everything that is shipped as JavaScript: the library, its functions, and the command as one file that starts fast (the bench measures that one). */
 import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
 import { bundleOptions, functionsOptions } from '../lib/constructs/bundle-options';
 
@@ -19,10 +19,11 @@ function bundle(entry: string, outfile: string, options: BuildOptions): Metafile
   }).metafile!;
 }
 
+/** Two files: the first is read by any Node, and says so where the second cannot be. */
 export function bundleCommand(outfile: string): Metafile {
-  const metafile = bundle('bin/switchback.ts', outfile, { ...bundleOptions, minify: true });
+  bundle('bin/switchback.ts', outfile, { ...bundleOptions, target: 'node6', external: ['./command'] });
   chmodSync(outfile, 0o755);
-  return metafile;
+  return bundle('bin/command.ts', join(dirname(outfile), 'command.js'), { ...bundleOptions, minify: true });
 }
 
 export const bundleFunctions = (outfile: string): Metafile => bundle('lib/constructs/functions.lambda.ts', outfile, functionsOptions);

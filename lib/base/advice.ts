@@ -13,6 +13,7 @@ export const advisedWords = {
   status: ['--watch', '--check'],
   try: [],
   sandbox: ['--detach', 'env'],
+  completion: [],
 } as const;
 
 export type CommandName = keyof typeof advisedWords;

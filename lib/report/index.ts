@@ -3,11 +3,13 @@
  * is made by pure functions beside this file.
  */
 
+import { exit, Stop } from '../base/errors';
 import { oneLine, plain } from '../base/plain-text';
 import { isNote, type JournalEvent, type Verb } from '../engine/events';
 import type { WindowView } from '../engine/window-view';
 import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
+import { bellOf, failureNews, newsOf } from './bell';
 import { type CustomersPicture, customersLines, customersOf } from './customers';
 import { Block } from './draw';
 import { checkScreen } from './health-check';
@@ -28,8 +30,8 @@ export interface Output {
   check(report: CheckReport): void;
   /** What customers see, as it was looked at just now: drawn by what follows a run, and said by every last word. */
   saw(seen: Pick<CustomersPicture, 'seen' | 'releases'>): void;
-  /** Follows one run; events of other runs of the window are left out. */
-  screen(verb: Verb, run?: string): Screen;
+  /** Follows one run; events of other runs of the window are left out. `watching`: somebody else's, which goes on when this ends. */
+  screen(verb: Verb, run?: string, watching?: boolean): Screen;
   /** The last word of a verb: what the state is and what to type next. */
   reply(verb: Verb, reply: Reply): void;
   /** An error, for the reader at 2 am. */
@@ -51,17 +53,30 @@ export interface OutputOptions {
 /** Whatever comes in was written by others: plain text from here on. */
 export function makeOutput(options: OutputOptions): Output {
   const output = outputOf(options);
+  const ring = bellOf(options);
   return {
     plan: (plan) => output.plan(plain(plan)),
     status: (status) => output.status(plain(status)),
     check: (report) => output.check(plain(report)),
-    screen(verb, run) {
-      const screen = output.screen(verb, run);
-      return { ...screen, events: (view, added) => screen.events(plain(view), plain(added)) };
+    screen(verb, run, watching) {
+      const screen = output.screen(verb, run, watching);
+      return {
+        ...screen,
+        events(view, added) {
+          screen.events(plain(view), plain(added));
+          ring(newsOf(view, added));
+        },
+      };
+    },
+    reply(verb, reply) {
+      output.reply(verb, plain(reply));
+      if (reply.state === 'stopped') ring(failureNews(reply, `${verb} of ${reply.window ?? 'the window'}`));
+    },
+    failure(error) {
+      output.failure(plain(error));
+      ring(failureNews(error instanceof Stop ? error : { code: 'switchback.bug', exit: exit.failed }));
     },
     saw: (seen) => output.saw(plain(seen)),
-    reply: (verb, reply) => output.reply(verb, plain(reply)),
-    failure: (error) => output.failure(plain(error)),
     note: (text) => output.note(oneLine(text)),
   };
 }
@@ -94,7 +109,7 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
     status: (status) =>
       json ? object(jsonStatus(status, nextCommands(status))) : out(['', ...statusScreen(status, styleFor(stdout, color)), '']),
     check: (report) => (json ? object(jsonCheck(report)) : out(['', ...checkScreen(report, styleFor(stdout, color)), ''])),
-    screen(_verb, run) {
+    screen(_verb, run, watching = false) {
       // notes concern this run from its beginning on; what was seen before is the status's to tell.
       let begun = run === undefined;
       const mine = (added: readonly JournalEvent[]) =>
@@ -116,7 +131,7 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
         log = its;
         return { events: (seen, added) => err(its.events(seen, of(seen, added))), tick: tick((at) => err(its.tick(at))), close() {} };
       }
-      const screen = new LiveScreen(new Block(stderr), messages, question);
+      const screen = new LiveScreen(new Block(stderr), messages, question, watching);
       following = screen;
       return {
         events: (seen, added) => screen.events(seen, of(seen, added)),
@@ -164,6 +179,7 @@ class LiveScreen {
     private readonly block: Block,
     private readonly style: () => Style,
     private readonly question: NonNullable<OutputOptions['question']>,
+    private readonly watching: boolean,
   ) {}
 
   events(view: WindowView, added: readonly JournalEvent[]): void {
@@ -196,7 +212,7 @@ class LiveScreen {
     // before the first event of this run there may be others' in the view: not ours to draw.
     const lines =
       this.view && this.seen.length > 0
-        ? liveScreen({ view: this.view, events: this.seen, customers: this.customers }, now, room)
+        ? liveScreen({ view: this.view, events: this.seen, customers: this.customers, watching: this.watching }, now, room)
         : ['asking the runner …'];
     this.block.show([...lines, ...notes]);
   }

@@ -2,7 +2,7 @@
 import type { JournalEvent, PlannedStep } from '../engine/events';
 import { lastWords, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
-import type { Series, WindowView } from '../engine/window-view';
+import { leaseSeconds, type Series, type WindowView } from '../engine/window-view';
 import { type CustomersPicture, customersLines } from './customers';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
@@ -15,6 +15,8 @@ export interface RunPicture {
   readonly events: readonly JournalEvent[];
   /** What customers see, as it was last looked at. */
   readonly customers?: CustomersPicture | undefined;
+  /** Somebody else's: it goes on when the watching ends. */
+  readonly watching?: boolean;
 }
 
 const measuredSome = ({ plan }: Series): boolean => plan.some(({ measured }) => measured);
@@ -49,9 +51,13 @@ function decisionLine(view: WindowView, now: number, style: Style): string[] {
   return [left > 600 ? text : style.paint(left > 120 ? 'yellow' : 'red', text)];
 }
 
+const watchingText = 'Ctrl-C ends only the watching: the run goes on without this terminal';
+/** A writer that is only slow is not called silent. */
+const silentMs = leaseSeconds * 1000 + 15_000;
+
 type Mark = 'done' | 'running' | 'asked' | 'stopped' | 'open';
 
-export function liveScreen({ view, events, customers }: RunPicture, now: number, style: Style): string[] {
+export function liveScreen({ view, events, customers, watching = false }: RunPicture, now: number, style: Style): string[] {
   const { paint, columns } = style;
   const series = view.current;
   const started = events.find((event) => event.type === 'run.started');
@@ -75,7 +81,8 @@ export function liveScreen({ view, events, customers }: RunPicture, now: number,
     ...(last ? [] : decisionLine(view, now, style)),
     '',
   ];
-  const foot = footer(view, series, events, marks, end, style, customersLines(customers && { ...customers, view }, now, style));
+  const seen = customersLines(customers && { ...customers, view }, now, style);
+  const foot = footer({ view, events, watching }, series, marks, end, style, seen);
   const body = series.plan.flatMap((step, index) => {
     const lines = stepLines(step, marks[index] ?? 'open', series, events, end, style);
     return [{ index, lines: step.pointOfLoss ? [paint('red', rule(lossText, columns)), ...lines] : lines }];
@@ -187,9 +194,8 @@ function proofLines(events: readonly JournalEvent[], { columns }: Style): string
 }
 
 function footer(
-  view: WindowView,
+  { view, events, watching }: RunPicture,
   series: Series,
-  events: readonly JournalEvent[],
   marks: readonly Mark[],
   end: number,
   style: Style,
@@ -215,7 +221,7 @@ function footer(
   }, 0);
   const loss = plan.findIndex(({ pointOfLoss }) => pointOfLoss);
   const opened = loss >= 0 && marks[loss] !== 'open';
-  const abort = abortText(verb, { opened, first: view.window.from === undefined });
+  const abort = watching ? watchingText : abortText(verb, { opened, first: view.window.from === undefined });
   const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
   // after the decision time's question that of the landing tests is still open.
   if (view.asked) {
@@ -227,11 +233,15 @@ function footer(
     ];
   }
   const next = plan[marks.indexOf('open')];
+  const heard = Date.parse(series.leaseUntil) - leaseSeconds * 1000;
+  const silent = end > heard + silentMs;
   return [
     '',
     ...customers,
-    cut(sum, columns),
+    silent
+      ? paint('red', cut(`${done} of ${plan.length} steps done; nothing has been heard of it since ${clockTime(heard, style)}`, columns))
+      : cut(sum, columns),
     cut(next ? `Next: ${next.title}` : `Next: the end of the ${verb} of ${view.name}`, columns),
-    opened && verb === 'cutover' ? paint('red', cut(abort, columns)) : cut(abort, columns),
+    opened && verb === 'cutover' && !watching ? paint('red', cut(abort, columns)) : cut(abort, columns),
   ];
 }

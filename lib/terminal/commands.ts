@@ -18,8 +18,10 @@ export async function main(args: readonly string[], tools: Tools): Promise<numbe
   });
   let code: number = exit.done;
   try {
-    const program = commandLine((action) => async (flags: Flags) => {
-      code = await action(flags, output, tools);
+    const program = commandLine((action) => async (...given) => {
+      // commander's own command comes last, what was typed before the options first.
+      const flags = given.at(-2) as Flags;
+      code = await action({ ...flags, words: given.slice(0, -2) as string[] }, output, tools);
     });
     refuse(args, program);
     await program.parseAsync([...args], { from: 'user' });
@@ -66,7 +68,7 @@ const helpColumns = 80;
 type Action = VerbEntry['run'];
 
 /** Also read by whoever documents it: `run` is what an action is wrapped in. */
-export function commandLine(run: (action: Action) => (flags: Flags) => Promise<void>): Command {
+export function commandLine(run: (action: Action) => (...given: readonly unknown[]) => Promise<void>): Command {
   const program = new Command('switchback')
     .description('the blue/green release window that can be taken back without losing a write')
     .exitOverride()

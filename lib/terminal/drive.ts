@@ -30,7 +30,8 @@ const beginMs = 30_000;
 export interface DriveOptions {
   readonly aws: Aws;
   readonly clock: Clock;
-  readonly screen: (verb: Verb, run: string) => Screen;
+  /** `watching`: of a run that goes on when this terminal leaves. */
+  readonly screen: (verb: Verb, run: string, watching?: boolean) => Screen;
   /** Runs the steps in this process instead of asking the runner function. */
   readonly here: boolean;
   /** Asks a person at a gate; answers undefined when there is nobody to ask, or when the signal was aborted. */
@@ -46,8 +47,11 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
   const onInterrupt = () => {
     // a run of somebody else that is followed is not asked: only the following ends.
     if (follower.follows) return;
+    const without = options.here
+      ? 'It runs in this terminal, and Ctrl-C again breaks it off'
+      : 'The runner ends it also without this terminal, and Ctrl-C again leaves at once';
     options.note(
-      `Ctrl-C: asked to stop after this step. Again leaves at once; then: ${spell(switchback('status'))}, ${spell(switchback(request.verb))}`,
+      `Ctrl-C: asked to stop after this step. ${without}; then: ${spell(switchback('status'))}, ${spell(switchback(request.verb))}`,
     );
     void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
   };
@@ -247,7 +251,11 @@ async function theirs(options: DriveOptions, follower: Follower): Promise<Reply 
   if (!journal) return undefined;
   follower.screen.close();
   follower.follows = true;
-  const ended = await watch(journal, { clock: options.clock, screen: options.screen, signal: options.signal });
+  const ended = await watch(journal, {
+    clock: options.clock,
+    screen: (verb, run) => options.screen(verb, run, true),
+    signal: options.signal,
+  });
   if (!ended && options.signal.aborted)
     throw new Stop('terminal.interrupted', 'Ctrl-C: this terminal follows no more; the run of the other one goes on', {
       next: [switchback('status', '--watch'), switchback('status')],

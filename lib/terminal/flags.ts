@@ -5,6 +5,8 @@ import type { AtDecision } from '../engine/events';
 
 /** What a command line may say; which of it a verb takes is in verbs.ts. */
 export interface Flags {
+  /** Words that are no options. */
+  readonly words?: readonly string[];
   readonly system?: string;
   readonly json?: boolean;
   readonly yes?: boolean;

@@ -31,6 +31,7 @@ import { observeWorld } from '../steps/world';
 import { askRunner } from './ask-runner';
 import { followCustomers } from './customers';
 import { findWindow } from './find-window';
+import { MutedKeys } from './keys';
 import { watch } from './watch';
 
 /** Shows the plan of a verb for the open window, or for the one that would be opened; answers how many steps are left. */
@@ -196,32 +197,51 @@ export async function showCheck(aws: Aws, system: string, here: boolean, output:
   return reply.check.checks.every(({ ok }) => ok) ? exit.done : exit.failed;
 }
 
-/** Follows the run that is under way, or waits for the next one, until it ends; answers as that run does. */
+/** Follows the run that is under way, or waits for the next one, in a window that may not be open yet, until it ends; answers as that run does. */
 export async function watchStatus(aws: Aws, system: string, output: Output, clock: Clock): Promise<number> {
-  const status = await showStatus(aws, system, output, clock);
+  await showStatus(aws, system, output, clock);
   const { manifest } = await aws.settings.manifest(system);
   const bucket = manifest.shared.journalBucket;
-  const open = await findWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), clock);
-  if (!open) return status;
+  const find = async () => findWindow(aws, system, bucket, await aws.journal(bucket, system).windows(), clock);
   const leave = new AbortController();
   const onInterrupt = () => leave.abort();
   process.once('SIGINT', onInterrupt);
+  const keys = new MutedKeys().take();
   const customers = followCustomers(aws, system, clock, output);
   try {
-    const over = open.view.current === undefined || open.view.current.ended !== undefined;
-    if (over) output.note(`nothing runs in ${open.view.name}; waiting for the next run (Ctrl-C ends the watching)`);
-    const ended = await watch(open.journal, {
-      clock,
-      screen: (verb, run) => output.screen(verb, run),
-      signal: leave.signal,
-      ...(over ? { after: open.journal.events.length } : {}),
-    });
-    if (!ended) return leave.signal.aborted ? exit.interrupted : exit.done;
-    await customers.now();
-    output.reply(ended.verb, ended.reply);
-    return ended.reply.state === 'stopped' ? ended.reply.exit : exit.done;
+    let open = await find();
+    const isOver = open && (open.view.current === undefined || open.view.current.ended !== undefined);
+    let after = isOver ? open?.journal.events.length : 0;
+    if (!open || isOver)
+      output.note(
+        `${open ? `nothing runs in ${open.view.name}` : 'no window is open'}; waiting for the next run (Ctrl-C ends the watching)`,
+      );
+    while (!leave.signal.aborted) {
+      if (open) {
+        const { journal } = open;
+        const screen = (verb: Verb, run: string) => output.screen(verb, run, true);
+        const ended = await watch(journal, { clock, screen, signal: leave.signal, ...(after ? { after } : {}) });
+        if (ended) {
+          await customers.now();
+          output.reply(ended.verb, ended.reply);
+          return ended.reply.state === 'stopped' ? ended.reply.exit : exit.done;
+        }
+        // closed without a run of its own: the next window is waited for.
+        after = 0;
+      }
+      if (!leave.signal.aborted) await clock.pause(nextWindowMs);
+      open = await find();
+    }
+    const at = (await find().catch(() => undefined))?.view.current;
+    if (at && at.ended === undefined)
+      output.note(`the watching ended; the ${at.verb} of ${at.by.who} on ${at.by.where} goes on without it`);
+    return exit.interrupted;
   } finally {
     customers.end();
+    keys.end();
     process.removeListener('SIGINT', onInterrupt);
   }
 }
+
+/** Between two looks whether somebody has opened a window. */
+const nextWindowMs = 2000;

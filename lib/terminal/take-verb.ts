@@ -14,6 +14,7 @@ import { drive } from './drive';
 import { extend, findWindow } from './find-window';
 import type { Flags } from './flags';
 import { askGate, confirm } from './gate';
+import { MutedKeys } from './keys';
 import { showPlan } from './show';
 import { whichSystem, whoIsThis } from './system';
 import { awsFor } from './terminal-aws';
@@ -78,13 +79,15 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
   };
   const interrupt = onInterrupt();
   const customers = followCustomers(aws, system, aws.clock, output);
+  const keys = new MutedKeys();
+  if (interactive) keys.take();
   const followed = async (now: VerbRequest) => {
     const reply = await drive(now, {
       aws,
       clock: aws.clock,
-      screen: (its, run) => output.screen(its, run),
+      screen: (its, run, watching) => output.screen(its, run, watching),
       here: flags.here ?? false,
-      ask: async (_gate, signal) => (interactive ? askGate(signal) : undefined),
+      ask: async (_gate, signal) => (interactive ? keys.lend(() => askGate(signal)) : undefined),
       note: (text) => output.note(text),
       signal: interrupt.signal,
     });
@@ -104,6 +107,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     throw error;
   } finally {
     customers.end();
+    keys.end();
     interrupt.end();
   }
 }

@@ -1,10 +1,11 @@
 /** The table of verbs. A new verb is one entry here, one list in lib/plans, and one page of help (docs/reference is made from this). */
-import { type Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import type { CommandName } from '../base/advice';
 import { exit } from '../base/errors';
 import { parseUpBy } from '../engine/decision-time';
 import type { Verb } from '../engine/events';
 import type { Output } from '../report';
+import { completion, type Shell, shells } from './completion';
 import { type Flags, positive, said } from './flags';
 import { showCheck, showPlan, showStatus, watchStatus } from './show';
 import { whichSystem, whoIsThis } from './system';
@@ -140,5 +141,17 @@ export const verbs: readonly VerbEntry[] = [
       'Preflight, trial, fork, fence, migrations, bridge, feed, rollback, comparison and loss manifest, as a window does them. Exit 0: lossless. Exit 6: refused, with what would be lost and what to declare or to accept. Exit 1: something is wrong. For your CI, beside your migrations (docs/try.md).',
     options: tryOptions,
     run: tryVerb,
+  },
+  {
+    name: 'completion',
+    description: 'a script for your shell, which offers verbs, options and their values',
+    details:
+      'For bash: eval "$(switchback completion bash)". For zsh the same, after compinit. For fish: switchback completion fish | source.',
+    options: (command) => command.addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(shells)),
+    async run({ words: [shell] = [] }) {
+      const commands = verbs.map((verb) => verb.options(new Command(verb.name).description(verb.description)));
+      process.stdout.write(completion(shell as Shell, commands, [...verbs.map(({ name }) => name), 'sandbox']));
+      return exit.done;
+    },
   },
 ];

@@ -47,7 +47,8 @@ export async function watch(journal: Journal, options: WatchOptions): Promise<{ 
         const reply = endOf(journal, view, options.clock.now());
         if (reply) return { verb: view.current.verb, reply: { ...reply, window: view.name } };
       }
-      if (view?.closed !== undefined) return undefined;
+      // its last word comes after the window's: the last frame shows it.
+      if (view?.closed !== undefined && view.current?.ended !== undefined) return undefined;
       await options.clock.pause(500);
     }
     return undefined;

@@ -35,7 +35,7 @@ export function refuseWrongWords(args: readonly string[], { verb, options, words
     if (arg === '--') throw refuse(`'--' belongs to npm run; leave it out`);
     if (!isOption(arg)) {
       standing += 1;
-      if (standing > words.length) throw refuse(tooMany(arg, verb, options));
+      if (standing > words.length) throw refuse(tooMany(arg, { verb, options, words }));
       continue;
     }
     const [long = '', joined] = splitOnce(arg);
@@ -76,11 +76,11 @@ const splitOnce = (text: string): [string, string | undefined] => {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 };
 
-function tooMany(word: string, verb: CommandName, options: readonly OptionTaken[]): string {
+function tooMany(word: string, { verb, options, words = [] }: VerbTaken): string {
   const long = options.map((option) => option.long);
   const near =
     word === 'go' || word === 'no-go' ? (long.includes('--answer') ? `--answer ${word}` : undefined) : nearest(`--${word}`, long);
-  return `${verb} takes options only, got the word '${word}'${near ? `; did you mean ${near}?` : ''}`;
+  return `${verb} takes ${words.length > 0 ? `one word, ${words.join(' ')}, and` : 'options only,'} got the word '${word}'${near ? `; did you mean ${near}?` : ''}`;
 }
 
 function unknown(long: string, verb: CommandName, options: readonly OptionTaken[], all: readonly VerbTaken[]): string {

@@ -10,7 +10,10 @@ const attack = (name: string): string =>
   `${name}\u001b]0;title\u0007\u001b]52;c;cm0gLXJmIC8=\u0007\u001b[3A\u001b[2K\u202e\u0085\r12:00:00  ✔ forged\n12:00:01  ✔ forged\u009b2J`;
 const esc = '\u001b';
 /** Our own: colors, the cursor of the live view, and nothing else. */
-const ours = new RegExp(`${esc}\\[(?:1|2|22|31|32|33|39)m|${esc}\\[\\?7[lh]|${esc}\\[[JK]|\r${esc}\\[\\d+A`, 'g');
+const ours = new RegExp(
+  `${esc}\\[(?:1|2|22|31|32|33|39)m|${esc}\\[\\?7[lh]|${esc}\\[[JK]|\r${esc}\\[\\d+A|\u0007${esc}\\]9;[^\u0007]*\u0007`,
+  'g',
+);
 const commands = (text: string): string[] => text.replace(ours, '').match(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu) ?? [];
 
 class Stream extends Writable {

@@ -215,3 +215,20 @@ test('the decision time is counted down: yellow ten minutes before, red two minu
   night.add(2100, { type: 'step.started', step: 'traffic.open' });
   expect(line(2101)).toBeUndefined();
 });
+
+test.each([80, 200])(
+  'whoever only watches is told at %i columns what Ctrl-C ends; a run that says nothing is not drawn as going on',
+  (columns) => {
+    const watched = (second: number) =>
+      liveScreen({ view: migrating().view, events: migrating().events.slice(1), watching: true }, began + second * 1000, {
+        ...plain,
+        columns,
+      });
+    expect(watched(300).slice(-3)).toEqual([
+      '4 of 8 steps done, about 1:11 h left, until 03:16:11',
+      'Next: Open video-production to green, and only to green',
+      'Ctrl-C ends only the watching: the run goes on without this terminal',
+    ]);
+    expect(watched(336).at(-3)).toBe('4 of 8 steps done; nothing has been heard of it since 02:04:20');
+  },
+);

@@ -20,7 +20,9 @@ class Stream {
     let lines: string[] = [''];
     let row = 0;
     let column = 0;
-    for (const part of this.text.split(new RegExp(`(${esc}\\[(?:\\d*[AJK]|\\?7[hl])|\n|\r)`))) {
+    // a bell and a notification write nothing.
+    const written = this.text.replace(new RegExp(`\u0007${esc}\\]9;[^\u0007]*\u0007`, 'g'), '');
+    for (const part of written.split(new RegExp(`(${esc}\\[(?:\\d*[AJK]|\\?7[hl])|\n|\r)`))) {
       const up = new RegExp(`^${esc}\\[(\\d+)A$`).exec(part);
       if (part.startsWith(`${esc}[?7`)) this.wraps = part.endsWith('h');
       else if (up) row -= Number(up[1]);
@@ -286,6 +288,60 @@ describe('while a person is asked', () => {
     screen.tick(Date.parse('2026-03-01T02:10:00Z'));
     expect(stderr.shown.at(-2)).toBe('Go?');
     expect(stderr.shown.find((line) => line.startsWith('video w3'))).toMatch(/10:00 min$/);
+  });
+});
+
+describe('a bell, and a notification', () => {
+  const bell = (text: string) => `\u0007${esc}]9;switchback: ${text}\u0007`;
+  const rung = ({ stderr, stdout }: ReturnType<typeof make>) =>
+    (stdout.text + stderr.text).match(new RegExp(`\u0007(?:${esc}\\]9;[^\u0007]*\u0007)?`, 'g')) ?? [];
+  const asked = () => night().add(5, { type: 'gate.asked', step: 'gate.go', question: 'Go?' });
+  const failed = (exit: number) => new Stop('step.too-slow', 'slow', { exit });
+
+  test('at a question that is open, once; for a question that was answered nobody is called', () => {
+    const made = make({ tty: true });
+    const screen = made.output.screen('cutover', 'run-1');
+    const { view, events } = asked();
+    screen.events(view, events);
+    screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    const answered = asked().add(700, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'fine' });
+    made.output.screen('cutover', 'run-1').events(answered.view, answered.events);
+    expect(rung(made)).toEqual([bell('the cutover of video w3 waits for go or no-go')]);
+  });
+
+  test('at a warning, and at a failure; not at what somebody has just typed wrong or declined', () => {
+    const made = make({ tty: true });
+    const decision = {
+      decideBy: '2026-03-01T03:20:00.000Z',
+      upBy: '2026-03-01T04:00:00.000Z',
+      rollbackSeconds: 1,
+      steps: 1,
+      measuredSteps: 1,
+    };
+    const warned = night().add(9, { type: 'decision.time', ...decision, warning: 10 });
+    made.output.screen('cutover', 'run-1').events(warned.view, warned.events.slice(-1));
+    const stopped = { state: 'stopped', code: 'migrations.failed', message: 'no', next: [], window: 'w3' } as const;
+    made.output.reply('cutover', { ...stopped, exit: 1 });
+    made.output.failure(failed(1));
+    for (const code of [2, 4, 130]) made.output.failure(failed(code));
+    made.output.failure(new Error('a bug'));
+    expect(rung(made)).toEqual([
+      bell('10 min to the decision time of the cutover of video w3'),
+      ...['the cutover of w3 stopped: migrations.failed', 'step.too-slow', 'switchback.bug'].map(bell),
+    ]);
+  });
+
+  test.each([
+    ['where there is no terminal', { tty: false }],
+    ['in CI', { tty: true, env: { CI: 'true' } }],
+    ['in JSON', { tty: true, json: true }],
+    ['on a terminal that knows nothing', { tty: true, env: { TERM: 'dumb' } }],
+  ])('not %s', (_where, options) => {
+    const made = make(options);
+    const { view, events } = asked();
+    made.output.screen('cutover', 'run-1').events(view, events);
+    made.output.failure(failed(1));
+    expect(rung(made)).toEqual([]);
   });
 });
 

@@ -8,8 +8,10 @@ import type { RunOptions } from '../../lib/engine/run-options';
 import type { Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
 import { type Reply, stopped, type VerbRequest } from '../../lib/operations/request';
+import type { Output } from '../../lib/report';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
 import { extend } from '../../lib/terminal/find-window';
+import { watchStatus } from '../../lib/terminal/show';
 import { watch } from '../../lib/terminal/watch';
 import { flag, manifest, operator, Rig, TestClock } from '../_helpers/runbook';
 
@@ -605,5 +607,52 @@ describe('watching', () => {
     const leave = new AbortController();
     leave.abort();
     expect(await watch(theatre.rig.journal(), options(leave.signal))).toBeUndefined();
+  });
+
+  test('a window that is closed is not left before its run has had its last word', async () => {
+    const journal = theatre.rig.journal();
+    await journal.refresh();
+    await journal.append('run-1', bob, { type: 'run.started', verb: 'teardown', plan: [], runner: 'video-runner' });
+    await journal.append('run-1', bob, { type: 'window.closed', outcome: 'done' });
+    // the watcher looks between the window's end and the run's.
+    const screen = () => ({
+      ...options().screen(),
+      events: (_view: unknown, added: readonly JournalEvent[]) => {
+        theatre.shown.push(...added);
+        if (added.at(-1)?.type === 'window.closed')
+          void journal.append('run-1', bob, { type: 'run.finished', verb: 'teardown', seconds: 1 });
+      },
+    });
+    expect(await watch(theatre.rig.journal(), { ...options(), screen })).toMatchObject({ verb: 'teardown', reply: { state: 'finished' } });
+    expect(theatre.shown.at(-1)).toMatchObject({ type: 'run.finished' });
+  });
+
+  test('where no window is open, the next one is waited for', async () => {
+    theatre.rig.store.objects.clear();
+    const said: string[] = [];
+    const output = {
+      status: () => void said.push('status'),
+      note: (text: string) => void said.push(text),
+      screen: (_verb: unknown, _run: unknown, watching: unknown) => {
+        said.push(`watching: ${watching}`);
+        return options().screen();
+      },
+      reply: (verb: string, reply: Reply) => void said.push(`${verb} ${reply.state}`),
+    } as unknown as Output;
+    const aws = {
+      settings: { manifest: async () => ({ manifest, state: { production: 'video-db', opened: true } }) },
+      journal: () => theatre.rig.store,
+      traffic: { order: async () => new Map(), frontDoors: async () => [] },
+      databases: { describe: async () => undefined },
+    } as unknown as Aws;
+    const watching = watchStatus(aws, 'video', output, theatre.clock);
+    await theatre.clock.pause(10_000);
+    await theatre.rig.open();
+    theatre.plan = [flag(theatre.world, 'a')];
+    await theatre.invoke({ system: 'video', verb: 'stage', run: 'run-1', by: bob });
+    expect(await watching).toBe(exit.done);
+    expect(said).toEqual([
+      ...['status', 'no window is open; waiting for the next run (Ctrl-C ends the watching)', 'watching: true', 'stage finished'],
+    ]);
   });
 });
