@@ -43,6 +43,8 @@ export interface PlannedStep {
   readonly measured?: Measured;
   /** From this step on, a rollback loses the writes customers make. */
   readonly pointOfLoss?: boolean;
+  /** What is gone for good after it. */
+  readonly deletes?: string;
 }
 
 /** What a window is about; frozen by its first event. */

@@ -32,6 +32,9 @@ export const migrationsBegun = ({ begun }: Begun): boolean => begun('cutover', '
 /** The fallback is a database of its own, or is becoming one. */
 export const forkMade = ({ begun }: Begun): boolean => begun('stage', 'fallback.promote') || begun('cutover', 'fallback.promote');
 
+/** How a window ends whose stage is undone. */
+export const undoneOutcome = 'undone';
+
 /** Rows reach the fallback. */
 export const feedStarted = ({ facts }: Pick<WindowView, 'facts'>): boolean => facts('fork.feed') !== undefined;
 
@@ -99,6 +102,9 @@ export function downtimesOf({ series }: Ended, emergency?: string): Downtime[] {
 
 /** Steps that move traffic: somebody else may have moved it meanwhile. */
 export const movesTraffic = (step: string): boolean => step.startsWith('traffic.');
+
+/** Steps of a trial, which makes and deletes a copy of its own. */
+export const isTrials = (step: string): boolean => step.startsWith('trial.');
 
 /** The step from which on the site is open again, on a plan. */
 export const opensTheSite = (step: string): boolean => step === 'traffic.open';

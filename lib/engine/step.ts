@@ -43,6 +43,8 @@ export interface Step {
   readonly again?: boolean;
   /** From this step on, a rollback loses the writes customers make (shown in red by the plan). */
   readonly pointOfLoss?: boolean;
+  /** What is gone for good after it, as a plan and a prompt say it. */
+  readonly deletes?: string;
   /** A question for people; answered in the journal. Steps with a gate have no act. */
   readonly gate?: string;
 
@@ -52,12 +54,13 @@ export interface Step {
 }
 
 /** As plans show it and the journal keeps it. */
-export const planned = ({ id, title, estimateSeconds, measured, pointOfLoss }: Step): PlannedStep => ({
+export const planned = ({ id, title, estimateSeconds, measured, pointOfLoss, deletes }: Step): PlannedStep => ({
   id,
   title,
   estimateSeconds,
   ...(measured ? { measured } : {}),
   ...(pointOfLoss ? { pointOfLoss } : {}),
+  ...(deletes === undefined ? {} : { deletes }),
 });
 
 export const done = (detail?: string, facts?: Facts): Observation => ({

@@ -3,7 +3,7 @@
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { colorPart } from '../engine/context';
-import { releaseProven } from '../engine/milestones';
+import { releaseProven, siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
 import { otherColor } from '../manifest/schema';
 import { productionUnbridged } from '../steps/bridges';
@@ -31,10 +31,16 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
   const cutOver = releaseProven(view, 'cutover');
   const rolledBack = releaseProven(view, 'rollback');
   if (!from || !fallback || !(progress.rolledBack ? rolledBack : cutOver)) {
-    throw new Stop('teardown.nothing-done', `${window.name} is neither cut over nor rolled back: there is no standby to tear down`, {
-      next: [switchback('cutover'), switchback('rollback')],
-      exit: exit.refused,
-    });
+    const [message, next] = progress.rolledBack
+      ? [
+          `the rollback of ${window.name} has not come to its end: customers may still need what a teardown deletes`,
+          [switchback('rollback')],
+        ]
+      : [
+          `${window.name} is neither cut over nor rolled back: there is no standby to tear down`,
+          siteIsDown(view) ? [switchback('cutover'), switchback('rollback')] : [switchback('status'), switchback('stage', '--undo')],
+        ];
+    throw new Stop('teardown.nothing-done', message, { state: 'Nothing was deleted.', next, exit: exit.refused });
   }
   const standby = rolledBack ? to : from;
   const production = rolledBack && progress.migrated ? fallback : window.production;

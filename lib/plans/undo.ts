@@ -1,7 +1,7 @@
 /** A stage is taken back while nothing of the night has begun: nobody notices, and the next window starts from nothing. */
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
-import { openPathsMoved, siteIsDown } from '../engine/milestones';
+import { openPathsMoved, siteIsDown, undoneOutcome } from '../engine/milestones';
 import type { Step } from '../engine/step';
 import { feedRemoved } from '../steps/feed';
 import { stackDeleted } from '../steps/remove';
@@ -41,6 +41,6 @@ export function planUndo({ window, manifest, view }: World): Step[] {
     ...(stack
       ? [stackDeleted('undo.fallback', `Delete ${stack} with ${fallback}: it has never been anything but a copy`, stack, fallback)]
       : []),
-    { ...windowClosed('undone', production), id: 'undo.close' },
+    { ...windowClosed(undoneOutcome, production), id: 'undo.close' },
   ];
 }

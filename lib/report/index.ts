@@ -6,6 +6,7 @@
 import { exit, Stop } from '../base/errors';
 import { oneLine, plain } from '../base/plain-text';
 import { isNote, type JournalEvent, type Verb } from '../engine/events';
+import { undoneOutcome } from '../engine/milestones';
 import type { WindowView } from '../engine/window-view';
 import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
@@ -15,7 +16,7 @@ import { Block } from './draw';
 import { checkScreen } from './health-check';
 import { jsonCheck, jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
 import { liveScreen } from './live';
-import { eventText, failureLines, replyLines } from './messages';
+import { deletedBy, type Ending, eventText, failureLines, replyLines } from './messages';
 import { PlainLog } from './plain';
 import { planScreen } from './plan';
 import { nextCommands, statusScreen } from './status';
@@ -33,7 +34,7 @@ export interface Output {
   /** Follows one run; events of other runs of the window are left out. `watching`: somebody else's, which goes on when this ends. */
   screen(verb: Verb, run?: string, watching?: boolean): Screen;
   /** The last word of a verb: what the state is and what to type next. */
-  reply(verb: Verb, reply: Reply): void;
+  reply(verb: Verb, reply: Reply, how?: { readonly undo: boolean }): void;
   /** An error, for the reader at 2 am. */
   failure(error: unknown): void;
   note(text: string): void;
@@ -68,8 +69,8 @@ export function makeOutput(options: OutputOptions): Output {
         },
       };
     },
-    reply(verb, reply) {
-      output.reply(verb, plain(reply));
+    reply(verb, reply, how) {
+      output.reply(verb, plain(reply), how);
       if (reply.state === 'stopped') ring(failureNews(reply, `${verb} of ${reply.window ?? 'the window'}`));
     },
     failure(error) {
@@ -155,8 +156,14 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
       if (json) object({ event: 'customers', ...after });
       else if (log && !following) err(log.customers(lines(messages()), time()));
     },
-    reply: (verb, reply) =>
-      json ? object(jsonReply(verb, reply, customers())) : err(['', ...replyLines(verb, reply, messages(), lines(messages()))]),
+    reply(verb, reply, how) {
+      const ending: Ending = {
+        undone: how?.undo === true || (verb === 'stage' && view?.closed === undoneOutcome),
+        deleted: deletedBy(view, verb),
+      };
+      if (json) object(jsonReply(verb, reply, { ...ending, customers: customers() }));
+      else err(['', ...replyLines(verb, reply, messages(), { ...ending, customers: lines(messages()) })]);
+    },
     failure: (error) => (json ? object(jsonFailure(error, customers())) : err(failureLines(error, messages(), lines(messages())))),
     note(text) {
       const said = localTimes(text, messages());

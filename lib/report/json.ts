@@ -8,6 +8,7 @@ import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
 import { spell } from './advice';
 import { type Customers, customersOf } from './customers';
+import type { Ending } from './messages';
 import { pictureOf } from './status';
 import type { PlanScreen, StatusScreen } from './types';
 
@@ -60,11 +61,17 @@ function hourOf({ upBy, atDecision, decision, unanswered }: UpBy): object {
   return { upBy, atDecision, decideBy, rollbackSeconds, steps, measuredSteps, unanswered };
 }
 
-export const jsonReply = (verb: Verb, reply: Reply, customers?: Customers): object => ({
+export const jsonReply = (
+  verb: Verb,
+  reply: Reply,
+  { customers, undone = false, deleted = [] }: Ending & { readonly customers?: Customers | undefined } = {},
+): object => ({
   event: `${verb}.${reply.state}`,
   ...reply,
   ...(reply.state === 'stopped' ? { next: reply.next.map(spell) } : {}),
   ...(reply.state === 'gate' ? { next: answers.map(spell) } : {}),
+  ...(undone && reply.state === 'finished' ? { undone } : {}),
+  ...(deleted.length > 0 ? { deleted } : {}),
   ...(customers ? { customers } : {}),
 });
 

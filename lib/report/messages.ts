@@ -2,6 +2,8 @@
 import { type Advice, answers, say, switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { JournalEvent, PlannedStep, Verb } from '../engine/events';
+import { isTrials } from '../engine/milestones';
+import type { WindowView } from '../engine/window-view';
 import type { Reply } from '../operations/request';
 import { spell } from './advice';
 import { dateTime, duration, localTimes, type Style, wrap } from './style';
@@ -97,14 +99,36 @@ export function abortText(verb: Verb, { opened, first }: { opened: boolean; firs
 }
 
 /** The last word of a verb: what the state is now, and what to type next. */
+/** What a last word is about, beside what the runner answered. */
+export interface Ending {
+  /** Of a stage: it was taken back. */
+  readonly undone?: boolean;
+  /** What is gone for good. */
+  readonly deleted?: readonly string[];
+}
+
+/** What the steps of a verb have deleted that are done; a trial's own copy is nobody's loss. */
+export function deletedBy(view: WindowView | undefined, verb: Verb): string[] {
+  const series = view?.series[verb];
+  return (series?.plan ?? []).flatMap(({ id, deletes }) =>
+    deletes === undefined || isTrials(id) || series?.steps.get(id)?.doneAt === undefined ? [] : [deletes],
+  );
+}
+
 /** `customers`: the line that says what they see now. */
-export function replyLines(verb: Verb, reply: Reply, style: Style, customers: readonly string[] = []): string[] {
-  const { paint } = style;
+export function replyLines(
+  verb: Verb,
+  reply: Reply,
+  style: Style,
+  { customers = [], undone = false, deleted = [] }: Ending & { readonly customers?: readonly string[] } = {},
+): string[] {
+  const { paint, columns } = style;
   const window = reply.window ?? 'the window';
   switch (reply.state) {
     case 'finished': {
-      const { text, next } = finished[verb];
-      return [`${paint('green', '✔')} ${text(window)}`, ...customers, ...nextLines(next(window), style)];
+      const { text, next } = undone ? undoFinished : finished[verb];
+      const gone = deleted.length > 0 ? wrap(`deleted: ${deleted.join(', ')}`, columns - 2).map((line) => `  ${line}`) : [];
+      return [`${paint('green', '✔')} ${text(window)}`, ...gone, ...customers, ...nextLines(next(window), style)];
     }
     case 'gate':
       return [
@@ -163,15 +187,29 @@ const nextLines = (next: readonly Advice[], { paint }: Style): string[] =>
         ),
       ];
 
-const finished: Record<Verb, { text: (window: string) => string; next: (window: string) => Advice[] }> = {
+interface Finished {
+  readonly text: (window: string) => string;
+  /** Never a command alone that takes the site down or deletes: what it does stands beside it. */
+  readonly next: (window: string) => Advice[];
+}
+
+const undoFinished: Finished = {
+  text: (window) => `the stage of ${window} is undone, and ${window} is closed; nothing has changed for customers`,
+  next: () => [switchback('status')],
+};
+
+const finished: Record<Verb, Finished> = {
   stage: {
     text: (window) => `${window} is staged; nothing has changed for customers`,
-    next: () => [switchback('plan'), switchback('cutover')],
+    next: () => [switchback('plan'), say`when customers may see the maintenance page: ${switchback('cutover')}`],
   },
   cutover: {
     // the first opening of a system has no hold and nothing to go back to.
     text: (window) => (window === 'w0' ? 'the system is open' : `${window} is cut over; a rollback stays possible until the hold ends`),
-    next: (window) => [switchback('status'), ...(window === 'w0' ? [] : [switchback('rollback')])],
+    next: (window) => [
+      switchback('status'),
+      ...(window === 'w0' ? [] : [say`to go back, with the maintenance page in between: ${switchback('rollback')}`]),
+    ],
   },
   rollback: {
     text: (window) =>
@@ -180,8 +218,11 @@ const finished: Record<Verb, { text: (window: string) => string; next: (window: 
         : `${window} is rolled back; nothing was deleted`,
     next: (window) =>
       window === 'w0'
-        ? [say`set a mended release for the color in your CDK app, and deploy it`, switchback('cutover')]
-        : [switchback('status'), switchback('teardown', '--now')],
+        ? [
+            say`set a mended release for the color in your CDK app, and deploy it`,
+            say`then, to open the system to customers: ${switchback('cutover')}`,
+          ]
+        : [switchback('status'), say`to delete what did not work at once: ${switchback('teardown', '--now')}`],
   },
   teardown: { text: (window) => `${window} is closed`, next: () => [switchback('status')] },
 };

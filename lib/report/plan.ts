@@ -2,7 +2,7 @@
 
 import { switchback } from '../base/advice';
 import type { PlannedStep } from '../engine/events';
-import { opensTheSite } from '../engine/milestones';
+import { isTrials, opensTheSite } from '../engine/milestones';
 import type { Decision } from '../engine/window-view';
 import type { Difference } from '../postgres/schema/classify';
 import { twoPartsText } from '../postgres/schema/expand-contract';
@@ -18,15 +18,20 @@ export const lossText = 'from here on, a rollback loses what customers write';
 export const rule = (text: string, width: number): string => `── ${text} `.padEnd(width, '─');
 
 export function planScreen(plan: PlanScreen, style: Style): string[] {
-  const { verb, window, steps } = plan;
+  const { verb, window, steps, production = window.production } = plan;
   const { paint, columns } = style;
   const numbers = String(steps.length).length;
   const anyMeasured = steps.some(({ measured }) => measured);
   const titleWidth = columns - numbers - (anyMeasured ? 34 : 25);
   // how a time is known is said beside it; where nothing has been measured yet, once, above them all.
   const known = (text: string) => (anyMeasured ? text.padStart(9) : '');
-  const lines = [paint('bold', `${window.system} ${window.name}: ${headline[verb](window)}`)];
-  const databases = [`production ${window.production}`, ...(window.fallback ? [`fallback ${window.fallback}`] : [])];
+  const lines = [paint('bold', `${window.system} ${window.name}: ${plan.undo ? undoHeadline(window) : headline[verb](window)}`)];
+  // after a rollback the fallback is production, and the other one what goes.
+  const other = production === window.fallback ? window.production : window.fallback;
+  const databases = [
+    `production ${production}`,
+    ...(other ? [`${production === window.production ? 'fallback' : 'retired'} ${other}`] : []),
+  ];
   lines.push(paint('dim', databases.join(', ')), '');
   lines.push(
     paint(
@@ -48,9 +53,16 @@ export function planScreen(plan: PlanScreen, style: Style): string[] {
   const done = steps.filter((step) => step.done).length;
   const left = steps.length - done;
   const count = done === 0 ? `${left} steps` : `${left} of ${steps.length} steps left`;
-  const start = plan.starting ? '' : ` Start with: ${spell(switchback(verb))}`;
+  const start = plan.starting ? '' : ` Start with: ${spell(plan.undo ? switchback('stage', '--undo') : switchback(verb))}`;
   lines.push('', left === 0 ? 'Everything is done.' : `${count}, about ${duration(begins)}.${start}`);
-  return [...lines, ...trialLines(plan, style), ...decisionLines(plan, style)];
+  return [...lines, ...deletesLines(steps, production, style), ...trialLines(plan, style), ...decisionLines(plan, style)];
+}
+
+/** What is gone for good afterwards, and what is not. A trial's own copy is nobody's loss. */
+function deletesLines(steps: PlanScreen['steps'], production: string, { paint, columns }: Style): string[] {
+  const gone = steps.filter(({ done }) => !done).flatMap(({ id, deletes }) => (deletes === undefined || isTrials(id) ? [] : [deletes]));
+  if (gone.length === 0) return [];
+  return wrap(`It deletes ${gone.join(', ')}. Production stays ${production}.`, columns).map((line) => paint('red', line));
 }
 
 function runsText({ measured }: PlannedStep): string {
@@ -113,6 +125,8 @@ function decisionLines({ decision, steps, now }: PlanScreen, style: Style): stri
       : []),
   ];
 }
+
+const undoHeadline = ({ to, name }: PlanScreen['window']): string => `the stage of ${to} is taken back, and ${name} closed`;
 
 const headline: Record<PlanScreen['verb'], (window: PlanScreen['window']) => string> = {
   stage: ({ from, to }) => (from ? `stage ${to} beside ${from}` : `stage ${to}`),

@@ -200,10 +200,14 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
   const finished: Record<Verb, Next[]> = {
     stage: [
       { command: switchback('plan'), why: 'read the plan, step by step' },
-      { command: switchback('cutover'), why: 'begin it' },
+      { command: switchback('cutover'), why: 'begin it: customers see the maintenance page' },
     ],
-    cutover: [...rollback, { command: switchback('teardown', '--now'), why: 'end the hold early' }],
-    rollback: [{ command: switchback('teardown', '--now'), why: 'remove what did not work' }],
+    cutover: [
+      { command: switchback('status', '--check'), why: 'see whether a rollback is still possible' },
+      ...rollback,
+      { command: switchback('teardown', '--now'), why: 'end the hold early: nobody can go back then' },
+    ],
+    rollback: [{ command: switchback('teardown', '--now'), why: 'delete what did not work, before the hold ends' }],
     teardown: [],
   };
   return finished[verb];

@@ -12,6 +12,10 @@ export interface PlanScreen {
   readonly steps: readonly (PlannedStep & { readonly done: boolean })[];
   /** It is shown to somebody who has typed the verb already: how to start it is not said. */
   readonly starting?: boolean;
+  /** Of a stage: it is taken back. */
+  readonly undo?: boolean;
+  /** The database that customers write to now. @default - the window's */
+  readonly production?: string;
   /** The decision time for an hour that was given: from where the world is, and once the migrations have begun. */
   readonly decision?: { readonly upBy: string; readonly now: Decision; readonly migrated: Decision };
   /** What the trial of the migrations found; undefined while none has passed. */

@@ -188,6 +188,7 @@ export function feedRemoved(production: string, fallback: string): Step {
   return {
     id: 'feed.remove',
     title: `Remove the feed from ${production} to ${fallback}: subscription, slot, publication`,
+    deletes: `the feed from ${production} to ${fallback}`,
     estimateSeconds: 2,
     patienceSeconds: 120,
     async observe(context) {

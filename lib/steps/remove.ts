@@ -86,6 +86,7 @@ export function stackDeleted(id: StepId, title: string, stack: string, instance?
   return {
     id,
     title,
+    deletes: `the stack ${stack}${instance ? ` with the database ${instance}` : ''}`,
     estimateSeconds: 300,
     patienceSeconds: 3600,
     pollMs: 1000,

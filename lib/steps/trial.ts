@@ -255,6 +255,7 @@ export function trialRemoved(id: StepId = 'trial.remove'): Step {
   return {
     id,
     title: 'Delete the copy with its snapshot',
+    deletes: 'the copy of the trial with its snapshot',
     estimateSeconds: 90,
     patienceSeconds: 3600,
     pollMs: 1000,

@@ -46,8 +46,10 @@ export async function showPlan(
     readonly upBy?: string | undefined;
     /** The verb itself shows it, before it asks. */
     readonly starting?: boolean;
+    readonly undo?: boolean | undefined;
+    readonly keepStandby?: boolean | undefined;
   } = {},
-): Promise<number> {
+): Promise<{ left: number; production: string }> {
   const { manifest, state } = await aws.settings.manifest(system);
   const store = aws.journal(manifest.shared.journalBucket, system);
   const names = await store.windows();
@@ -56,24 +58,27 @@ export async function showPlan(
   // what the verb would refuse has no plan.
   if (view) refuseAfterRollback({ verb }, view);
   else {
-    if (verb === 'rollback' || verb === 'teardown')
+    if (verb === 'rollback' || verb === 'teardown' || options.undo)
       throw new Stop('window.none', `no window of ${system} is open`, { next: [switchback('status')], exit: exit.usage });
     view = preview(await nextWindow(system, manifest, state, names, aws), manifest, state, clock, await learnt(store, names, clock));
   }
   if (options.upBy !== undefined) refuseHour(view.window);
   const world = await observeWorld(aws, view);
-  const steps = estimated(planOf({ verb }, world), view, verb);
+  const { undo = false, keepStandby = false } = options;
+  const steps = estimated(planOf({ verb, undo, keepStandby }, world), view, verb);
   const done = view.current?.verb === verb ? view.current.steps : new Map();
   const left = steps.filter(({ id }) => done.get(id)?.doneAt === undefined);
   output.plan({
     verb,
     window: view.window,
     steps: steps.map((step) => ({ ...planned(step), done: !left.includes(step) })),
+    production: world.production,
     ...(options.starting ? { starting: true } : {}),
+    ...(undo ? { undo } : {}),
     ...(verb === 'cutover' ? { ...decisionsFor(world, options.upBy ?? view.upBy?.upBy), ...trialOf(view) } : {}),
     now: clock.now(),
   });
-  return left.length;
+  return { left: left.length, production: world.production };
 }
 
 /** What the trial found, once it has passed. */

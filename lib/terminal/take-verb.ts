@@ -53,9 +53,11 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
           exit: exit.usage,
         },
       );
-    if (!flags.undo) await showPlan(aws, system, verb, output, aws.clock, { upBy: upBy?.upBy, starting: true });
-    const what = flags.undo ? 'Undo the stage of' : `Start the ${verb} of`;
-    if (!(await confirm(`${what} ${system}? Type ${system} to go on: `, system))) {
+    const { undo, keepStandby } = flags;
+    const { production } = await showPlan(aws, system, verb, output, aws.clock, { upBy: upBy?.upBy, starting: true, undo, keepStandby });
+    const what = undo ? 'Undo the stage of' : `Start the ${verb} of`;
+    const stays = undo || verb === 'teardown' ? ` Production stays ${production}.` : '';
+    if (!(await confirm(`${what} ${system}?${stays} Type ${system} to go on: `, system))) {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
     }
   }
@@ -92,7 +94,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       signal: interrupt.signal,
     });
     await customers.now();
-    output.reply(now.verb, reply);
+    output.reply(now.verb, reply, { undo: now.undo ?? false });
     return reply;
   };
   try {

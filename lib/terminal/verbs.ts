@@ -70,8 +70,8 @@ export const verbs: readonly VerbEntry[] = [
       const aws = awsFor(output);
       await aws.whoAmI();
       const upBy = flags.upBy === undefined ? undefined : parseUpBy(flags.upBy, aws.clock.now());
-      const steps = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, aws.clock, { upBy });
-      return flags.detailedExitcode && steps > 0 ? exit.changes : exit.done;
+      const { left } = await showPlan(aws, await whichSystem(aws, flags.system), flags.verb ?? 'cutover', output, aws.clock, { upBy });
+      return flags.detailedExitcode && left > 0 ? exit.changes : exit.done;
     },
   },
   {

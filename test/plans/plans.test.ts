@@ -160,6 +160,23 @@ test('a teardown of a window that got nowhere refuses, with the two ways on', ()
   );
 });
 
+test('a teardown says what leads on: out of a rollback only the rollback, and nothing that takes customers down who are well', () => {
+  const refused = (steps: readonly string[]) => {
+    try {
+      planTeardown(worldAfter(steps));
+    } catch (error) {
+      return error as { message: string; next: unknown };
+    }
+    throw new Error('it was planned');
+  };
+  expect(refused(['cutover traffic.maintenance']).next).toEqual([switchback('cutover'), switchback('rollback')]);
+  expect(refused(['stage preflight!']).next).toEqual([switchback('status'), switchback('stage', '--undo')]);
+  expect(refused(['cutover traffic.proof!', 'rollback database.fence!'])).toMatchObject({
+    message: expect.stringContaining('the rollback of w1 has not come to its end'),
+    next: [switchback('rollback')],
+  });
+});
+
 test('the first opening of a system has no maintenance to fear, and is taken back by closing the system again', () => {
   const world = worldAfter([], { ...window, name: 'w0', from: undefined, fallback: undefined, to: 'blue' });
   expect(planCutover(world).map(({ id }) => id)).toEqual([

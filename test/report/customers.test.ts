@@ -180,10 +180,12 @@ describe.each([80, 200])('every screen has the line, at %i columns', (columns) =
   customers: maintenance 2:14 min, asked 2 s ago; a rollback loses nothing
 `),
     );
-    expect(replyLines('cutover', { state: 'gate', step: 'gate.go', question: 'Go?', window: 'w3' }, style, text)).toContain(text[0]);
-    expect(replyLines('cutover', { state: 'finished', window: 'w3' }, style, text)[1]).toBe(text[0]);
+    expect(replyLines('cutover', { state: 'gate', step: 'gate.go', question: 'Go?', window: 'w3' }, style, { customers: text })).toContain(
+      text[0],
+    );
+    expect(replyLines('cutover', { state: 'finished', window: 'w3' }, style, { customers: text })[1]).toBe(text[0]);
     const customers = customersOf({ seen, releases, view }, at(136));
     expect(jsonFailure(stop, customers)).toMatchObject({ code: 'migrations.failed', customers: { see: 'maintenance' } });
-    expect(jsonReply('cutover', { state: 'finished' }, customers)).toMatchObject({ customers: { see: 'maintenance' } });
+    expect(jsonReply('cutover', { state: 'finished' }, { customers })).toMatchObject({ customers: { see: 'maintenance' } });
   });
 });

@@ -1,6 +1,6 @@
 import { deploy, switchback } from '../../lib/base/advice';
 import { exit, Stop } from '../../lib/base/errors';
-import { eventText, failureLines, replyLines } from '../../lib/report/messages';
+import { deletedBy, eventText, failureLines, replyLines } from '../../lib/report/messages';
 import { dateTime, duration } from '../../lib/report/style';
 import { colored, cutover, Night, plain, screen } from './night';
 
@@ -33,7 +33,7 @@ test('a verb that finished says what that means and what comes next', () => {
 
 Next
   npx switchback status
-  npx switchback rollback
+  to go back, with the maintenance page in between: npx switchback rollback
 `),
   );
   expect(replyLines('cutover', { state: 'finished', window: 'w0' }, plain)).toEqual([
@@ -48,12 +48,73 @@ Next
 
 Next
   set a mended release for the color in your CDK app, and deploy it
-  npx switchback cutover
+  then, to open the system to customers: npx switchback cutover
 `),
   );
   expect(replyLines('stage', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is staged; nothing has changed for customers');
   expect(replyLines('rollback', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is rolled back; nothing was deleted');
   expect(replyLines('teardown', { state: 'finished', window: 'w3' }, plain)[0]).toBe('✔ w3 is closed');
+});
+
+// found by an operator: after stage --undo it said "w3 is staged … Next: plan, cutover".
+test.each([80, 200])('a stage that was undone says so, what it deleted, and no cutover, at %i columns', (columns) => {
+  const plan = [
+    {
+      id: 'undo.trial',
+      title: 'Delete the copy with its snapshot',
+      estimateSeconds: 9,
+      deletes: 'the copy of the trial with its snapshot',
+    },
+    {
+      id: 'undo.fallback',
+      title: 'Delete it',
+      estimateSeconds: 9,
+      deletes: 'the stack video-fallback-w3 with the database video-fallback-w3',
+    },
+    { id: 'undo.close', title: 'Close the window', estimateSeconds: 2 },
+  ];
+  const { view } = new Night()
+    .start(0, 'stage', plan)
+    .step(0, 1, 'undo.trial')
+    .step(1, 2, 'undo.fallback')
+    .add(3, { type: 'window.closed', outcome: 'undone' });
+  const lines = replyLines(
+    'stage',
+    { state: 'finished', window: 'w3' },
+    { ...plain, columns },
+    { undone: true, deleted: deletedBy(view, 'stage') },
+  );
+  expect(lines).toEqual(
+    screen(
+      columns === 80
+        ? `
+✔ the stage of w3 is undone, and w3 is closed; nothing has changed for customers
+  deleted: the copy of the trial with its snapshot, the stack video-fallback-w3
+  with the database video-fallback-w3
+
+Next
+  npx switchback status
+`
+        : `
+✔ the stage of w3 is undone, and w3 is closed; nothing has changed for customers
+  deleted: the copy of the trial with its snapshot, the stack video-fallback-w3 with the database video-fallback-w3
+
+Next
+  npx switchback status
+`,
+    ),
+  );
+});
+
+test('no success ends with a command alone that takes the site down or deletes', () => {
+  for (const verb of ['stage', 'cutover', 'rollback', 'teardown'] as const)
+    for (const window of ['w0', 'w3'])
+      for (const undone of [false, true]) {
+        const lines = replyLines(verb, { state: 'finished', window }, plain, { undone });
+        const bare = lines.filter((line) => /^ {2}npx switchback/.test(line)).map((line) => line.trim());
+        expect(bare.filter((command) => !/^npx switchback (status|plan)/.test(command))).toEqual([]);
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+      }
 });
 
 test('times of a runner, which lives in UTC, are shown in the zone of whoever reads them; what is to be typed stays as it is', () => {

@@ -172,3 +172,42 @@ The trial on a copy of production passed, in 1:35 min. The migrations change:
   );
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(84);
 });
+
+describe.each([80, 200])('a plan that deletes says what, and what stays, at %i columns', (columns) => {
+  const style = { ...plain, columns };
+  const step = (id: string, title: string, deletes?: string) => ({
+    ...{ id, title, estimateSeconds: 60, done: false },
+    ...(deletes === undefined ? {} : { deletes }),
+  });
+  const fallbackStack = 'the stack video-fallback-w3 with the database video-fallback-w3';
+
+  test('a stage that is taken back, before it asks', () => {
+    const steps = [
+      step('undo.trial', 'Delete the copy with its snapshot', 'the copy of the trial with its snapshot'),
+      step('undo.fallback', 'Delete it', fallbackStack),
+    ];
+    const lines = planScreen({ verb: 'stage', undo: true, window: w3, steps, now: began, production: 'video-production' }, style);
+    expect(lines.slice(0, 2)).toEqual([
+      'video w3: the stage of green is taken back, and w3 closed',
+      'production video-production, fallback video-fallback-w3',
+    ]);
+    const from = lines.findIndex((line) => line.startsWith('2 steps'));
+    const said = `It deletes the copy of the trial with its snapshot, ${fallbackStack}. Production stays video-production.`;
+    expect(lines[from]).toBe('2 steps, about 2:00 min. Start with: npx switchback stage --undo');
+    expect(lines.slice(from + 1).join(' ')).toBe(said);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+  });
+
+  // found by an operator: it named the database as production that was about to be deleted.
+  test('a teardown after a rollback: the fallback is production, and the other database goes', () => {
+    const steps = [step('standby.delete', "Delete green's stack", 'the stack video-green')];
+    const lines = planScreen({ verb: 'teardown', window: w3, steps, now: began, production: 'video-fallback-w3' }, style);
+    expect(lines[1]).toBe('production video-fallback-w3, retired video-production');
+    expect(lines.at(-1)).toBe('It deletes the stack video-green. Production stays video-fallback-w3.');
+  });
+
+  test('a stage that makes a copy for its trial and deletes it takes nothing from anybody', () => {
+    const steps = [step('trial.remove', 'Delete the copy with its snapshot', 'the copy of the trial with its snapshot')];
+    expect(planScreen({ verb: 'stage', window: w3, steps, now: began }, style).join()).not.toContain('It deletes');
+  });
+});

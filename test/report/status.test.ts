@@ -100,8 +100,9 @@ video
   hold ends    2026-03-02 02:00 UTC, in 23:59 h, then teardown by itself
 
 Next
+  npx switchback status --check  see whether a rollback is still possible
   npx switchback rollback        take everything back
-  npx switchback teardown --now  end the hold early
+  npx switchback teardown --now  end the hold early: nobody can go back then
 `,
     ),
   );
@@ -139,8 +140,8 @@ test('with a dead feed the way back says what it costs', () => {
     .add(1, { type: 'step.started', step: 'database.open' })
     .add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 });
   const feed = { type: 'hold.seen' as const, at: '2026-03-01T03:00:00Z', state: 'dead' as const, reasons: [], drift: [], applyErrors: 0 };
-  expect(commands({ ...quiet, window: night.view, feed })[0]).toBe('npx switchback rollback --accept-loss');
-  expect(commands({ ...quiet, window: night.view, feed: { ...feed, state: 'behind' } })[0]).toBe('npx switchback rollback');
+  expect(commands({ ...quiet, window: night.view, feed })[1]).toBe('npx switchback rollback --accept-loss');
+  expect(commands({ ...quiet, window: night.view, feed: { ...feed, state: 'behind' } })[1]).toBe('npx switchback rollback');
 });
 
 test('a cutover that stopped: customers see maintenance, and the way back comes first', () => {
