@@ -4,7 +4,7 @@ import { wallClock } from '../../lib/base/clock';
 import type { Context } from '../../lib/engine/context';
 import type { Facts } from '../../lib/engine/events';
 import { tracesSince } from '../../lib/postgres/access/tripwire';
-import { connect, type Db } from '../../lib/postgres/connection/connect';
+import { ConnectionLost, connect, type Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
 import { ensureMarker, writeMarker } from '../../lib/postgres/replication/marker';
 import { ensureSlot, feedName } from '../../lib/postgres/replication/subscription';
@@ -149,6 +149,19 @@ test.each([
   },
   60_000,
 );
+
+test('production is lost before it was looked who wrote behind the fence: it is not done until that was looked at', async () => {
+  const proof = equalityProven('video-db', 'video-fallback-w1', await inTheGap());
+  facts['feed.drained'] = { numbers: ['1'] };
+  const lost = async () => {
+    throw new ConnectionLost('it restarts', undefined);
+  };
+  await expect(proof.act?.({ ...context, database: lost })).rejects.toThrow(ConnectionLost);
+  expect(await proof.observe(context)).toEqual({ is: 'todo' });
+  delete facts['feed.drained'];
+  await proof.act?.(context);
+  expect(await proof.observe(context)).toMatchObject({ is: 'done', detail: 'equal: 1 tables' });
+});
 
 test('a window that was opened by a version before is not proven', async () => {
   const { record } = facts['form.before']!;

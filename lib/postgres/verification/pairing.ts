@@ -75,6 +75,13 @@ export function pair(production: ProofRecord, fallback: ProofRecord, options: Pa
   return new Pairs(production, fallback, options, version).find();
 }
 
+/** A column that is compared, with where it is on both sides. */
+interface Column extends Texts {
+  readonly id: string;
+  readonly mine: RecordedColumn;
+  readonly other: RecordedColumn | undefined;
+}
+
 class Pairs {
   private readonly pairs: ProofPair[] = [];
   private readonly notProven: NotProven[] = [];
@@ -160,10 +167,8 @@ class Pairs {
   }
 
   private columns(old: RecordedRelation, there: RecordedRelation, now: RecordedRelation): void {
-    const texts: (Texts & { id: string })[] = [];
-    const sources = new Map<RecordedColumn, RecordedColumn>();
+    const columns: Column[] = [];
     const used = new Set<RecordedColumn>();
-    const plain = new Set<RecordedColumn>();
     for (const column of old.columns) {
       const id = `${old.name}.${column.name}`;
       const mine = sameColumn(column, old, there);
@@ -181,22 +186,14 @@ class Pairs {
       }
       const found = this.textsOf(id, old, there, { column, mine, now, other });
       if (typeof found === 'string') this.name(id, found);
-      else if (found) {
-        texts.push({ ...found, id });
-        sources.set(mine, other ?? mine);
-        if (other && found.a === `new.${ident(other.name)}`) plain.add(mine);
-      }
+      else if (found) columns.push({ ...found, id, mine, other });
     }
     this.more(old, there, now, used);
-    const key = there.key.map((number) => there.columns.find((column) => column.number === number)!);
-    const usable = key.every((column) => plain.has(column)) ? key : [];
     this.push(
       old.name,
-      now,
-      there,
-      texts,
-      usable,
-      usable.map((column) => sources.get(column)!),
+      { now, there },
+      columns,
+      there.key.map((number) => columns.find(({ mine }) => mine.number === number)),
     );
   }
 
@@ -257,8 +254,7 @@ class Pairs {
     }
     this.taken.add(there);
     this.kept.push({ relation: there.name });
-    const texts: (Texts & { id: string })[] = [];
-    const sources = new Map<RecordedColumn, RecordedColumn>();
+    const columns: Column[] = [];
     for (const column of now.columns) {
       const id = `${now.name}.${column.name}`;
       const mine = there.columns.find(({ name }) => name === column.name);
@@ -266,8 +262,7 @@ class Pairs {
       if (mine) {
         const typed = { column, record: this.production };
         const found = columnTexts(typed, { column: mine, record: this.fallback }, typed, this.version);
-        if (typeof found !== 'string') texts.push({ ...found, id });
-        if (mine.type === column.type) sources.set(column, mine);
+        if (typeof found !== 'string') columns.push({ ...found, id, mine, other: column });
       } else
         this.ask(
           'production',
@@ -276,57 +271,63 @@ class Pairs {
           `SELECT count(${ident(column.name)})::float8 AS rows FROM ${now.name}`,
         );
     }
-    const key = now.key.map((number) => now.columns.find((column) => column.number === number)!);
-    const usable = key.every((column) => sources.has(column)) ? key : [];
     this.push(
       now.name,
-      now,
-      there,
-      texts,
-      usable.map((column) => sources.get(column)!),
-      usable,
+      { now, there },
+      columns,
+      now.key.map((number) => columns.find(({ other }) => other?.number === number)),
     );
   }
 
   private push(
     name: string,
-    now: RecordedRelation,
-    there: RecordedRelation,
-    texts: readonly (Texts & { id: string })[],
-    key: readonly RecordedColumn[],
-    keyNow: readonly RecordedColumn[],
+    { now, there }: { now: RecordedRelation; there: RecordedRelation },
+    columns: readonly Column[],
+    wanted: readonly (Column | undefined)[],
   ): void {
     const unlogged = now.unlogged || there.unlogged;
     const excused = unlogged ? 'rows of an unlogged table do not travel' : this.isAccepted(name) ? 'their loss was accepted' : undefined;
-    const isKey = (relation: RecordedRelation, columns: readonly RecordedColumn[]): boolean =>
-      relation.key.length > 0 && relation.key.every((number) => columns.some((column) => column.number === number));
+    const usable = wanted.filter((column) => column?.other !== undefined && !column.mayFail) as (Column & { other: RecordedColumn })[];
+    const key = usable.length === wanted.length ? usable : [];
+    const keeps = (relation: RecordedRelation, numbers: readonly number[]): boolean =>
+      relation.key.length > 0 && relation.key.every((number) => numbers.includes(number));
+    const unique = {
+      a: keeps(
+        now,
+        key.map(({ other }) => other.number),
+      ),
+      b: keeps(
+        there,
+        key.map(({ mine }) => mine.number),
+      ),
+    };
+    // their order is the same on both servers, whatever collations they have; and an index finds them.
+    const isPlain = ({ a, mine, other }: (typeof key)[number]): boolean =>
+      ordered.test(mine.type) && mine.type === other.type && a === `new.${ident(other.name)}`;
     this.pairs.push({
       name,
       a: {
         relation: `${now.name} AS new`,
-        key: keyNow.map((column) => `new.${ident(column.name)}`),
-        keyTypes: keyNow.map(({ type }) => type),
-        columns: texts.map(({ a }) => a),
+        key: key.map(({ a }) => a),
+        keyTypes: key.map(({ other }) => other.type),
+        columns: columns.map(({ a }) => a),
       },
       b: {
         relation: `${there.name} AS old`,
-        key: key.map((column) => `old.${ident(column.name)}`),
-        keyTypes: key.map(({ type }) => type),
-        columns: texts.map(({ b }) => b),
+        key: key.map(({ b }) => b),
+        keyTypes: key.map(({ mine }) => mine.type),
+        columns: columns.map(({ b }) => b),
       },
-      // their order is the same on both servers, whatever collations they have.
-      ranges:
-        key.length > 0 &&
-        key.every(({ type }, index) => ordered.test(type) && ordered.exec(keyNow[index]!.type)?.[1] === ordered.exec(type)![1]),
+      ranges: key.length > 0 && unique.a && unique.b && key.every(isPlain),
       rows: Math.max(now.rows, there.rows),
-      mayFail: texts.flatMap(({ id, mayFail }, at) => (mayFail ? [{ id, at }] : [])),
-      unique: { a: isKey(now, keyNow), b: isKey(there, key) },
+      mayFail: columns.flatMap(({ id, mayFail }, at) => (mayFail ? [{ id, at }] : [])),
+      unique,
       ...(excused === undefined ? {} : { excused }),
     });
   }
 }
 
-const ordered = /^(smallint|integer|bigint|uuid|date|timestamp)/;
+const ordered = /^(smallint|integer|bigint|uuid|date|timestamp.*)$/;
 
 const count = ({ name }: RecordedRelation): string => `SELECT count(*)::float8 AS rows FROM ${name}`;
 

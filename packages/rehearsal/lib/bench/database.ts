@@ -16,7 +16,6 @@ import { bridge, bridgeScript, restoreRules, unbridge } from '../../../../lib/po
 import { readCatalog } from '../../../../lib/postgres/schema/catalog';
 import { classify } from '../../../../lib/postgres/schema/classify';
 import { mapping } from '../../../../lib/postgres/schema/mapping';
-import { compareTables } from '../../../../lib/postgres/verification/compare';
 import { prove, takeComparisonSnapshot } from '../../../../lib/postgres/verification/equality';
 import { footprint, shipFootprint } from '../../../../lib/postgres/verification/footprint';
 import { readRecord } from '../../../../lib/postgres/verification/record';
@@ -213,8 +212,7 @@ class Bench {
     const out = new Watch();
     await fenceAndProve(production, out);
     await out.part('marker', () => markerRoundTrip(production, fallback));
-    const old = await out.between('form', () => readCatalog(fallback));
-    const record = await readRecord(fallback);
+    const [old, record] = await out.between('form', async () => [await readCatalog(fallback), await readRecord(fallback)] as const);
     await out.between('pause', () => pauseFeed(production, fallback, name));
     await out.between('migrate', async () => {
       await allowMigrations(production, roles);
@@ -326,7 +324,10 @@ class Bench {
     await fill(a, this.options.compareRows);
     const b = await this.place.replica(a);
     await this.place.fork(production, this.place.source(a), b);
-    const { rows, seconds, equal } = await compareTables(production, await b.master());
+    const moment = await takeComparisonSnapshot(await b.master());
+    const sides = { production: () => a.master(), fallback: () => b.master() };
+    const { rows, seconds, equal } = (await prove(sides, moment, { record: await readRecord(production) })).comparison;
+    await moment.release();
     await this.place.clear();
     this.say(`compared ${rows} rows in ${seconds.toFixed(1)} s`);
     return { rows, seconds: rounded(seconds), rowsPerSecond: Math.round(rows / seconds), equal };
