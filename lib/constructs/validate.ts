@@ -1,7 +1,8 @@
 /** What can be known to be wrong before anything is deployed. Each sentence names the value and the limit. */
-import { Token } from 'aws-cdk-lib/core';
+import { type Duration, Token } from 'aws-cdk-lib/core';
 import { slotsPerListener } from '../manifest/priorities';
-import type { ApplicationProps, MaintenanceProps, SwitchbackProps, WorkerProps } from './props';
+import type { ApplicationProps, CheckProps, MaintenanceProps, SwitchbackProps, WorkerProps } from './props';
+import { covers, takenBy, unreached } from './reach';
 
 /** What a name may be so that every service it becomes part of accepts it (the narrowest are RDS and ECS). */
 const name = /^[a-z](?:-?[a-z0-9])*$/;
@@ -18,13 +19,15 @@ export function validate(system: string, props: SwitchbackProps): void {
   unique([...applications, ...workers].map((service) => service.name));
   for (const application of applications) validateApplication(application);
   for (const worker of workers) validateWorker(worker);
-  for (const check of props.checks ?? []) {
-    if (!applications.some((application) => application.name === check.application)) {
-      throw new Error(
-        `the check of '${check.path}' is for an application '${check.application}', there is: ${applications.map((a) => a.name).join(', ')}`,
-      );
-    }
+  for (const application of applications) validateReach(application, applications);
+  for (const [index, check] of (props.checks ?? []).entries()) validateCheck(check, applications, (props.checks ?? []).slice(0, index));
+  for (const [index, text] of (props.landingTests ?? []).entries()) {
+    if (text.trim() === '') throw new Error(`landingTests[${index}] is empty: it is a sentence that somebody at the gate can do`);
+    if (props.landingTests?.indexOf(text) !== index) throw new Error(`landingTests[${index}] stands there twice: '${text}'`);
   }
+  validateCommand('migration.expand', props.migration.expand);
+  validateCommand('migration.contract', props.migration.contract);
+  validateTimes(props);
   validateMaintenance(props.maintenance ?? {});
   if (props.window !== undefined && !(Number.isInteger(props.window) && props.window >= 1)) {
     throw new Error(`a window's number is 1 or higher, got ${props.window}`);
@@ -48,6 +51,78 @@ export function validate(system: string, props: SwitchbackProps): void {
     if (release && (!release.version || !release.commit))
       throw new Error(`the release of ${color} has a version and a commit, got '${release.version}' and '${release.commit}'`);
   }
+  const { blue, green } = props;
+  if (blue && green && blue.version === green.version && blue.commit === green.commit)
+    throw new Error(`\`blue\` and \`green\` are the same release, ${blue.version} (${blue.commit}): a window changes from one to another`);
+}
+
+/** A hold of no time has nothing to go back in, and a watch that outlasts it is cut off by the teardown. */
+function validateTimes({ hold, watch, database, applications }: SwitchbackProps): void {
+  const seconds = (prop: string, value: Duration | undefined, least: number, most: number): number | undefined => {
+    if (value === undefined || value.isUnresolved()) return undefined;
+    const given = value.toSeconds({ integral: false });
+    if (!(given >= least && given <= most)) throw new Error(`\`${prop}\` is between ${least} and ${most} seconds, got ${given}`);
+    return given;
+  };
+  const year = 365 * 86_400;
+  const held = seconds('hold', hold, 1, year) ?? 86_400;
+  const watched = seconds('watch', watch, 0, year) ?? 3600;
+  if (watched > held)
+    throw new Error(
+      `\`watch\` is longer than \`hold\`: ${watched} s${watch ? '' : ' (its default)'} and ${held} s${hold ? '' : ' (its default)'}`,
+    );
+  seconds('database.backupRetention', database?.backupRetention, 0, 35 * 86_400);
+  for (const { name: application, deregistrationDelay } of applications)
+    seconds(`deregistrationDelay\` of application \`${application}`, deregistrationDelay, 0, 3600);
+}
+
+function validateCommand(prop: string, command: readonly string[] | undefined): void {
+  if (command !== undefined && (command.length === 0 || command.some((word) => word === '')))
+    throw new Error(`\`${prop}\` has a word that is empty, or none: got ${JSON.stringify(command)}`);
+}
+
+/** What a rule before it takes never comes to an application. */
+function validateReach(application: ApplicationProps, all: readonly ApplicationProps[]): void {
+  const sorted = (values: readonly string[] = []) => [...values].sort().join();
+  const twin = all.find(
+    (other) =>
+      other !== application && sorted(other.paths) === sorted(application.paths) && sorted(other.hosts) === sorted(application.hosts),
+  );
+  if (twin)
+    throw new Error(
+      `applications '${twin.name}' and '${application.name}' have the same \`paths\` and \`hosts\`: the first of them would get every request`,
+    );
+  const dead = unreached(application, all);
+  if (dead)
+    throw new Error(
+      `the path '${dead.path}' of application '${application.name}' is never reached: '${dead.by}' stands before it and takes it; put '${dead.by}' behind '${application.name}' in \`applications\``,
+    );
+  const taker = takenBy(application, application.proofPath, all);
+  if (taker)
+    throw new Error(
+      `the proofPath '${application.proofPath}' of application '${application.name}' is answered by '${taker}': give one that only '${application.name}' answers`,
+    );
+}
+
+function validateCheck(check: CheckProps, applications: readonly ApplicationProps[], before: readonly CheckProps[]): void {
+  const { path, status = 200, contains } = check;
+  const application = applications.find((each) => each.name === check.application);
+  if (!application)
+    throw new Error(
+      `the check of '${path}' is for an application '${check.application}', there is: ${applications.map((a) => a.name).join(', ')}`,
+    );
+  if (!path.startsWith('/'))
+    throw new Error(`the \`path\` of a check starts with '/', got '${path}' for application '${application.name}'`);
+  const taker = takenBy(application, path, applications);
+  if (taker)
+    throw new Error(
+      `the check of '${path}' is for application '${application.name}', and ${taker === 'none' ? 'no rule leads there' : `'${taker}' answers there`}`,
+    );
+  if (!Number.isInteger(status) || status < 100 || status > 599)
+    throw new Error(`the \`status\` of the check of '${path}' is 100 to 599, got ${status}`);
+  if (contains === '') throw new Error(`\`contains\` of the check of '${path}' is empty: leave it out`);
+  const twice = before.some((each) => JSON.stringify(each) === JSON.stringify(check));
+  if (twice) throw new Error(`the check of '${path}' at application '${application.name}' stands there twice`);
 }
 
 function unique(names: readonly string[]): void {
@@ -59,7 +134,15 @@ function unique(names: readonly string[]): void {
   }
 }
 
-function validateApplication({ name: application, paths = [], hosts = [], proofPath }: ApplicationProps): void {
+function validateApplication({ name: application, paths = [], hosts = [], proofPath, ...more }: ApplicationProps): void {
+  const { desiredCount = 2, port = 8080, command } = more;
+  if (!Number.isInteger(desiredCount) || desiredCount < 1)
+    throw new Error(`the \`desiredCount\` of application '${application}' is 1 or more, got ${desiredCount}: with no task nobody answers`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`the \`port\` of application '${application}' is 1 to 65535, got ${port}`);
+  validateCommand(`command\` of application \`${application}`, command);
+  const empty = [...paths, ...hosts].find((value) => value.trim() === '');
+  if (empty !== undefined) throw new Error(`a path or host of application '${application}' is empty`);
   const values = [...paths, ...hosts];
   if (values.length === 0)
     throw new Error(`application '${application}' has no conditions: give \`paths\`, for example ['/*'], or \`hosts\``);
@@ -70,31 +153,26 @@ function validateApplication({ name: application, paths = [], hosts = [], proofP
   if (wildcards > 5) throw new Error(`application '${application}' has ${wildcards} wildcards in its conditions, a rule takes 5`);
   const wrong = [...paths, proofPath].find((path) => !path.startsWith('/') && !path.startsWith('*'));
   if (wrong !== undefined) throw new Error(`a path starts with '/', got '${wrong}' for application '${application}'`);
-  if (paths.length > 0 && !paths.some((path) => matches(path, proofPath))) {
+  if (paths.length > 0 && !paths.some((path) => covers(path, proofPath.split('?')[0] ?? ''))) {
     throw new Error(
       `the proofPath '${proofPath}' of application '${application}' is in none of its paths ${paths.join(', ')}: no rule would lead to it`,
     );
   }
 }
 
-/** As the load balancer compares: `*` is any text, `?` one character. */
-function matches(pattern: string, path: string): boolean {
-  const text = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${text}$`, 's').test(path);
-}
-
-function validateWorker({ name: worker, once = false, count = 1, scaling, stopTimeout }: WorkerProps): void {
+function validateWorker({ name: worker, once = false, count = 1, scaling, stopTimeout, command }: WorkerProps): void {
+  validateCommand(`command\` of worker \`${worker}`, command);
   if (!Number.isInteger(count) || count < 1)
     throw new Error(`worker '${worker}' runs 1 task or more while its color is live, got ${count}`);
   if (once && count !== 1) throw new Error(`worker '${worker}' may run only once, got a count of ${count}`);
   if (once && scaling) throw new Error(`worker '${worker}' may run only once: it cannot have scaling`);
-  if (scaling && !(scaling.min >= 0 && scaling.max >= Math.max(1, scaling.min))) {
+  if (
+    scaling &&
+    !(Number.isInteger(scaling.min) && Number.isInteger(scaling.max) && scaling.min >= 0 && scaling.max >= Math.max(1, scaling.min))
+  ) {
     throw new Error(`worker '${worker}' scales between ${scaling.min} and ${scaling.max}: max is at least 1 and at least min`);
   }
-  if (stopTimeout && stopTimeout.toSeconds() > 120)
+  if (stopTimeout && !(stopTimeout.toSeconds() >= 0 && stopTimeout.toSeconds() <= 120))
     throw new Error(`Fargate waits at most 120 seconds for a task to stop, got ${stopTimeout.toSeconds()} for worker '${worker}'`);
 }
 

@@ -1,7 +1,7 @@
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Lazy } from 'aws-cdk-lib/core';
 import type { ApplicationProps, SwitchbackProps, WorkerProps } from '../../lib';
 import { Switchback } from '../../lib';
-import { smallProps, system, testApp } from './system';
+import { smallProps, system, testApp, v1 } from './system';
 
 const site = { name: 'site', paths: ['/*'], proofPath: '/release' };
 const application = (more: Partial<ApplicationProps>): Partial<SwitchbackProps> => ({ applications: [{ ...site, ...more }] });
@@ -42,9 +42,115 @@ test.each<[string, Partial<SwitchbackProps>, string]>([
   ['priorities past the end', { firstPriority: 49_500 }, 'got 49500'],
   ['an instance without its secret', { database: { instance: {} as never } }, 'masterSecret are given together'],
   ['a database without backups', { database: { backupRetention: Duration.days(0) } }, 'at least a day'],
+  [
+    'a catch-all first',
+    { applications: [site, { name: 'api', paths: ['/api/*'], proofPath: '/api/release' }] },
+    "the path '/api/*' of application 'api' is never reached: 'site' stands before it and takes it; put 'site' behind 'api' in `applications`",
+  ],
+  [
+    'an open application behind a catch-all: by the routing key it is never reached',
+    { applications: [site, { name: 'player', paths: ['/watch/*'], proofPath: '/watch/release', open: true }] },
+    "the path '/watch/*' of application 'player' is never reached",
+  ],
+  [
+    'a narrower pattern behind a wider one',
+    {
+      applications: [
+        { name: 'api', paths: ['/api/*'], proofPath: '/api/release' },
+        { name: 'admin', paths: ['/admin/*', '/api/v?/*'], proofPath: '/admin/release' },
+      ],
+    },
+    "the path '/api/v?/*' of application 'admin' is never reached: 'api' stands before it",
+  ],
+  [
+    'two applications with the same paths',
+    { applications: [site, { ...site, name: 'shop' }] },
+    "applications 'shop' and 'site' have the same `paths` and `hosts`",
+  ],
+  [
+    'a proof that another application answers',
+    {
+      applications: [
+        { name: 'api', paths: ['/api/*'], proofPath: '/api/release' },
+        { ...site, proofPath: '/api/release' },
+      ],
+    },
+    "the proofPath '/api/release' of application 'site' is answered by 'api'",
+  ],
+  ['an empty path', application({ paths: ['/*', ''] }), "a path or host of application 'site' is empty"],
+  ['no tasks', application({ desiredCount: 0 }), "the `desiredCount` of application 'site' is 1 or more, got 0"],
+  ['half a task', application({ desiredCount: 1.5 }), 'got 1.5'],
+  ['a port that is none', application({ port: Number.NaN }), "the `port` of application 'site' is 1 to 65535, got NaN"],
+  ['an empty command', application({ command: [] }), '`command` of application `site` has a word that is empty, or none: got []'],
+  [
+    'a check outside its application',
+    { checks: [{ application: 'site', path: '/watch/1' }] },
+    "the check of '/watch/1' is for application 'site', and 'player' answers there",
+  ],
+  [
+    'a check where its application has no path',
+    { checks: [{ application: 'player', path: '/' }] },
+    "the check of '/' is for application 'player', and 'site' answers there",
+  ],
+  ['a check of no path', { checks: [{ application: 'site', path: 'search' }] }, "a check starts with '/', got 'search'"],
+  [
+    'a check for no status',
+    { checks: [{ application: 'site', path: '/', status: 0 }] },
+    "`status` of the check of '/' is 100 to 599, got 0",
+  ],
+  ['a check for no text', { checks: [{ application: 'site', path: '/', contains: '' }] }, '`contains` of the check'],
+  [
+    'a check twice',
+    {
+      checks: [
+        { application: 'site', path: '/' },
+        { application: 'site', path: '/' },
+      ],
+    },
+    'stands there twice',
+  ],
+  ['an empty landing test', { landingTests: ['Sign in', ' '] }, 'landingTests[1] is empty'],
+  ['a landing test twice', { landingTests: ['Sign in', 'Sign in'] }, "landingTests[1] stands there twice: 'Sign in'"],
+  ['two equal releases', { blue: v1, green: v1 }, '`blue` and `green` are the same release, 1.0.0 (aaaa111)'],
+  ['a hold of no time', { hold: Duration.seconds(0), watch: Duration.seconds(0) }, '`hold` is between 1 and 31536000 seconds, got 0'],
+  ['a hold that is no time', { hold: Duration.seconds(Number.NaN) }, '`hold` is between 1 and 31536000 seconds, got NaN'],
+  ['a watch longer than the hold', { hold: Duration.minutes(30) }, '`watch` is longer than `hold`: 3600 s (its default) and 1800 s'],
+  ['a watch that never ends', { watch: Duration.days(400) }, '`watch` is between 0 and 31536000 seconds'],
+  [
+    'a delay that the balancer refuses',
+    application({ deregistrationDelay: Duration.hours(2) }),
+    '`deregistrationDelay` of application `site`',
+  ],
+  ['no migrations', { migration: { expand: [] } }, '`migration.expand` has a word that is empty, or none: got []'],
   ['a release without a commit', { green: { version: '2.0.0', commit: '' } }, 'release of green'],
 ])('fails for %s', (_, props, message) => {
   expect(() => system(props)).toThrow(message);
+});
+
+test.each<[string, Partial<SwitchbackProps>]>([
+  [
+    'hosts that are apart',
+    {
+      applications: [
+        { ...site, hosts: ['www.shop.example'] },
+        { ...site, name: 'api', hosts: ['API.shop.example'] },
+      ],
+    },
+  ],
+  [
+    'paths that overlap and are both reached',
+    {
+      applications: [
+        { name: 'api', paths: ['/a*'], proofPath: '/api' },
+        { name: 'shop', paths: ['/*z'], proofPath: '/shopz' },
+      ],
+    },
+  ],
+  ['a check with a query', { checks: [{ application: 'player', path: '/watch/1?t=/x' }] }],
+  ['a watch of no time', { watch: Duration.seconds(0) }],
+  ['times that only a deploy knows', { hold: Duration.seconds(Lazy.number({ produce: () => 5 })) }],
+])('takes %s', (_, props) => {
+  expect(() => system(props)).not.toThrow();
 });
 
 test('the system is named by its id, unless it has another name', () => {

@@ -118,11 +118,11 @@ describe('the manifest', () => {
   test('names an application’s host where it has one', () => {
     const { blue } = system({
       applications: [
-        { name: 'shop', hosts: ['*.example.com', 'example.com'], proofPath: '/release' },
         { name: 'docs', hosts: ['*.docs.example.com'], proofPath: '/release' },
+        { name: 'shop', hosts: ['*.example.com', 'example.com'], proofPath: '/release' },
       ],
     });
-    expect(colorPartSchema.parse(part(blue!)).applications.map(({ host }) => host)).toEqual(['example.com', 'x.docs.example.com']);
+    expect(colorPartSchema.parse(part(blue!)).applications.map(({ host }) => host)).toEqual(['x.docs.example.com', 'example.com']);
   });
 
   test('of too many applications would not fit into a parameter, and that is said', () => {
@@ -357,7 +357,7 @@ describe('the guard', () => {
       only(system(props).green!, 'Custom::SwitchbackGuard').Properties.Fingerprint;
     const now = only(standard().green!, 'Custom::SwitchbackGuard').Properties.Fingerprint;
     expect(now).toMatch(/^[0-9a-f]{32}$/);
-    expect(fingerprint({ blue: v2, window: 9, removalPolicy: RemovalPolicy.DESTROY })).toBe(now);
+    expect(fingerprint({ blue: { ...v1, version: '3.0.0' }, window: 9, removalPolicy: RemovalPolicy.DESTROY })).toBe(now);
     expect(fingerprint({ green: { ...v2, commit: 'cccc333' } })).not.toBe(now);
     expect(fingerprint({ environment: { MORE: '1' } })).not.toBe(now);
   });
