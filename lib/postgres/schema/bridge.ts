@@ -5,7 +5,7 @@
 
 import type { Roles } from '../access/roles';
 import { wakeTriggers } from '../access/triggers';
-import { DatabaseError, type Db, ident } from '../connection/connect';
+import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import { ownSchema } from '../connection/server';
 import { columnList } from '../connection/tables';
 import { probe } from '../replication/marker';
@@ -48,7 +48,9 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
   return {
     production: all.flatMap((part) => part.production),
     enums: plan.enums.flatMap(({ name, add }) =>
-      add.map((label) => owner(`ALTER TYPE ${name} ADD VALUE IF NOT EXISTS '${label.replaceAll("'", "''")}'`)),
+      add.map(({ label, before }) =>
+        owner(`ALTER TYPE ${name} ADD VALUE IF NOT EXISTS ${literal(label)}${before === undefined ? '' : ` BEFORE ${literal(before)}`}`),
+      ),
     ),
     fallback: all.flatMap((part) => [...part.fallback, ...part.views]),
     widened: plan.tables.filter(({ widen }) => widen.length > 0).map(({ old }) => old.name),
@@ -260,13 +262,12 @@ function onProduction({ old, now, keepKey, sent }: TablePlan, part: Part): void 
 function inertScript(table: CatalogTable, bridge: BridgePlan): Part {
   const part = emptyPart();
   const columns = table.columns.filter(({ generated }) => generated === '');
-  const known = (type: string): string => (type.includes('.') ? 'text' : type);
   const key = table.primaryKey.map((number) => table.columns.find((column) => column.number === number)!.name);
   const whole = key.length === 0;
   part.fallback.push(
     owner(`CREATE SCHEMA IF NOT EXISTS ${ident(table.schema)}`),
     owner(
-      `CREATE TABLE ${table.name} (${[...columns.map(({ name, type }) => `${ident(name)} ${known(type)}`), ...(whole ? [] : [`PRIMARY KEY (${columnList(key)})`])].join(', ')})`,
+      `CREATE TABLE ${table.name} (${[...columns.map((column) => `${ident(column.name)} ${bridge.inertTypes.get(column)}`), ...(whole ? [] : [`PRIMARY KEY (${columnList(key)})`])].join(', ')})`,
     ),
   );
   // Rows without a key are found as a whole.

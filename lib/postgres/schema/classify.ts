@@ -78,8 +78,16 @@ export interface BridgePlan {
   readonly tables: readonly TablePlan[];
   /** Tables of the new schema that the fallback keeps although the old release does not know them. */
   readonly inert: readonly CatalogTable[];
-  readonly enums: readonly { readonly name: string; readonly add: readonly string[] }[];
+  /** What the columns of those have for a type there. */
+  readonly inertTypes: ReadonlyMap<CatalogColumn, string>;
+  readonly enums: readonly { readonly name: string; readonly add: readonly AddedValue[] }[];
   readonly rows: readonly { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];
+}
+
+/** `before`: the value of the old schema that it sorts before; none: after all of them. */
+export interface AddedValue {
+  readonly label: string;
+  readonly before?: string;
 }
 
 export interface Classification {
@@ -115,7 +123,8 @@ class Classifier {
       if (plan) tables.push(plan);
     }
     const inert = this.now.tables.filter((table) => !matched.has(table) && table.persistent).filter((table) => this.added(table));
-    return { differences: this.differences, plan: { tables, inert, enums: this.enums(), rows: this.rows() } };
+    const inertTypes = new Map(inert.flatMap(({ columns }) => columns.map((column) => [column, this.knownType(column)] as const)));
+    return { differences: this.differences, plan: { tables, inert, inertTypes, enums: this.enums(), rows: this.rows() } };
   }
 
   private say(id: string, verdict: Verdict, what: string, loses?: string, instead?: string): void {
@@ -168,7 +177,7 @@ class Classifier {
           'bridged',
           `values are added to ${old.name}: ${added.join(', ')}; the fallback gets them too, and the old release meets values it does not know`,
         );
-      return [{ name: old.name, add }];
+      return [{ name: old.name, add: add.map((label) => placed(label, old, now)) }];
     });
   }
 
@@ -219,7 +228,7 @@ class Classifier {
       return;
     }
     if (now.generated !== '') {
-      if (from) plan.assign.push({ column: old.name, expression: from });
+      if (from) this.fromNew(plan, old, from);
       this.say(
         `${id}:generated`,
         from ? 'bridged' : 'declare',
@@ -235,6 +244,10 @@ class Classifier {
     }
     const change = this.typeOf(old, now);
     const renamed = old.name !== now.name;
+    if (from) {
+      this.computed(plan, id, old, now, from);
+      return;
+    }
     if (change.is === 'fits' || change.is === 'widen') {
       if (change.is === 'widen') {
         plan.widen.push({ column: old.name, type: now.type });
@@ -242,32 +255,16 @@ class Classifier {
       } else if (old.type !== now.type) this.say(`${id}:type`, 'carried', `${id} becomes ${now.type} (was ${old.type}); its values fit`);
       if (renamed) {
         plan.shadows.push({ name: now.name, type: change.is === 'widen' ? now.type : old.type, from: old.name });
-        plan.assign.push({ column: old.name, expression: from ?? `NEW.${quoted(now.name)}` });
+        plan.assign.push({ column: old.name, expression: `NEW.${quoted(now.name)}` });
         this.say(`${id}:renamed`, 'bridged', `${id} is renamed to ${now.name}; the fallback keeps both`);
-      } else if (from) {
-        // its name and type stayed, its meaning did not.
-        plan.assign.push({ column: old.name, expression: from });
-        this.say(`${id}:meaning`, 'bridged', `${id} is computed by the declared expression`);
       }
       this.labels(plan, old, now);
       plan.published?.push(now.name);
       return;
     }
-    if (from && renamed) {
-      plan.shadows.push({ name: now.name, type: this.knownType(now) });
-      plan.assign.push({ column: old.name, expression: from });
-      plan.published?.push(now.name);
-    } else if (from) {
-      const name = `switchback_${old.name}`;
-      plan.sent.push({ name, type: old.type, expression: from });
-      plan.shadows.push({ name, type: old.type });
-      plan.assign.push({ column: old.name, expression: `NEW.${quoted(name)}` });
-      plan.published?.push(name);
-    }
-    const instead = from ? undefined : this.unfilled(plan, id, old);
+    const instead = this.unfilled(plan, id, old);
     const what = `${id} becomes ${now.type} (was ${old.type})`;
-    if (from) this.say(`${id}:type`, 'bridged', `${what}; the declared expression computes the old value`);
-    else if (change.is === 'expression')
+    if (change.is === 'expression')
       this.say(`${id}:type`, 'declare', `${what}: ${change.why}`, `values of ${id} of rows written after opening`, instead);
     else {
       const loses = `${change.what}; without a declared expression, ${id} of every row written after opening`;
@@ -275,10 +272,73 @@ class Classifier {
     }
   }
 
+  /** The old value is what was declared. */
+  private computed(plan: TablePlan, id: string, old: CatalogColumn, now: CatalogColumn, from: string): void {
+    const renamed = old.name !== now.name;
+    const change = this.typeOf(old, now).is;
+    const arrives = change === 'widen' || old.type === now.type;
+    if (renamed) {
+      plan.shadows.push({ name: now.name, type: this.knownType(now), ...(old.type === now.type ? { from: old.name } : {}) });
+      plan.published?.push(now.name);
+    } else if (change === 'widen' && arrives) plan.widen.push({ column: old.name, type: now.type });
+    // a large value that an update leaves alone is not sent, and would be taken for its own result.
+    const here = (renamed || (arrives && !old.aside && !now.aside) || plan.old.identity.includes(old.number)) && this.seesNew(plan, from);
+    if (here) {
+      plan.assign.push({ column: old.name, expression: from });
+      if (!renamed) plan.published?.push(now.name);
+    } else this.sent(plan, old, from);
+    const words = {
+      renamed: `${id} is renamed to ${now.name}; the declared expression computes it`,
+      type: `${id} becomes ${now.type} (was ${old.type}); the declared expression computes the old value`,
+      meaning: `${id} is computed by the declared expression`,
+    };
+    const kind = old.type !== now.type ? 'type' : renamed ? 'renamed' : 'meaning';
+    this.say(`${id}:${kind}`, 'bridged', words[kind]);
+  }
+
+  private fromNew(plan: TablePlan, old: CatalogColumn, from: string): void {
+    if (this.seesNew(plan, from)) plan.assign.push({ column: old.name, expression: from });
+    else this.sent(plan, old, from);
+  }
+
+  /** Production computes it, where `NEW` is a row of the new schema. */
+  private sent(plan: TablePlan, old: CatalogColumn, from: string): void {
+    const name = `switchback_${old.name}`;
+    plan.sent.push({ name, type: old.type, expression: from });
+    plan.shadows.push({ name, type: old.type });
+    plan.assign.push({ column: old.name, expression: `NEW.${quoted(name)}` });
+    plan.published?.push(name);
+  }
+
+  /** On the fallback, every column that the expression names has the type of the new schema. */
+  private seesNew(plan: TablePlan, from: string): boolean {
+    const named = [...from.matchAll(/\bNEW\s*\.\s*(?:"((?:[^"]|"")+)"|(\w+))/gi)].map(
+      ([, exact, plain]) => exact?.replaceAll('""', '"') ?? plain!.toLowerCase(),
+    );
+    if (named.length !== [...from.matchAll(/\bNEW\b/gi)].length) return false;
+    return named.every((name) => {
+      const column = plan.now.columns.find((one) => one.name === name);
+      return column !== undefined && this.typeOnFallback(plan, column) === column.type;
+    });
+  }
+
+  private typeOnFallback({ old: table, now }: TablePlan, column: CatalogColumn): string | undefined {
+    if (column.generated !== '') return undefined;
+    const old = table.columns.find((one) => sameColumn(one, table, now) === column);
+    if (old === undefined) return table.columns.some(({ name }) => name === column.name) ? undefined : this.knownType(column);
+    if (old.generated !== '') return undefined;
+    const change = this.typeOf(old, column).is;
+    if (this.declared.columns?.some((one) => one.table === table.name && one.column === old.name)) {
+      if (old.name !== column.name) return this.knownType(column);
+      return change === 'widen' || old.type === column.type ? column.type : undefined;
+    }
+    return change === 'widen' ? column.type : change === 'fits' ? old.type : undefined;
+  }
+
   private droppedColumn(plan: TablePlan, id: string, old: CatalogColumn, from: string | undefined): void {
     const set = this.declared.rows?.find(({ sets }) => sets?.some(({ table, column }) => table === plan.old.name && column === old.name));
     if (from) {
-      plan.assign.push({ column: old.name, expression: from });
+      this.fromNew(plan, old, from);
       this.say(`${id}:dropped`, 'bridged', `${id} is dropped; the declared expression computes it`);
     } else if (set && (!old.notNull || old.default !== null || this.fill(plan, id, old))) {
       this.say(`${id}:dropped`, 'bridged', `${id} is dropped; the rows of ${set.of} set it, as declared`);
@@ -364,7 +424,7 @@ class Classifier {
 
   /** A type that the fallback has: its own, or text for one that the migrations made. */
   knownType(column: CatalogColumn): string {
-    if (column.enum !== 0) return this.old.enums.some(({ oid }) => oid === column.enum) ? column.type : 'text';
+    if (column.enum !== 0) return this.old.enums.find(({ oid }) => oid === column.enum)?.name ?? 'text';
     return column.type.includes('.') && !this.old.tables.some((table) => table.columns.some(({ type }) => type === column.type))
       ? 'text'
       : column.type;
@@ -453,6 +513,14 @@ class Classifier {
     );
     return true;
   }
+}
+
+function placed(label: string, old: Catalog['enums'][number], now: Catalog['enums'][number]): AddedValue {
+  for (const next of now.labels.slice(now.labels.findIndex((one) => one.label === label) + 1)) {
+    const before = old.labels.find((one) => one.oid === next.oid || one.label === next.label);
+    if (before) return { label, before: before.label };
+  }
+  return { label };
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -8,6 +8,7 @@ export type TypeChange =
   | { readonly is: 'loses'; readonly what: string };
 
 const integers = ['smallint', 'integer', 'bigint'];
+const digits = [5, 10, 19];
 const floats = ['real', 'double precision'];
 
 interface Type {
@@ -65,7 +66,12 @@ function numberChange(old: Type, now: Type): TypeChange | undefined {
     if (now.length === undefined) return widen;
     return now.scale > old.scale || now.length - now.scale > old.length - old.scale ? widen : fits;
   }
-  if (old.base === 'numeric' && nowInt >= 0) return old.length === undefined ? fits : widen;
+  if (old.base === 'numeric' && nowInt >= 0) {
+    if (old.length === undefined) return fits;
+    // a column of whole numbers is none where the old release writes fractions.
+    if (old.scale === 0) return widen;
+    return old.length - old.scale >= digits[nowInt]! ? fits : loses('numbers out of range');
+  }
   if (oldInt >= 0 && (now.base === 'numeric' || floats.includes(now.base))) return loses('fractions, and numbers out of range');
   if (floats.includes(old.base) && (nowInt >= 0 || now.base === 'numeric')) return loses('digits beyond the precision');
   if (old.base === 'numeric' && floats.includes(now.base)) return old.length === undefined ? fits : loses('digits beyond the scale');

@@ -417,4 +417,58 @@ export const cases: readonly Case[] = [
     ask: "SELECT concat_ws('|', id, user_id, cents, memo) FROM c37 ORDER BY id",
     expect: ['1|9|100|x', '2|7|5000000000|a long long memo'],
   },
+  {
+    row: 'a declared expression sees the types of the new schema, of its own column and of others',
+    old: "CREATE TABLE c64 (id int PRIMARY KEY, tags text, size text, label text); INSERT INTO c64 VALUES (1, 'a,b', '{1}', 'a,b/1')",
+    change: "ALTER TABLE c64 ALTER tags TYPE text[] USING string_to_array(tags, ','), ALTER size TYPE int[] USING size::int[], DROP label",
+    declared: {
+      columns: [
+        { table: 'public.c64', column: 'tags', from: "array_to_string(NEW.tags, ',')" },
+        { table: 'public.c64', column: 'label', from: "array_to_string(NEW.tags, ',') || '/' || cardinality(NEW.size)" },
+      ],
+    },
+    verdicts: { 'public.c64.tags:type': 'bridged', 'public.c64.size:type': 'carried', 'public.c64.label:dropped': 'bridged' },
+    write: "INSERT INTO c64 VALUES (2, '{d,e}', '{1,2}'); UPDATE c64 SET size = '{1,2,3}' WHERE id = 1",
+    ask: "SELECT concat_ws('|', id, tags, size, label) FROM c64 ORDER BY id",
+    expect: ['1|a,b|{1,2,3}|a,b/3', '2|d,e|{1,2}|d,e/2'],
+  },
+  {
+    row: 'a large value with another meaning, left alone by an update',
+    old: "CREATE TABLE c65 (id int PRIMARY KEY, body text, n int); ALTER TABLE c65 ALTER body SET STORAGE EXTERNAL; INSERT INTO c65 VALUES (1, repeat('x', 9000), 1)",
+    change: "UPDATE c65 SET body = 'v2:' || body",
+    declared: { columns: [{ table: 'public.c65', column: 'body', from: 'substr(NEW.body, 4)' }] },
+    verdicts: { 'public.c65.body:meaning': 'bridged' },
+    write: "UPDATE c65 SET n = 2; UPDATE c65 SET n = 3; INSERT INTO c65 VALUES (2, 'v2:y', 1)",
+    ask: "SELECT concat_ws('|', id, length(body), n) FROM c65 ORDER BY id",
+    expect: ['1|9000|3', '2|1|1'],
+  },
+  {
+    row: 'enum: new values sort where they were put',
+    old: "CREATE TYPE c66_level AS ENUM ('low', 'high'); CREATE TABLE c66 (id int PRIMARY KEY, l c66_level); INSERT INTO c66 VALUES (1, 'high')",
+    change:
+      "ALTER TYPE c66_level ADD VALUE 'none' BEFORE 'low'; ALTER TYPE c66_level ADD VALUE 'some' AFTER 'low'; ALTER TYPE c66_level ADD VALUE 'more' AFTER 'some'; ALTER TYPE c66_level ADD VALUE 'most'",
+    verdicts: { 'public.c66_level:new-values': 'bridged' },
+    write: "INSERT INTO c66 VALUES (2, 'most'), (3, 'more'), (4, 'some'), (5, 'low'), (6, 'none')",
+    ask: 'SELECT l::text FROM c66 ORDER BY c66.l',
+    expect: ['none', 'low', 'some', 'more', 'high', 'most'],
+  },
+  {
+    row: 'a new table of old types keeps them, so that declared rows see them; types that are new arrive as text',
+    old: "CREATE TYPE c67_mood AS ENUM ('ok', 'sad'); CREATE TABLE c67 (id int PRIMARY KEY, mood c67_mood NOT NULL DEFAULT 'ok'); INSERT INTO c67 VALUES (1, 'sad')",
+    change:
+      "CREATE TYPE c67_kind AS ENUM ('a', 'b'); CREATE TABLE c67_moods (c67_id int PRIMARY KEY, mood c67_mood, kind c67_kind); INSERT INTO c67_moods SELECT id, mood, 'a' FROM c67; ALTER TABLE c67 DROP mood",
+    declared: {
+      rows: [
+        {
+          of: 'public.c67_moods',
+          run: 'UPDATE public.c67 SET mood = NEW.mood WHERE id = NEW.c67_id',
+          sets: [{ table: 'public.c67', column: 'mood', is: '(SELECT m.mood FROM public.c67_moods m WHERE m.c67_id = NEW.id)' }],
+        },
+      ],
+    },
+    verdicts: { 'public.c67.mood:dropped': 'bridged', 'public.c67_moods:added': 'bridged' },
+    write: "INSERT INTO c67 VALUES (2); INSERT INTO c67_moods VALUES (2, 'sad', 'b')",
+    ask: "SELECT concat_ws('|', id, mood) FROM c67 ORDER BY id",
+    expect: ['1|sad', '2|sad'],
+  },
 ];
