@@ -357,7 +357,7 @@ describe('the guard', () => {
       only(system(props).green!, 'Custom::SwitchbackGuard').Properties.Fingerprint;
     const now = only(standard().green!, 'Custom::SwitchbackGuard').Properties.Fingerprint;
     expect(now).toMatch(/^[0-9a-f]{32}$/);
-    expect(fingerprint({ blue: { ...v1, version: '3.0.0' }, window: 9, removalPolicy: RemovalPolicy.DESTROY })).toBe(now);
+    expect(fingerprint({ blue: { ...v2, version: '3.0.0' }, window: 9, removalPolicy: RemovalPolicy.DESTROY })).toBe(now);
     expect(fingerprint({ green: { ...v2, commit: 'cccc333' } })).not.toBe(now);
     expect(fingerprint({ environment: { MORE: '1' } })).not.toBe(now);
   });
