@@ -6,7 +6,7 @@
 import { ident } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import type { ProofRecord, RecordedColumn, RecordedRelation } from './record';
-import { columnTexts, declaredTexts, type Texts } from './values';
+import { columnTexts, declaredTexts, nothingIn, type Texts } from './values';
 
 /** The team's word, as far as the proof needs it: what a column of the old schema must hold, in SQL of the new one. */
 export interface Declaration {
@@ -172,9 +172,12 @@ class Pairs {
     for (const column of old.columns) {
       const id = `${old.name}.${column.name}`;
       const mine = sameColumn(column, old, there);
-      if (mine?.generated) continue;
       const other = sameColumn(column, old, now);
       if (other) used.add(other);
+      if (mine?.generated) {
+        if (other && !other.generated) this.ungenerated(id, column, other, now);
+        continue;
+      }
       if (other && old.oid === now.oid && other.number !== column.number) this.byName.push(`${id} was made anew on production`);
       if (!mine) {
         this.name(id, `${id} is not on the fallback any more`, false);
@@ -218,7 +221,8 @@ class Pairs {
     const set = declared?.rows?.flatMap(({ sets }) => sets ?? []).find(isThis)?.is;
     if (set !== undefined) return declaredTexts(set, fallback, true);
     const value = `old.${ident(mine.name)}`;
-    const usual = column.default === null ? '' : ` AND ${value}::text IS DISTINCT FROM (${column.default})::text`;
+    const nothing = nothingIn({ column, record });
+    const usual = nothing === undefined ? '' : ` AND ${value}::text IS DISTINCT FROM (${nothing})::${column.type}::text`;
     this.ask(
       'fallback',
       id,
@@ -226,6 +230,16 @@ class Pairs {
       `SELECT count(*)::float8 AS rows FROM ${there.name} AS old WHERE ${value} IS DISTINCT FROM NULL${usual}`,
     );
     return undefined;
+  }
+
+  /** The fallback computes what production only keeps now. */
+  private ungenerated(id: string, column: RecordedColumn, other: RecordedColumn, now: RecordedRelation): void {
+    this.ask(
+      'production',
+      id,
+      `values of ${id} are only on production: the fallback computes its own`,
+      `SELECT count(*)::float8 AS rows FROM ${now.name} WHERE ${ident(other.name)}::text IS DISTINCT FROM (${column.default})::text`,
+    );
   }
 
   /** Columns of the new schema: the fallback keeps their values beside the old ones, or they are only on production. */

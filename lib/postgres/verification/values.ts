@@ -11,7 +11,7 @@ export interface Texts {
   readonly mayFail?: true;
 }
 
-interface Typed {
+export interface Typed {
   readonly column: RecordedColumn;
   readonly record: ProofRecord;
 }
@@ -94,7 +94,7 @@ export function declaredTexts(expression: string, fallback: Typed, orEmpty: bool
   const type =
     !to.builtin || words.test(to.name) ? 'text' : to.name === 'bpchar' ? 'bpchar' : lengthless.test(to.name) ? to.name : column.type;
   const cast = (x: string): string => `(${x})::${/^jsonb?$/.test(type) ? 'jsonb' : type}`;
-  const empty = orEmpty && column.notNull ? (column.default ?? emptyOf(to)) : undefined;
+  const empty = orEmpty ? nothingIn(fallback) : undefined;
   const value = empty === undefined ? cast(expression) : `coalesce(${cast(expression)}, ${cast(empty)})`;
   if (number.test(to.name)) return { a: exact(value), b: exact(y), mayFail: true };
   return type === 'bpchar' ? { a: `(${value})::text`, b: `${y}::text`, mayFail: true } : { a: value, b: cast(y), mayFail: true };
@@ -102,7 +102,11 @@ export function declaredTexts(expression: string, fallback: Typed, orEmpty: bool
 
 const lengthless = /^(bit|bit varying)$/;
 
-/** What a column that may not be NULL holds for as long as nothing was declared to be in it. */
+/** What a column holds, beside NULL, when nobody has put anything into it: its default, or a value that says nothing where it must have one. */
+export function nothingIn(typed: Typed): string | undefined {
+  return typed.column.default ?? (typed.column.notNull ? emptyOf(plainType(typed)) : undefined);
+}
+
 function emptyOf({ name, kind, array, labels }: RecordedType): string | undefined {
   if (kind === 'e') return labels[0] && literal(labels[0].label);
   if (array) return "'{}'";

@@ -192,13 +192,15 @@ describe('tables and columns find each other', () => {
 
 describe('what nothing can be said of is named, and not proven', () => {
   test('tables and columns that one side has, with the rows that are in them', async () => {
-    await fork(`CREATE TABLE users (id int PRIMARY KEY, role text DEFAULT 'none', email text); INSERT INTO users VALUES (1, 'none', NULL), (2, 'none', 'b@x');
-      CREATE TABLE gone (id int PRIMARY KEY); INSERT INTO gone VALUES (1), (2); CREATE TABLE empty (id int PRIMARY KEY); CREATE UNLOGGED TABLE cache (id int PRIMARY KEY)`);
+    await fork(`CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TABLE users (id int PRIMARY KEY, role text DEFAULT 'none', email text); INSERT INTO users VALUES (1, 'none', NULL), (2, 'none', 'b@x');
+      CREATE TABLE late (id int PRIMARY KEY, must text NOT NULL, moods mood NOT NULL); CREATE TABLE gone (id int PRIMARY KEY); INSERT INTO gone VALUES (1), (2); CREATE TABLE empty (id int PRIMARY KEY); CREATE UNLOGGED TABLE cache (id int PRIMARY KEY)`);
     await production.query('ALTER TABLE users DROP role, DROP email, ADD extra text, ADD unused text; DROP TABLE gone; DROP TABLE empty');
     await production.query(
       "UPDATE users SET extra = 'x' WHERE id = 1; CREATE TABLE fresh (id int); INSERT INTO fresh VALUES (1), (2), (3)",
     );
     await production.query('INSERT INTO cache VALUES (1)');
+    await production.query('ALTER TABLE late DROP must, DROP moods; INSERT INTO late VALUES (1)');
+    await fallback.query("INSERT INTO late VALUES (1, '', 'sad')");
     await fallback.query('CREATE TABLE stray (id int); INSERT INTO stray VALUES (1)');
     const proof = await proven();
     expect(proof.equal).toBe(true);
