@@ -132,6 +132,8 @@ export type EventBody =
       readonly reason: string;
       readonly overrules?: { readonly number: number; readonly answer: 'go' | 'no-go'; readonly who: string };
     }
+  /** What somebody says of one of the landing tests that people do at a gate. */
+  | { readonly type: 'landing.told'; readonly test: string; readonly passed: boolean; readonly what?: string }
   /** Somebody wishes a run to stop after the step it is in; `takeOver`: and waits to go on in its place. */
   | { readonly type: 'stop.asked'; readonly of: string; readonly why: string; readonly takeOver?: true }
   /** The hour by which something must be up. */
@@ -172,6 +174,7 @@ export const isNote = ({ type }: EventBody): boolean =>
   type === 'stop.asked' ||
   type === 'up-by.set' ||
   type === 'gate.answered' ||
+  type === 'landing.told' ||
   type === 'hold.seen' ||
   type === 'decision.time' ||
   type === 'decision.unanswered';

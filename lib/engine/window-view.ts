@@ -93,6 +93,14 @@ export function refuseHour({ name, system, from }: Window): void {
   );
 }
 
+/** What somebody said of a landing test. */
+export interface LandingTold {
+  readonly passed: boolean;
+  readonly what?: string;
+  readonly by: Operator;
+  readonly at: string;
+}
+
 /** The answer to a question that counts. */
 export interface StandingAnswer extends GateAnswer {
   readonly by: Operator;
@@ -128,6 +136,8 @@ export interface WindowView {
   readonly question: { readonly step: string; readonly question: string; readonly number: number; readonly at: string } | undefined;
   /** Answers at gates, by step, of the current series: of several the first, unless a later one overrules it. */
   readonly answers: ReadonlyMap<string, StandingAnswer>;
+  /** What was said last of each landing test, in the current series. */
+  readonly landing: ReadonlyMap<string, LandingTold>;
   /** Numbers of answers that came second, and count for nothing. */
   readonly uncounted: ReadonlySet<number>;
   /** Facts of the newest confirmation of a step, whatever verb it was in. */
@@ -164,6 +174,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   const series: Partial<Record<Verb, Mutable<Series> & { steps: Map<string, StepRecord> }>> = {};
   const answers = new Map<string, StandingAnswer>();
   const uncounted = new Set<number>();
+  const landing = new Map<string, LandingTold>();
   const questions = new Map<string, NonNullable<WindowView['question']>>();
   const facts = new Map<string, Facts>();
   const begun = new Set<string>();
@@ -185,6 +196,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
           answers.clear();
           noLongerHold.clear();
           questions.clear();
+          landing.clear();
         }
         asked.clear();
         current = {
@@ -255,6 +267,11 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
         asked.delete(event.step);
         if (!answered(answers, event)) uncounted.add(event.number);
         break;
+      case 'landing.told': {
+        const { passed, what, by, at } = event;
+        landing.set(event.test, { passed, by, at, ...(what === undefined ? {} : { what }) });
+        break;
+      }
       case 'run.stopped':
         stops.push(event.code);
         if (event.code === 'step.no-longer-holds' && event.step !== undefined) noLongerHold.add(event.step);
@@ -279,6 +296,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
     current,
     question: [...questions.values()].findLast(({ step }) => !answers.has(step)) ?? [...questions.values()].at(-1),
     answers,
+    landing,
     uncounted,
     durations: first.durations ?? {},
     upBy,

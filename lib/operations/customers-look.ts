@@ -10,6 +10,8 @@ export interface CustomersSeen {
   readonly at: number;
   /** The address that was asked: `http://video.elb.amazonaws.com:80/watch/release`. */
   readonly where: string;
+  /** Of it, what stands before the path. */
+  readonly address?: string;
   readonly answer?: { readonly status: number; readonly release?: string | undefined; readonly commit?: string | undefined };
   /** Why nothing was answered, for a look from this place: the address may be closed to it and open to customers. */
   readonly failed?: string;
@@ -36,9 +38,17 @@ export async function lookAsCustomer(aws: Pick<Aws, 'traffic' | 'emergency'>, ma
   ]);
   const { live, maintenance } = whereNow(manifest, order);
   const path = application?.proofPath ?? '/';
-  const where = door ? `${door.tls ? 'https' : 'http'}://${door.host}:${door.port}${path}` : 'no address';
+  const address = door && `${door.tls ? 'https' : 'http'}://${door.host}:${door.port}`;
+  const where = address === undefined ? 'no address' : `${address}${path}`;
   const used = emergency?.used;
-  const said = { at: now, where, live, maintenance, ...(used ? { emergency: { at: used.at, by: used.by } } : {}) };
+  const said = {
+    at: now,
+    where,
+    ...(address === undefined ? {} : { address }),
+    live,
+    maintenance,
+    ...(used ? { emergency: { at: used.at, by: used.by } } : {}),
+  };
   if (!door) return { ...said, failed: 'there is no listener' };
   try {
     const { status, release, commit } = await ask({ door, path, host: application?.host, limitMs });

@@ -5,13 +5,15 @@ export class Block {
 
   constructor(private readonly stream: { write(text: string): unknown }) {}
 
-  show(lines: readonly string[]): void {
-    if (lines.length === this.drawn.length && lines.every((line, index) => line === this.drawn[index])) return;
-    const up = this.drawn.length > 0 ? `\r\u001b[${this.drawn.length}A` : '';
+  /** `over`: the line that the cursor stands in. Answers whether anything had to be drawn: then nothing is below it any more. */
+  show(lines: readonly string[], over = false): boolean {
+    if (lines.length === this.drawn.length && lines.every((line, index) => line === this.drawn[index])) return false;
+    const up = this.drawn.length > 0 ? `\r\u001b[${this.drawn.length}A` : over ? '\r' : '';
     // cleared before it is written: behind a line of the terminal's width, clearing would take its last character.
     // a line that is too long is clipped: broken in two it would be one line more than the next drawing goes up.
     this.stream.write(`\u001b[?7l${up}${lines.map((line) => `\u001b[K${line}\n`).join('')}\u001b[J\u001b[?7h`);
     this.drawn = lines;
+    return true;
   }
 
   /** Takes the place of the question that stands below; what is drawn stays. */

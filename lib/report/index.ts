@@ -13,6 +13,7 @@ import type { Reply } from '../operations/request';
 import { bellOf, failureNews, newsOf } from './bell';
 import { type CustomersPicture, customersLines, customersOf } from './customers';
 import { Block } from './draw';
+import { gateLines } from './gate';
 import { checkScreen } from './health-check';
 import { jsonCheck, jsonEvent, jsonFailure, jsonPlan, jsonReply, jsonStatus } from './json';
 import { liveScreen } from './live';
@@ -40,6 +41,16 @@ export interface Output {
   note(text: string): void;
 }
 
+/** A line on which a person is asked something, below the view. */
+export interface Question {
+  /** Writes it again, with what has been typed. */
+  prompt(preserveCursor: boolean): void;
+  /** Which of the lines of one question it is: each stands below the one before. @default 0 */
+  readonly line?: number;
+  /** The view above it stands still: what is typed may take several rows, or nothing is being read. @default false */
+  readonly still?: boolean;
+}
+
 export interface OutputOptions {
   readonly json: boolean;
   readonly color: boolean;
@@ -48,7 +59,7 @@ export interface OutputOptions {
   /** @default process.env */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** The line on which a person is being asked something, to be written again below what is said meanwhile; undefined while nobody is. */
-  readonly question?: () => { prompt(preserveCursor: boolean): void } | undefined;
+  readonly question?: () => Question | undefined;
 }
 
 /** Whatever comes in was written by others: plain text from here on. */
@@ -162,7 +173,10 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
         deleted: deletedBy(view, verb),
       };
       if (json) object(jsonReply(verb, reply, { ...ending, customers: customers() }));
-      else err(['', ...replyLines(verb, reply, messages(), { ...ending, customers: lines(messages()) })]);
+      else {
+        const gate = reply.state === 'gate' && view ? gateLines(view, known(), time(), messages(), { commands: false }) : [];
+        err(['', ...replyLines(verb, reply, messages(), { ...ending, gate, customers: lines(messages()) })]);
+      }
     },
     failure: (error) => (json ? object(jsonFailure(error, customers())) : err(failureLines(error, messages(), lines(messages())))),
     note(text) {
@@ -173,12 +187,14 @@ function outputOf({ json, color, stdout, stderr, env = process.env, question = (
   };
 }
 
-/** A live view on a terminal: drawn over itself. While a person is asked something below it, it stands still and news is said line by line. */
+/** A live view on a terminal: drawn over itself, also above the line on which a person is asked. */
 class LiveScreen {
   private view: WindowView | undefined;
   private customers: CustomersPicture | undefined;
   private readonly seen: JournalEvent[] = [];
   private noted: string[] = [];
+  /** The line of a question that stands right below the view. */
+  private above: number | undefined;
   /** What time it was at the last drawing, by the clock of whoever calls: this machine's own may be wrong. */
   private now = 0;
 
@@ -194,8 +210,12 @@ class LiveScreen {
     this.seen.push(...added);
     const last = added.at(-1);
     if (!last) return;
-    if (this.question()) for (const event of added) this.aside(eventText(event, view.current?.plan ?? [], this.style(), view.uncounted));
-    else this.draw(Date.parse(last.at));
+    if (this.question())
+      for (const event of added) {
+        const text = eventText(event, view.current?.plan ?? [], this.style(), view.uncounted);
+        if (text !== undefined) this.note(text);
+      }
+    this.draw(Math.max(this.now, Date.parse(last.at)));
   }
 
   saw(customers: CustomersPicture): void {
@@ -208,31 +228,32 @@ class LiveScreen {
 
   draw(now: number): void {
     this.now = now;
-    // below the view stands a question, and then its answer: the view begins anew under them.
-    if (this.question()) {
+    const question = this.question();
+    if (question?.still) {
       this.block.leave();
       return;
     }
+    // after an answer the view begins anew below it.
+    const line = question ? (question.line ?? 0) : undefined;
+    if (this.above !== undefined && this.above !== line) this.block.leave();
+    this.above = line;
     const style = this.style();
     const notes = this.noted.flatMap((text) => wrap(text, style.columns));
-    const room = { ...style, rows: style.rows - notes.length };
+    const room = { ...style, rows: style.rows - notes.length - (question ? 1 : 0) };
     // before the first event of this run there may be others' in the view: not ours to draw.
     const lines =
       this.view && this.seen.length > 0
         ? liveScreen({ view: this.view, events: this.seen, customers: this.customers, watching: this.watching }, now, room)
         : ['asking the runner …'];
-    this.block.show([...lines, ...notes]);
+    if (this.block.show([...lines, ...notes], question !== undefined)) question?.prompt(true);
   }
 
   note(text: string): void {
-    if (this.question()) this.aside(text);
-    else this.noted = [...this.noted, text].slice(-2);
-  }
-
-  /** What has been typed so far stays on the line of the question. */
-  private aside(text: string | undefined): void {
-    if (text === undefined) return;
-    this.block.above(text);
-    this.question()?.prompt(true);
+    const question = this.question();
+    if (question?.still) {
+      // what has been typed so far stays on its line.
+      this.block.above(text);
+      question.prompt(true);
+    } else this.noted = [...this.noted, text].slice(-2);
   }
 }

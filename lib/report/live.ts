@@ -4,9 +4,10 @@ import { lastWords, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
 import { leaseSeconds, type Series, type WindowView } from '../engine/window-view';
 import { type CustomersPicture, customersLines } from './customers';
+import { gateLines } from './gate';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
-import { clockTime, cut, duration, localTimes, type Style, seconds, spread, wrap, zonedTime } from './style';
+import { clockTime, cut, duration, type Style, seconds, spread, wrap, zonedTime } from './style';
 
 /** A run as far as its journal has been read. */
 export interface RunPicture {
@@ -82,13 +83,15 @@ export function liveScreen({ view, events, customers, watching = false }: RunPic
     '',
   ];
   const seen = customersLines(customers && { ...customers, view }, now, style);
-  const foot = footer({ view, events, watching }, series, marks, end, style, seen);
+  const foot = footer({ view, events, watching, customers }, series, marks, end, style, seen);
   const body = series.plan.flatMap((step, index) => {
     const lines = stepLines(step, marks[index] ?? 'open', series, events, end, style);
     return [{ index, lines: step.pointOfLoss ? [paint('red', rule(lossText, columns)), ...lines] : lines }];
   });
   const room = style.rows - 1 - head.length - foot.length;
-  return [...head, ...shortened(body, at, room, series, style), ...foot];
+  // at a gate on a low terminal the steps give way, then what stands at the top: the question matters most.
+  const lines = [...head, ...(view.asked && room < 3 ? [] : shortened(body, at, room, series, style)), ...foot];
+  return lines.length < style.rows ? lines : [lines[0]!, ...lines.slice(lines.length - style.rows + 2)];
 }
 
 function headline({ window, manifest }: WindowView, { verb }: Series): string {
@@ -194,7 +197,7 @@ function proofLines(events: readonly JournalEvent[], { columns }: Style): string
 }
 
 function footer(
-  { view, events, watching }: RunPicture,
+  { view, events, watching, customers: seen }: RunPicture,
   series: Series,
   marks: readonly Mark[],
   end: number,
@@ -225,12 +228,7 @@ function footer(
   const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
   // after the decision time's question that of the landing tests is still open.
   if (view.asked) {
-    return [
-      '',
-      ...customers,
-      cut(sum, columns),
-      ...wrap(localTimes(view.asked.question, style), columns).map((line) => paint('yellow', line)),
-    ];
+    return ['', ...customers, cut(sum, columns), ...gateLines(view, seen, end, style)];
   }
   const next = plan[marks.indexOf('open')];
   const heard = Date.parse(series.leaseUntil) - leaseSeconds * 1000;

@@ -49,6 +49,8 @@ export function eventText(
       return `${paint('yellow', '?')} ${local(event.question)}`;
     case 'gate.answered':
       return `${event.answer === 'go' ? paint('green', 'go') : paint('red', 'no-go')} by ${event.by.who}${event.overrules ? `, who overrules the ${event.overrules.answer} of ${event.overrules.who}` : ''}: ${event.reason}${uncounted?.has(event.number) ? ' (does not count: the answer before it stands)' : ''}`;
+    case 'landing.told':
+      return `${event.passed ? paint('green', '✔') : paint('red', '✖')} ${event.test}: ${event.passed ? 'passed' : 'FAILED'}, says ${event.by.who}${event.what === undefined ? '' : `: ${event.what}`}`;
     case 'stop.asked':
       return `${paint('yellow', '■')} ${event.by.who} on ${event.by.where} asks the run to stop after this step: ${event.why}`;
     case 'up-by.set':
@@ -105,6 +107,8 @@ export interface Ending {
   readonly undone?: boolean;
   /** What is gone for good. */
   readonly deleted?: readonly string[];
+  /** What stands at the gate, where one is open. */
+  readonly gate?: readonly string[];
 }
 
 /** What the steps of a verb have deleted that are done; a trial's own copy is nobody's loss. */
@@ -120,7 +124,7 @@ export function replyLines(
   verb: Verb,
   reply: Reply,
   style: Style,
-  { customers = [], undone = false, deleted = [] }: Ending & { readonly customers?: readonly string[] } = {},
+  { customers = [], undone = false, deleted = [], gate = [] }: Ending & { readonly customers?: readonly string[] } = {},
 ): string[] {
   const { paint, columns } = style;
   const window = reply.window ?? 'the window';
@@ -132,8 +136,9 @@ export function replyLines(
     }
     case 'gate':
       return [
-        `${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`,
+        ...wrap(`${paint('yellow', '?')} ${window} waits for an answer: ${localTimes(reply.question, style)}`, columns),
         ...customers,
+        ...gate,
         ...nextLines(answers, style),
       ];
     case 'continue':

@@ -9,6 +9,7 @@ import { type Color, otherColor } from '../manifest/schema';
 import { stackAt } from '../manifest/stack-names';
 import { spell } from './advice';
 import { type CustomersPicture, customersText } from './customers';
+import { gateLines } from './gate';
 import { cut, dateTime, duration, type Style, seconds, wrap } from './style';
 import type { StatusScreen } from './types';
 
@@ -40,6 +41,9 @@ export function statusScreen(status: StatusScreen, style: Style): string[] {
   const database = `${status.production} (${status.productionStatus})`;
   lines.push(...row('production', status.productionStatus === 'available' ? database : paint('red', database)));
   lines.push(...windowLines(status, style).flatMap(([name, value]) => row(name, value)));
+  const { window } = status;
+  if (window?.current && window.current.ended === undefined && window.asked)
+    lines.push('', ...gateLines(window, picture, status.now, style, { commands: false }));
   const next = nextCommands(status).map(({ command, why }) => ({ command: spell(command), why }));
   if (next.length > 0) {
     const width = Math.min(46, Math.max(...next.map(({ command }) => command.length)));

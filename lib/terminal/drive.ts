@@ -21,7 +21,7 @@ import { runVerb } from '../operations/run-verb';
 import type { Screen } from '../report';
 import { spell } from '../report/advice';
 import { askRunner } from './ask-runner';
-import type { Answer, Gate } from './gate';
+import type { Answer, Gate, LandingWord } from './gate';
 import { endOf, watch } from './watch';
 
 /** A runner that was asked and has not begun by then never heard of it. */
@@ -192,7 +192,12 @@ async function atGate(
   const until = decision ? clock.elapsed() + answerSeconds * 1000 : Number.POSITIVE_INFINITY;
   const asking = new AbortController();
   let said: { answer: Answer | undefined } | undefined;
-  const answer = ask({ verb: request.verb, step: gate.step, question: gate.question }, asking.signal).then((word) => {
+  const asked: Gate = {
+    ...{ verb: request.verb, step: gate.step, question: gate.question },
+    tests: decision ? [] : (follower.view?.manifest.shared.landingTests ?? []),
+    tell: (landing) => follower.tell(landing),
+  };
+  const answer = ask(asked, asking.signal).then((word) => {
     said = { answer: word };
   });
   const stopAsking = async () => {
@@ -361,6 +366,11 @@ class Follower {
   async warn(upBy: string, { decideBy, rollbackSeconds, steps, measuredSteps }: Decision, warning: number): Promise<void> {
     const { run, by } = this.request;
     await this.journal?.note(run, by, { type: 'decision.time', decideBy, upBy, rollbackSeconds, steps, measuredSteps, warning });
+  }
+
+  /** What somebody says of a landing test. */
+  async tell(landing: LandingWord): Promise<void> {
+    await this.journal?.note(this.request.run, this.request.by, { type: 'landing.told', ...landing });
   }
 
   /** A look that fails is not the run's trouble: the next one shows what this one missed. */

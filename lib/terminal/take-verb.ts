@@ -89,7 +89,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       clock: aws.clock,
       screen: (its, run, watching) => output.screen(its, run, watching),
       here: flags.here ?? false,
-      ask: async (_gate, signal) => (interactive ? keys.lend(() => askGate(signal)) : undefined),
+      ask: async (gate, signal) => (interactive ? keys.lend(() => askGate(gate, signal)) : undefined),
       note: (text) => output.note(text),
       signal: interrupt.signal,
     });

@@ -1,3 +1,4 @@
+import { gateLines } from '../../lib/report/gate';
 import { liveScreen } from '../../lib/report/live';
 import { began, colored, cutover, Night, plain, screen } from './night';
 
@@ -72,23 +73,17 @@ Abort: Ctrl-C stops after this step; npx switchback rollback takes all back
   for (let rows = 14; rows < 24; rows += 1) expect(draw(migrating(), 300, { ...plain, rows }).length).toBeLessThan(rows);
 });
 
-test('at a gate the question stands where the next step would', () => {
+test('at a gate what people need to decide stands where the next step would', () => {
   const night = migrating()
     .add(310, { type: 'step.done', step: 'migrations', seconds: 60, acted: true })
     .step(310, 311, 'database.open')
     .add(311, { type: 'step.started', step: 'gate.go' })
     .add(311, { type: 'gate.asked', step: 'gate.go', question: 'Landing tests: by the business. Go?' });
-  expect(draw(night, 371).slice(-7)).toEqual(
-    screen(`
-── from here on, a rollback loses what customers write ─────────────────────────
-✔ Open video-production to green, and only to green                1 s       1 s
-? Landing tests (by the business), then go or no-go          10:00 min  1:00 min
-  Watch green for 3600 s                                        1:00 h
-
-6 of 8 steps done, about 1:09 h left, until 03:15:11
-Landing tests: by the business. Go?
-`),
-  );
+  const lines = draw(night, 371);
+  expect(lines.slice(lines.indexOf('6 of 8 steps done, about 1:09 h left, until 03:15:11'))).toEqual([
+    '6 of 8 steps done, about 1:09 h left, until 03:15:11',
+    ...gateLines(night.view, undefined, began + 371_000, plain),
+  ]);
   // answered, it goes on.
   night.add(380, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'all fine' });
   expect(draw(night, 381).at(-2)).toBe('Next: Watch green for 3600 s');
@@ -99,7 +94,7 @@ test('when the decision time has been decided, the question of the landing tests
     .add(300, { type: 'gate.asked', step: 'gate.go', question: 'Landed? Go?' })
     .add(400, { type: 'gate.asked', step: 'decision.time', question: 'Go on or back?' })
     .add(410, { type: 'gate.answered', step: 'decision.time', answer: 'go', reason: 'nearly there' });
-  expect(draw(night, 420).at(-1)).toBe('Landed? Go?');
+  expect(draw(night, 420)).toContain('? 1  landing test by the business: not told yet');
 });
 
 test('once the database is open to the new color, aborting says in red that a rollback loses writes', () => {

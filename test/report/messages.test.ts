@@ -121,7 +121,7 @@ test('times of a runner, which lives in UTC, are shown in the zone of whoever re
   const berlin = { ...plain, timeZone: 'Europe/Berlin' };
   const question =
     'The decision time: a rollback from here takes about 9 min and must be done by 2026-07-01T03:30:00.000Z. Go on (go) or roll back (no-go)?';
-  expect(replyLines('cutover', { state: 'gate', step: 'decision.time', question, window: 'w3' }, berlin)[0]).toContain(
+  expect(replyLines('cutover', { state: 'gate', step: 'decision.time', question, window: 'w3' }, berlin).join(' ')).toContain(
     'must be done by 2026-07-01 05:30 CEST. Go on',
   );
   const stopped = {

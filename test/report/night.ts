@@ -4,6 +4,7 @@ import type { EventBody, JournalEvent, PlannedStep, Verb, Window } from '../../l
 import { fold, type WindowView } from '../../lib/engine/window-view';
 import type { Manifest } from '../../lib/manifest/schema';
 import type { Style } from '../../lib/report/style';
+import { colorPartOf, sharedPart } from '../_helpers/runbook';
 
 export const plain: Style = { paint: (_format, text) => text, columns: 80, rows: 60, timeZone: 'UTC' };
 /** Colors as words, to be seen in a literal. */
@@ -21,10 +22,12 @@ export const w3: Window = {
   fallback: 'video-fallback-w3',
 };
 
-export const manifest = {
-  blue: { release: { version: '1.0.0', commit: '9f8e7d6c5b4a' } },
-  green: { release: { version: '2.0.0', commit: 'a1b2c3d4e5f6' } },
-} as unknown as Manifest;
+export const manifest: Manifest = {
+  shared: { ...sharedPart, routingKey: { header: 'x-switchback', blue: 'blue', green: 'green' } },
+  blue: { ...colorPartOf('blue', '1.0.0'), release: { version: '1.0.0', commit: '9f8e7d6c5b4a' } },
+  green: { ...colorPartOf('green', '2.0.0'), release: { version: '2.0.0', commit: 'a1b2c3d4e5f6' } },
+  fallbacks: {},
+};
 
 export const cutover: PlannedStep[] = [
   { id: 'stage.ready', title: 'Check that green is up, healthy and runs its release', estimateSeconds: 5 },

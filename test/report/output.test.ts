@@ -49,12 +49,15 @@ class Stream {
 
 /** A terminal; `person.asked`: what stands on the line on which a person is asked. */
 const make = (options: { json?: boolean; tty?: boolean; env?: Record<string, string> } = {}) => {
-  const person: { asked?: string } = {};
+  const person: { asked?: string; line?: number; still?: boolean } = {};
   const stdout = new Stream(options.tty ?? false);
   const stderr = new Stream(options.tty ?? false);
   const output = makeOutput({
     ...{ json: options.json ?? false, color: false, env: options.env ?? {} },
-    question: () => (person.asked === undefined ? undefined : { prompt: () => void stderr.write(person.asked ?? '') }),
+    question: () =>
+      person.asked === undefined
+        ? undefined
+        : { prompt: () => void stderr.write(person.asked ?? ''), line: person.line ?? 1, still: person.still ?? false },
     stdout: stdout as unknown as NodeJS.WriteStream,
     stderr: stderr as unknown as NodeJS.WriteStream,
   });
@@ -261,15 +264,35 @@ describe('while a person is asked', () => {
     return { ...made, screen, asked, before: made.stderr.shown.length };
   };
 
-  test('the view stands still; after the answer it begins anew below', () => {
+  test('the countdown above the question counts, and what has been typed stays; after the answer the view begins anew below', () => {
     const { screen, stderr, person, asked, before } = asking();
+    const since = () => stderr.shown.find((line) => line.startsWith('customers have seen') || line.startsWith('video w3'));
     screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    expect(since()).toMatch(/10:00 min$/);
+    screen.tick(Date.parse('2026-03-01T02:10:01Z'));
+    expect(since()).toMatch(/10:01 min$/);
     expect(stderr.shown).toHaveLength(before);
+    expect(stderr.shown.at(-1)).toBe('Type go or no-go: g');
     stderr.write('o\n');
     delete person.asked;
     const answered = asked.add(700, { type: 'gate.answered', step: 'gate.go', answer: 'go', reason: 'fine' });
     screen.events(answered.view, answered.events.slice(-1));
     expect(stderr.shown[before]).toMatch(/^video w3 · cutover/);
+  });
+
+  test('a wrong word leaves the view where it is: the next question has its own', () => {
+    const { screen, stderr, person, before } = asking();
+    screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    stderr.write('o ahead\n"go ahead" is neither go nor no-go: type go or no-go\n');
+    person.line = 2;
+    person.asked = 'Type go or no-go: ';
+    stderr.write(person.asked);
+    screen.tick(Date.parse('2026-03-01T02:10:01Z'));
+    screen.tick(Date.parse('2026-03-01T02:10:02Z'));
+    expect(stderr.shown[before]).toBe('"go ahead" is neither go nor no-go: type go or no-go');
+    expect(stderr.shown[before + 1]).toMatch(/^video w3 · cutover .*10:02 min$/);
+    expect(stderr.shown.at(-1)).toBe('Type go or no-go: ');
+    expect(stderr.shown.filter((line) => line.startsWith('video w3'))).toHaveLength(2);
   });
 
   test('what others write is said above the question, which stays, with what has been typed', () => {
@@ -282,11 +305,20 @@ describe('while a person is asked', () => {
     expect(stderr.shown.slice(before - 1)).toEqual(['the feed is alive', 'the decision time is in 10 min', 'Type go or no-go: g']);
   });
 
+  test('while an answer takes several rows the view stands still, and news is said line by line', () => {
+    const { screen, output, stderr, person, before } = asking();
+    person.still = true;
+    screen.tick(Date.parse('2026-03-01T02:10:00Z'));
+    expect(stderr.shown).toHaveLength(before);
+    output.note('the decision time is in 10 min');
+    expect(stderr.shown.slice(before - 1)).toEqual(['the decision time is in 10 min', 'Type go or no-go: g']);
+  });
+
   test('somewhere else, the view that only watches goes on', () => {
     const { screen, stderr, person } = asking();
     delete person.asked;
     screen.tick(Date.parse('2026-03-01T02:10:00Z'));
-    expect(stderr.shown.at(-2)).toBe('Go?');
+    expect(stderr.shown.at(-2)).toBe('  npx switchback cutover --answer no-go --reason "<why>"');
     expect(stderr.shown.find((line) => line.startsWith('video w3'))).toMatch(/10:00 min$/);
   });
 });

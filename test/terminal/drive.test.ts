@@ -180,6 +180,27 @@ test('a gate that is answered in another terminal ends the question in the first
   expect(started.map(({ run }) => run)).toEqual(['run-1', 'run-2']);
 });
 
+test('what a person says of a landing test at the gate is noted for everybody who looks', async () => {
+  theatre.plan = [gate, flag(theatre.world, 'switch')];
+  const first = theatre.terminal(
+    'run-1',
+    {},
+    {
+      ask: async (its) => {
+        const [test] = its.tests;
+        await its.tell({ test: test!, passed: false, what: 'the invoices are wrong' });
+        return { answer: 'no-go', reason: 'as noted' };
+      },
+    },
+  );
+  expect(await first).toMatchObject({ code: 'gate.no-go' });
+  const journal = theatre.rig.journal();
+  await journal.refresh();
+  expect([...fold(journal.events)!.landing]).toEqual([
+    ['landing test by the business', { passed: false, what: 'the invoices are wrong', by: operator, at: expect.any(String) }],
+  ]);
+});
+
 // found by an operator's team: a go one second after a no-go opened the site, and never mentioned the no-go.
 test('a person whose answer comes second hears of it, to whom they lost, and sees what comes of the first', async () => {
   theatre.plan = [gate, flag(theatre.world, 'switch')];
