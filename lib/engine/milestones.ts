@@ -117,3 +117,52 @@ export const proofFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefi
 
 /** What a rollback could not bring into the old schema, as it reported it. */
 export const lossesReported = ({ facts }: Pick<WindowView, 'facts'>): unknown => facts('loss.manifest')?.['losses'];
+
+/** In a fork inside the window: the fallback was proven to take no writes either. */
+export const fallbackFenced = ({ series }: Ended): boolean => series.cutover?.steps.get('fallback.fence')?.doneAt !== undefined;
+
+/** By the last step that concerns it; undefined while that step is under way, or was left in the middle. */
+type Settled<T> = T | undefined;
+
+/** How a system should stand at any place of a window. */
+export interface ShouldBe {
+  readonly maintenance: Settled<boolean>;
+  readonly live: Settled<'from' | 'to'>;
+  readonly writes: Settled<'from' | 'to' | 'nobody'>;
+  readonly workers: Settled<'from' | 'to' | 'none'>;
+}
+
+export const shouldBe = (view: Ended): ShouldBe => ({
+  maintenance: settled<boolean>(view, false, [
+    ['cutover', 'traffic.maintenance', true],
+    ['cutover', 'traffic.open', false],
+    ['rollback', 'traffic.maintenance', true],
+    ['rollback', 'traffic.open', false],
+  ]),
+  live: settled<'from' | 'to'>(view, 'from', [
+    ['cutover', 'traffic.switch', 'to'],
+    ['rollback', 'traffic.switch', 'from'],
+  ]),
+  writes: settled<'from' | 'to' | 'nobody'>(view, 'from', [
+    ['cutover', 'database.fence', 'nobody'],
+    ['cutover', 'database.open', 'to'],
+    ['rollback', 'database.fence', 'nobody'],
+    ['rollback', 'database.open', 'from'],
+  ]),
+  workers: settled<'from' | 'to' | 'none'>(view, 'from', [
+    ['cutover', 'workers.stop', 'none'],
+    ['cutover', 'workers.start', 'to'],
+    ['rollback', 'standby.workers', 'none'],
+    ['rollback', 'workers.start', 'from'],
+  ]),
+});
+
+function settled<T>({ series }: Ended, first: T, steps: readonly (readonly ['cutover' | 'rollback', StepId, T])[]): Settled<T> {
+  const begun = steps.flatMap(([verb, id, value]) => {
+    const record = series[verb]?.steps.get(id);
+    const at = record?.startedAt ?? record?.doneAt;
+    return at === undefined ? [] : [{ at, value: record?.doneAt === undefined ? undefined : value }];
+  });
+  const last = begun.sort((one, other) => Date.parse(one.at) - Date.parse(other.at)).at(-1);
+  return last ? last.value : first;
+}

@@ -5,16 +5,16 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
-import { type Advice, say, switchback, typed } from '../base/advice';
+import { type Advice, answers, say, switchback, typed } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { messageOf } from '../base/errors';
 import { Connections } from '../engine/connections';
 import type { HoldSeen, Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
 import { Journal } from '../engine/journal';
-import { feedStarted, holdEndsAt, openPathsMoved, siteIsDown, siteIsOpen } from '../engine/milestones';
+import { fallbackFenced, feedStarted, holdEndsAt, shouldBe, siteIsDown } from '../engine/milestones';
 import { fold, type WindowView } from '../engine/window-view';
-import { type Color, type Manifest, otherColor, type SystemState } from '../manifest/schema';
+import type { Color, Manifest, SystemState } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import { byHand, proveFenced, writersAllowed } from '../postgres/access/fence';
 import { inRecovery } from '../postgres/connection/lsn';
@@ -22,6 +22,7 @@ import { feedName } from '../postgres/replication/subscription';
 import { possibleUntil } from '../postgres/verification/feed-look';
 import { scheduleName, watchName } from '../steps/schedule';
 import type { Check, CheckReport } from './check-report';
+import { lookAsCustomer } from './customers-look';
 import { lookNow, watchPhase } from './feed-watch';
 import type { CheckRequest, Reply, Runtime } from './request';
 
@@ -57,12 +58,16 @@ interface Subject {
   readonly last: ReturnType<typeof lastHoldSeen>;
 }
 
-/** Where everything should be; undefined in the middle of a night, when nothing stands still. */
+/** Where everything should be; what is undefined was left in the middle of a change, and is told without being judged. */
 interface Place {
-  readonly live: Color;
+  readonly live: Color | undefined;
+  readonly maintenance: boolean | undefined;
   readonly production: string;
+  /** Whose user may write to production. */
+  readonly writes: Color | 'nobody' | undefined;
   /** Nobody may write to it. */
   readonly fenced: string | undefined;
+  readonly workers: Color | 'none' | undefined;
 }
 
 /** How long the rate is measured where no earlier look tells it. */
@@ -83,8 +88,15 @@ class Look {
     const checks = [
       ...this.run(),
       ...(await this.feed()),
-      ...(place ? [this.traffic(place, live, maintenance), await this.writers(place), ...(await this.fence(place))] : []),
-      ...(place ? [await this.workers(place)] : []),
+      ...(place
+        ? [
+            this.traffic(place, live, maintenance),
+            await this.customers(place),
+            await this.writers(place),
+            ...(await this.fence(place)),
+            await this.workers(place),
+          ].map((check) => this.judged(check))
+        : []),
       ...(await this.schedules()),
     ];
     return { at: new Date(now).toISOString(), ...(view ? { window: view.name } : {}), checks, ...this.until() };
@@ -94,30 +106,58 @@ class Look {
     const { view, state, manifest } = this.on;
     const production = state?.production ?? manifest.shared.database.instance;
     if (!state?.opened) return undefined;
-    if (!view) return live && { live, production, fenced: undefined };
+    if (!view) return live && { live, maintenance: false, production, writes: live, fenced: undefined, workers: live };
     const { from, to, fallback } = view.window;
-    if (!from || !fallback || view.series.teardown) return undefined;
-    if (view.series.rollback) {
-      if (view.series.rollback.ended !== 'finished') return undefined;
-      const moved = production === fallback;
-      return { live: from, production, fenced: moved ? view.window.production : feedStarted(view) ? fallback : undefined };
-    }
-    if (siteIsOpen(view)) return { live: to, production, fenced: fallback };
-    if (openPathsMoved(view) || siteIsDown(view)) return undefined;
-    return { live: from, production, fenced: feedStarted(view) ? fallback : undefined };
+    if (!from || !fallback) return undefined;
+    const should = shouldBe(view);
+    const color = <T>(where: 'from' | 'to' | T | undefined): Color | T | undefined =>
+      where === 'from' ? from : where === 'to' ? to : where;
+    // what a teardown deletes is not asked any more.
+    const fenced =
+      view.series.teardown !== undefined
+        ? undefined
+        : production === fallback
+          ? view.window.production
+          : feedStarted(view) || fallbackFenced(view)
+            ? fallback
+            : undefined;
+    return {
+      live: color<never>(should.live),
+      maintenance: should.maintenance,
+      production,
+      writes: color<'nobody'>(should.writes),
+      fenced,
+      workers: color<'none'>(should.workers),
+    };
   }
 
-  /** A verb that is under way, or was left in the middle. */
-  private run(): Check[] {
+  /** Somebody is at it, and may be changing what is looked at. */
+  private get alive(): boolean {
     const { view, now } = this.on;
+    return view?.current !== undefined && view.current.ended === undefined && Date.parse(view.current.leaseUntil) > now;
+  }
+
+  /** While a run is at it, what differs is told and not judged: it may be what the run has just begun to change. */
+  private judged(check: Check): Check {
+    return check.ok || !this.alive
+      ? check
+      : { ...check, ok: true, what: [...check.what, 'the run that is under way may be changing it'], next: [] };
+  }
+
+  /** A verb that is under way, waits for people, or was left in the middle. */
+  private run(): Check[] {
+    const { view } = this.on;
     const current = view?.current;
     if (!view || !current || current.ended === 'finished') return [];
-    const alive = current.ended === undefined && Date.parse(current.leaseUntil) > now;
     const { verb, by } = current;
-    if (alive) return [fine('window', `the ${verb} of ${by.who} on ${by.where} is under way: what it is about to change is not looked at`)];
+    if (current.ended === undefined && view.asked && view.question) {
+      const since = `the ${verb} of ${by.who} on ${by.where} waits for go or no-go since ${view.question.at}`;
+      return [{ name: 'window', ok: true, what: [since, view.asked.question], next: answers }];
+    }
+    if (this.alive) return [fine('window', `the ${verb} of ${by.who} on ${by.where} is under way`)];
     // nothing has happened in a cutover that was refused; what it asks for is a stage's business.
     const begun = verb === 'cutover' ? siteIsDown(view) : verb !== 'stage';
-    const next: Record<Verb, Advice[]> = {
+    const next: Record<Verb, readonly Advice[]> = {
       stage: [switchback('stage'), switchback('stage', '--undo')],
       cutover: begun ? [switchback('rollback'), switchback('cutover')] : [switchback('stage'), switchback('cutover')],
       rollback: [switchback('rollback')],
@@ -171,35 +211,70 @@ class Look {
     return [{ name: 'feed', ok, what, next: ok ? [] : next[seen.state] }, ...(seen.state === 'unreachable' ? [] : [schema, sequences])];
   }
 
-  private traffic({ live: wanted }: Place, live: Color | undefined, maintenance: boolean | undefined): Check {
-    const says = `${live ?? 'neither color'} in front, maintenance ${maintenance === undefined ? 'partly in front' : maintenance ? 'in front' : 'parked'}`;
-    return live === wanted && maintenance === false
+  private traffic({ live: wanted, maintenance: page }: Place, live: Color | undefined, maintenance: boolean | undefined): Check {
+    const pageText = (is: boolean) => (is ? 'in front' : 'parked');
+    const says = `${live ?? 'neither color'} in front, maintenance ${maintenance === undefined ? 'partly in front' : pageText(maintenance)}`;
+    if (wanted === undefined || page === undefined) return fine('traffic', `${says}; a run was left while it changed that`);
+    return live === wanted && maintenance === page
       ? fine('traffic', says)
-      : wrong('traffic', [switchback('status'), switchback('rollback')], `${says}; it should be ${wanted}, with maintenance parked`);
+      : wrong(
+          'traffic',
+          [switchback('status'), switchback('rollback')],
+          `${says}; it should be ${wanted}, with maintenance ${pageText(page)}`,
+        );
   }
 
-  /** Exactly the live color may write to production. */
-  private async writers({ live, production }: Place): Promise<Check> {
+  /** What an address answers, asked from here. */
+  private async customers({ live, maintenance }: Place): Promise<Check> {
+    const { aws, manifest, now } = this.on;
+    try {
+      const { answer, failed, where, emergency } = await lookAsCustomer(aws, manifest, now);
+      const used = emergency && this.on.view ? [`${emergency.by} moved traffic with --traffic-only at ${emergency.at}`] : [];
+      if (!answer)
+        return {
+          name: 'customers',
+          ok: true,
+          what: [`${where} could not be asked from here: ${failed ?? 'no answer'}`, ...used],
+          next: [],
+        };
+      const says = `${where} answers ${answer.status}${answer.release === undefined ? ', without a release' : ` by release ${answer.release}`}`;
+      const release = live && manifest[live]?.release.version;
+      const isRight = maintenance ? answer.release === undefined : answer.status < 400 && answer.release === release;
+      if (isRight || live === undefined || maintenance === undefined) return fine('customers', says, ...used);
+      const should = maintenance ? 'the maintenance answer' : `${live}'s release ${release ?? ''}`;
+      return wrong('customers', [switchback('status')], `${says}; it should be ${should}`, ...used);
+    } catch (error) {
+      return { name: 'customers', ok: true, what: [`could not be asked: ${messageOf(error)}`], next: [] };
+    }
+  }
+
+  /** Exactly who should may write to production. */
+  private async writers({ writes, production }: Place): Promise<Check> {
     const { manifest, aws } = this.on;
     return this.looked('database', production, async (db) => {
       const status = (await aws.databases.describe(production))?.status;
       if (status !== 'available')
         return wrong('database', [say`wait, then ${switchback('status', '--check')}`], `${production} is ${status ?? 'missing'}`);
-      const user = manifest[live]?.database.user ?? '';
       const allowed = await writersAllowed(await db(), manifest.shared.database.roles);
+      const now = `may write to ${production}: ${allowed.join(', ') || 'nobody'}`;
+      if (writes === undefined) return fine('database', `${now}; a run was left while it changed that`);
+      const user = writes === 'nobody' ? undefined : (manifest[writes]?.database.user ?? '');
       const { roles } = manifest.shared.database;
       const others = allowed.filter((name) => name !== user);
       const sql = [
         ...others.map((name) => `REVOKE ${roles.write} FROM ${name}`),
-        ...(allowed.includes(user) ? [] : byHand(roles, user).open),
+        ...(user === undefined || allowed.includes(user) ? [] : byHand(roles, user).open),
       ];
-      return sql.length === 0
-        ? fine('database', `${user} may write to ${production}, and nobody else`)
-        : wrong(
-            'database',
-            sql.map((each) => say`on ${production}: ${each}`),
-            `may write to ${production}: ${allowed.join(', ') || 'nobody'}; it should be ${user}`,
-          );
+      if (sql.length > 0)
+        return wrong(
+          'database',
+          sql.map((each) => say`on ${production}: ${each}`),
+          `${now}; it should be ${user ?? 'nobody'}`,
+        );
+      return fine(
+        'database',
+        user === undefined ? `nobody may write to ${production}` : `${user} may write to ${production}, and nobody else`,
+      );
     });
   }
 
@@ -228,34 +303,40 @@ class Look {
     }
   }
 
-  /** The live color's run, the other's do not. */
-  private async workers({ live }: Place): Promise<Check> {
+  /** Those of one color run, or of none; the others do not. */
+  private async workers({ workers: wanted }: Place): Promise<Check> {
     const { aws, manifest } = this.on;
     const { cluster } = manifest.shared;
     const [what, next]: [string[], Advice[]] = [[], []];
     let ok = true;
-    for (const color of [live, otherColor(live)]) {
+    for (const color of wanted === 'green' ? (['green', 'blue'] as const) : (['blue', 'green'] as const)) {
       const workers = manifest[color]?.workers ?? [];
       if (workers.length === 0) continue;
-      const stack = color === live ? undefined : await aws.stacks.status(manifest[color]?.stack ?? '');
-      if (color !== live && !stack) continue;
+      const runs = color === wanted;
+      if (!runs && !(await aws.stacks.status(manifest[color]?.stack ?? ''))) continue;
       const states = await aws.tasks.workers(
         cluster,
         workers.map(({ service }) => service),
       );
+      const stateOf = (service: string) => states.find((each) => each.name === service);
+      if (wanted === undefined) {
+        what.push(`${color}'s: ${workers.filter(({ service }) => (stateOf(service)?.running ?? 0) > 0).length} of ${workers.length} run`);
+        continue;
+      }
       const bad = workers.filter(({ service, count }) => {
-        const state = states.find((each) => each.name === service);
-        return color === live ? !state || state.running < count : state && (state.wanted > 0 || state.notStopped > 0);
+        const state = stateOf(service);
+        return runs ? !state || state.running < count : state && (state.wanted > 0 || state.notStopped > 0);
       });
       ok &&= bad.length === 0;
       what.push(
         bad.length === 0
-          ? `${color}'s ${workers.length} ${color === live ? 'run' : 'are stopped'}`
-          : `${color}'s ${bad.map(({ name }) => name).join(', ')} ${color === live ? 'should run and do not' : 'should be stopped and are not'}`,
+          ? `${color}'s ${workers.length} ${runs ? 'run' : 'are stopped'}`
+          : `${color}'s ${bad.map(({ name }) => name).join(', ')} ${runs ? 'should run and do not' : 'should be stopped and are not'}`,
       );
       for (const { service, count } of bad)
-        next.push(typed(`aws ecs update-service --cluster ${cluster} --service ${service} --desired-count ${color === live ? count : 0}`));
+        next.push(typed(`aws ecs update-service --cluster ${cluster} --service ${service} --desired-count ${runs ? count : 0}`));
     }
+    if (wanted === undefined && what.length > 0) what.push('a run was left while it changed that');
     return { name: 'workers', ok, what: what.length > 0 ? what : ['there are none'], next };
   }
 

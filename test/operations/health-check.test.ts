@@ -1,5 +1,7 @@
 /** `status --check` on two real servers in the hold of w1: each thing that is not as it should be is said, with what to type. */
 
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Aws } from '../../lib/aws';
 import { type Advice, say, switchback, typed } from '../../lib/base/advice';
 import type { EventBody, Facts } from '../../lib/engine/events';
@@ -44,6 +46,15 @@ const order = (): RuleOrder =>
     ]),
   );
 
+/** Answers as the rules stand. */
+const balancer = createServer((_request, response) => {
+  const { version } = manifest[shown.live]!.release;
+  if (shown.maintenance) response.writeHead(503).end('back soon');
+  else response.writeHead(200, { 'x-release': version, 'x-commit': `commit-${version}` }).end('ok');
+});
+beforeAll(() => new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve)));
+afterAll(() => void balancer.close());
+
 let rig: Rig;
 const aws = {
   settings: {
@@ -52,7 +63,11 @@ const aws = {
   },
   journal: () => rig.store,
   databases: { describe: async (instance: string) => ({ status: 'available', address: servers[instance]?.address }) },
-  traffic: { order: async () => order() },
+  traffic: {
+    order: async () => order(),
+    frontDoors: async () => [{ host: '127.0.0.1', port: (balancer.address() as AddressInfo).port, tls: false }],
+  },
+  emergency: { read: async () => undefined },
   tasks: {
     workers: async (_cluster: string, names: string[]) =>
       names.map((service) => ({
@@ -81,7 +96,7 @@ async function wrong(): Promise<Record<string, { what: string; next: readonly Ad
   return Object.fromEntries(checks.filter(({ ok }) => !ok).map(({ name: of, what, next }) => [of, { what: what.join('; '), next }]));
 }
 
-const ran = (verb: 'stage' | 'cutover', ...steps: (string | [string, object])[]): EventBody[] => [
+const ran = (verb: 'stage' | 'cutover' | 'rollback', ...steps: (string | [string, object])[]): EventBody[] => [
   { type: 'run.started', verb, plan: [], runner: 'test' },
   ...steps.flatMap((step): EventBody[] => {
     const [id, facts] = typeof step === 'string' ? [step, {}] : step;
@@ -91,6 +106,11 @@ const ran = (verb: 'stage' | 'cutover', ...steps: (string | [string, object])[])
     ];
   }),
   { type: 'run.finished', verb, seconds: 1 },
+];
+
+const upToGate = async (): Promise<(string | [string, object])[]> => [
+  ...['traffic.maintenance', 'workers.stop', 'database.fence', 'database.open'],
+  ['loss.baseline', { form: await readCatalog(production!) }],
 ];
 
 async function night(...bodies: EventBody[]): Promise<void> {
@@ -121,10 +141,7 @@ beforeEach(async () => {
   Object.assign(shown, structuredClone(asItShouldBe));
   await night(
     ...ran('stage', 'watch.schedule', ['fork.feed', { markerMs: 3 }]),
-    ...ran('cutover', 'database.fence', 'database.open', ['loss.baseline', { form: await readCatalog(production!) }], 'traffic.open', [
-      'hold.schedule',
-      { holdEndsAt },
-    ]),
+    ...ran('cutover', ...(await upToGate()), 'traffic.switch', 'workers.start', 'traffic.open', ['hold.schedule', { holdEndsAt }]),
   );
 });
 
@@ -132,11 +149,11 @@ test('a hold in which everything is as it should be, with the time until which a
   const report = await check();
   expect(report).toMatchObject({ system: 'video', window: 'w1', rollbackPossibleUntil: { at: holdEndsAt, ends: 'hold' } });
   expect(report.checks.map(({ name: of, ok }) => [of, ok])).toEqual(
-    ['feed', 'schema', 'sequences', 'traffic', 'database', 'fence', 'workers', 'schedule'].map((of) => [of, true]),
+    ['feed', 'schema', 'sequences', 'traffic', 'customers', 'database', 'fence', 'workers', 'schedule'].map((of) => [of, true]),
   );
   const plain = { paint: (_: string, text: string) => text, columns: 80, rows: 24, timeZone: 'UTC' };
   const lines = checkScreen(report, plain);
-  expect(lines.map((line) => line.replace(/\d+\.\d s|\d+ MB/, 'N'))).toEqual([
+  expect(lines.map((line) => line.replace(/\d+\.\d s|\d+ MB/, 'N').replace(/127.0.0.1:\d+/, 'HOST'))).toEqual([
     'video w1, looked at 2026-11-21 02:00 UTC',
     '',
     '✔ feed       alive, N behind',
@@ -144,6 +161,7 @@ test('a hold in which everything is as it should be, with the time until which a
     '✔ schema     no table has changed since the migrations',
     '✔ sequences  each has numbers left, on the fallback too',
     '✔ traffic    green in front, maintenance parked',
+    '✔ customers  http://HOST/release answers 200 by release 2.0.0',
     '✔ database   video_green may write to video-db, and nobody else',
     '✔ fence      nobody but the feed can write to video-fallback-w1',
     "✔ workers    green's 1 run",
@@ -163,6 +181,10 @@ test('traffic, workers and schedules that somebody has changed', async () => {
     traffic: {
       what: 'blue in front, maintenance in front; it should be green, with maintenance parked',
       next: [switchback('status'), switchback('rollback')],
+    },
+    customers: {
+      what: expect.stringMatching(/answers 503, without a release; it should be green's release 2.0.0$/),
+      next: [switchback('status')],
     },
     workers: {
       what: "green's clock should run and do not; blue's clock should be stopped and are not",
@@ -230,22 +252,119 @@ test('between windows: traffic, who may write, and workers', async () => {
   expect(open).toBeUndefined();
   expect(checks.map(({ name: of, ok }) => [of, ok])).toEqual([
     ['traffic', true],
+    ['customers', true],
     ['database', true],
     ['workers', true],
   ]);
 });
 
-test('a night that stopped in the middle is said with the way out, and nothing is expected of what it was moving', async () => {
+// found by an operator: at the gate it left out traffic, database, fence and workers, and said that nobody was at it.
+describe.each([80, 200])('at the gate, at %i columns', (columns) => {
+  const style = { paint: (_: string, text: string) => text, columns, rows: 24, timeZone: 'UTC' };
+  const atGate = async () => {
+    Object.assign(shown, {
+      live: 'blue',
+      maintenance: true,
+      workers: { 'blue-clock': 0, 'green-clock': 0 },
+      schedules: ['video-w1-watch'],
+    });
+    const question = 'landing test by the business: passed? Go?';
+    await night(
+      ...ran('stage', 'watch.schedule', ['fork.feed', { markerMs: 3 }]),
+      ...ran('cutover', ...(await upToGate())).slice(0, -1),
+      { type: 'step.started', step: 'gate.go' },
+      { type: 'gate.asked', step: 'gate.go', question },
+    );
+  };
+
+  test('everything is looked at, and that it waits for people is no fault', async () => {
+    await atGate();
+    const lines = checkScreen(await check(), style).map((line) => line.replace(/\d+\.\d s|\d+ MB/, 'N').replace(/127.0.0.1:\d+/, 'HOST'));
+    const waits = 'the cutover of ada on ada@laptop waits for go or no-go since 2026-11-21 02:00 UTC';
+    expect(lines).toEqual([
+      'video w1, looked at 2026-11-21 02:00 UTC',
+      '',
+      ...(columns === 80
+        ? ['✔ window     the cutover of ada on ada@laptop waits for go or no-go since', '             2026-11-21 02:00 UTC']
+        : [`✔ window     ${waits}`]),
+      '             landing test by the business: passed? Go?',
+      '             → npx switchback cutover --answer go --reason "<why>"',
+      '             → npx switchback cutover --answer no-go --reason "<why>"',
+      '✔ feed       alive, N behind',
+      '             video-db keeps N for it of 1.1 GB',
+      '✔ schema     no table has changed since the migrations',
+      '✔ sequences  each has numbers left, on the fallback too',
+      '✔ traffic    blue in front, maintenance in front',
+      '✔ customers  http://HOST/release answers 503, without a release',
+      '✔ database   video_green may write to video-db, and nobody else',
+      '✔ fence      nobody but the feed can write to video-fallback-w1',
+      "✔ workers    blue's 1 are stopped",
+      "             green's 1 are stopped",
+      '✔ schedule   the feed is looked at every 5 minutes',
+      '',
+      'Everything is as it should be.',
+    ]);
+  });
+
+  test('what somebody has changed behind it is said there, too', async () => {
+    await atGate();
+    Object.assign(shown, { maintenance: false, workers: { 'blue-clock': 1, 'green-clock': 0 } });
+    const found = await wrong();
+    expect(Object.keys(found)).toEqual(['traffic', 'customers', 'workers']);
+    expect(found['traffic']?.what).toBe('blue in front, maintenance parked; it should be blue, with maintenance in front');
+    expect(found['customers']?.what).toMatch(/answers 200 by release 1.0.0; it should be the maintenance answer$/);
+    expect(found['workers']?.what).toBe("blue's clock should be stopped and are not; green's 1 are stopped");
+  });
+});
+
+test('a cutover that stopped in the middle is said with the way out, and what it was moving is told without being judged', async () => {
+  Object.assign(shown, { live: 'blue', maintenance: true, workers: { 'blue-clock': 0, 'green-clock': 0 }, schedules: ['video-w1-watch'] });
   await night(
     ...ran('stage', 'watch.schedule', ['fork.feed', { markerMs: 3 }]),
-    ...ran('cutover', 'traffic.maintenance', 'database.fence').slice(0, -1),
+    ...ran('cutover', 'traffic.maintenance', 'workers.stop').slice(0, -1),
+    { type: 'step.started', step: 'database.fence' },
     { type: 'run.stopped', verb: 'cutover', code: 'x', message: 'x', next: [], exit: 1 },
   );
   const { checks, rollbackPossibleUntil } = await check();
-  expect(checks).toEqual([
+  expect(checks.filter(({ ok }) => !ok)).toEqual([
     { name: 'window', ok: false, what: ['the cutover has stopped in the middle'], next: [switchback('rollback'), switchback('cutover')] },
   ]);
+  expect(checks.map(({ name: of }) => of)).toEqual(['window', 'traffic', 'customers', 'database', 'fence', 'workers']);
+  expect(checks.find(({ name: of }) => of === 'database')?.what).toEqual([
+    'may write to video-db: video_green; a run was left while it changed that',
+  ]);
   expect(rollbackPossibleUntil).toBeUndefined();
+});
+
+test('while a run is at it, what differs is told and not judged', async () => {
+  Object.assign(shown, { live: 'green', maintenance: true, workers: { 'blue-clock': 0, 'green-clock': 0 } });
+  await night(...ran('stage', ['fork.feed', { markerMs: 3 }]), ...ran('cutover', ...(await upToGate())).slice(0, -1), {
+    type: 'step.started',
+    step: 'checks.smoke',
+  });
+  const { checks } = await check();
+  expect(checks.find(({ name: of }) => of === 'window')?.what).toEqual(['the cutover of ada on ada@laptop is under way']);
+  expect(checks.find(({ name: of }) => of === 'traffic')).toEqual({
+    ...{ name: 'traffic', ok: true, next: [] },
+    what: [
+      'green in front, maintenance in front; it should be blue, with maintenance in front',
+      'the run that is under way may be changing it',
+    ],
+  });
+});
+
+test('during a rollback the database that customers go back to is the one that is looked at', async () => {
+  Object.assign(shown, { live: 'green', maintenance: true, workers: { 'blue-clock': 0, 'green-clock': 0 } });
+  await night(
+    ...ran('stage', ['fork.feed', { markerMs: 3 }]),
+    ...ran('cutover', ...(await upToGate()), 'traffic.switch', 'workers.start', 'traffic.open'),
+    ...ran('rollback', 'traffic.maintenance', 'standby.workers').slice(0, -1),
+    { type: 'step.started', step: 'database.fence' },
+    { type: 'run.stopped', verb: 'rollback', code: 'x', message: 'x', next: [], exit: 1 },
+  );
+  const { checks } = await check();
+  expect(checks.filter(({ ok }) => !ok).map(({ name: of, next }) => [of, next])).toEqual([['window', [switchback('rollback')]]]);
+  expect(checks.find(({ name: of }) => of === 'traffic')?.what).toEqual(['green in front, maintenance in front']);
 });
 
 test('a database that does not answer is said, and the rest is looked at all the same', async () => {
