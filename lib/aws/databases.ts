@@ -99,6 +99,8 @@ export class Databases {
       readonly subnetGroup: string;
       readonly securityGroups: readonly string[];
       readonly parameterGroup?: string | undefined;
+      /** @default - the snapshot's */
+      readonly storageGb?: number | undefined;
       readonly madeFor: string;
     },
   ): Promise<void> {
@@ -110,6 +112,7 @@ export class Databases {
           DBSubnetGroupName: where.subnetGroup,
           VpcSecurityGroupIds: [...where.securityGroups],
           ...(where.parameterGroup ? { DBParameterGroupName: where.parameterGroup } : {}),
+          ...(where.storageGb === undefined ? {} : { AllocatedStorage: where.storageGb }),
           BackupRetentionPeriod: 0,
           MultiAZ: false,
           PubliclyAccessible: false,

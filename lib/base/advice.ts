@@ -5,7 +5,7 @@
 
 /** What is advised with each command; the command line has all of it (test/report/advice.test.ts). */
 export const advisedWords = {
-  stage: ['--undo', '--take-over', '--yes'],
+  stage: ['--accept-loss', '--undo', '--take-over', '--yes'],
   plan: ['--verb'],
   cutover: ['--answer', '--overrule', '--go-at-gate', '--reason', '--up-by', '--at-decision', '--accept-loss', '--take-over', '--yes'],
   rollback: ['--accept-loss', '--traffic-only', '--system', '--take-over', '--yes'],

@@ -96,6 +96,10 @@ export const errorCodes = {
     means: 'The feed to the fallback is over: production gave up its slot, or the slot is gone.',
     wayOut: say`Type ${rollback}: before customers have written it loses nothing, and after that it names what would stay behind before it begins.`,
   },
+  'feed.footprint.differs': {
+    means: 'Rows that the migrations changed were brought to the fallback and are not the same there.',
+    wayOut: say`Type ${rollback}: nobody has written yet, so nothing is lost. Then change the bridge that is declared for these tables.`,
+  },
   'feed.no-secret': {
     means: 'The system was deployed without a feed, and the window needs one.',
     wayOut: say`Type ${deploy('shared')}, then the same command again.`,
@@ -341,6 +345,30 @@ export const errorCodes = {
     means: 'Somebody put the old release in front with the emergency command while the run was under way.',
     wayOut: say`Type ${rollback} for the workers, the databases and the rest.`,
   },
+  'trial.bridge.failed': {
+    means: 'The bridge could not be put on a copy of the fallback: the window would have stopped there, with customers waiting.',
+    wayOut: say`Change the migration as the message says, or declare a bridge, deploy, then type ${switchback('stage')} again.`,
+  },
+  'trial.copy.unreachable': {
+    means: 'The copy of production cannot reach itself, which the feed of a trial needs.',
+    wayOut: say`Deploy the shared stack again, whose security group for trials allows it, then type ${switchback('stage')} again.`,
+  },
+  'trial.feed.failed': {
+    means: 'On a copy of production, rows of the new schema did not reach the old one.',
+    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+  },
+  'trial.fence.failed': {
+    means: 'A copy of production could not be fenced or opened after the migrations.',
+    wayOut: say`Mend in the migrations what the message names, then type ${switchback('stage')} again.`,
+  },
+  'trial.footprint.failed': {
+    means: 'Rows that the migrations changed could not be brought to the old schema, on a copy of production.',
+    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+  },
+  'trial.hold.failed': {
+    means: 'On a copy of production, the feed would not have kept a rollback possible.',
+    wayOut: say`Mend what the message names on production, then type ${switchback('stage')} again.`,
+  },
   'trial.migrations.failed': {
     means: 'The migrations failed on a copy of production; production itself was not changed.',
     wayOut: say`Read the last lines of the task, mend the migrations or the data, then type ${switchback('stage')} again.`,
@@ -349,13 +377,37 @@ export const errorCodes = {
     means: "A snapshot or an instance has the name of the trial's, and this window did not make it.",
     wayOut: say`Delete it with the command in the message when nobody needs it, then type ${switchback('stage')} again.`,
   },
+  'trial.next.failed': {
+    means: 'After a rollback of the trial, the migrations could not be run once more, as the next window will.',
+    wayOut: say`Read the message, mend the migrations, then type ${switchback('stage')} again.`,
+  },
+  'trial.not-lossless': {
+    means: 'A rollback would lose something that nobody has declared or accepted.',
+    wayOut: say`Declare it in your CDK app and deploy, or type ${switchback('stage', '--accept-loss <ids>')}.`,
+  },
+  'trial.preflight.refused': {
+    means: 'The migrations made something that the preflight refuses.',
+    wayOut: say`Mend the migrations as the message says, then type ${switchback('stage')} again.`,
+  },
+  'trial.proof.failed': {
+    means: 'After the rollback of the trial the two databases were not the same.',
+    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+  },
   'trial.restore.failed': {
     means: 'RDS could not restore the copy of production for the trial.',
     wayOut: say`Look at the events of that instance in RDS, then type ${switchback('stage')} again.`,
   },
+  'trial.rollback.failed': {
+    means: 'The rollback of the trial broke, as that of the window would have.',
+    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+  },
   'trial.snapshot.failed': {
     means: 'RDS could not make the snapshot of production for the trial.',
     wayOut: say`Look at the events of that snapshot in RDS, then type ${switchback('stage')} again.`,
+  },
+  'trial.storage.too-large': {
+    means: 'Two databases of this size do not fit on one instance.',
+    wayOut: say`Release without a trial (trial: false), or move what is old out of the database first.`,
   },
   'undo.first-opening': {
     means: 'The window is the first opening of the system, and its stage has changed nothing.',

@@ -28,6 +28,13 @@ export class Trial extends Construct {
       description: 'Copies of production: no way out',
       allowAllOutbound: false,
     });
+    // the one exception: a feed between two databases of one copy connects to its own instance by its name.
+    this.securityGroup.addIngressRule(this.securityGroup, ec2.Port.tcp(5432), 'the feed of a trial, to itself');
+    // beside the rule that lets nothing out, which the group would lose by a rule of its own.
+    new ec2.CfnSecurityGroupEgress(this, 'GroupToItself', {
+      ...{ groupId: this.securityGroup.securityGroupId, destinationSecurityGroupId: this.securityGroup.securityGroupId },
+      ...{ ipProtocol: 'tcp', fromPort: 5432, toPort: 5432, description: 'the feed of a trial, to itself' },
+    });
     this.taskSecurityGroup = new ec2.SecurityGroup(this, 'TaskGroup', {
       vpc: network.vpc,
       description: 'Migrations on trial: to the copy and to AWS only',

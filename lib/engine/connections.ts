@@ -7,6 +7,7 @@ import type { Manifest } from '../manifest/schema';
 import { type Holder, LockedDb } from '../postgres/access/run-lock';
 import { type Address, connect, DatabaseError, type Db, ident, type Login } from '../postgres/connection/connect';
 import type { Operator, Verb } from './events';
+import { placeOf } from './place';
 
 /** The run that changes databases through these connections, and no other. */
 export interface HoldingRun {
@@ -68,14 +69,22 @@ export class Connections {
     return held;
   }
 
-  private async find(instance: string): Promise<{ address: Address; login: Login }> {
+  private async find(place: string): Promise<{ address: Address; login: Login }> {
     const { database } = this.manifest.shared;
+    const { instance, database: name } = placeOf(place, database.name);
     const [found, { username, password }] = await Promise.all([
       this.aws.databases.describe(instance),
       this.aws.settings.secret(database.masterSecret),
     ]);
     if (!found?.address) throw new Error(`the instance ${instance} has no address yet`);
-    return { address: { ...found.address, database: database.name }, login: { username, password } };
+    return { address: { ...found.address, database: name }, login: { username, password } };
+  }
+
+  /** Closes those to one place: nobody may be connected to a database that is copied. */
+  async leave(place: string): Promise<void> {
+    const db = this.open.get(place);
+    this.open.delete(place);
+    await db?.then((made) => made.close()).catch(() => undefined);
   }
 
   /** Closes every connection, with the invocation. */

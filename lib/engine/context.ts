@@ -22,6 +22,8 @@ export interface Context {
   database(instance: string): Promise<Db>;
   /** A connection of its own, for what lives in one: a kept snapshot. Closed with the invocation. */
   connection(instance: string): Promise<Db>;
+  /** Closes the connection to an instance; the next use opens it anew. */
+  leave(instance: string): Promise<void>;
   /** What a confirmed step left behind. @throws Error when it left nothing: the plan's order is wrong */
   facts(step: StepId): Facts;
   /** Ends the window in the journal. */

@@ -28,6 +28,7 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     acceptLoss: options.acceptLoss ?? view.current?.acceptLoss ?? false,
     acceptedLosses: options.acceptedLosses ?? view.current?.acceptedLosses ?? [],
     connection: (instance) => connections.another(instance),
+    leave: (instance) => connections.leave(instance),
     waitedMs: waitedMs ?? waiting(clock, Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '')),
     database: async (instance) => {
       // nobody's clock is asked before an SQL change but ours: a writer that slept must look at the journal first.

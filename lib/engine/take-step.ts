@@ -5,7 +5,7 @@ import { isPassing } from '../aws/outcome';
 import { type Advice, sameAgain, say, switchback, typed } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
-import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connection/connect';
+import { ConnectionLost, DatabaseError, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connection/connect';
 import type { Connections } from './connections';
 import type { EventBody } from './events';
 import { askGate } from './gate';
@@ -22,6 +22,8 @@ import { contextOf, sayProgress, waiting } from './step-context';
 const triesPerStep = 3;
 /** How long it is tried to see what became of a change whose answer was lost: a failover of the database is over by then. */
 const blindMs = 120_000;
+/** A server that refuses the same look for so long is not in the middle of anything: it will go on refusing it. */
+const refusedMs = 10_000;
 /** Left of an invocation's time when it hands over to the next. */
 export const handOverMs = 20_000;
 
@@ -70,8 +72,12 @@ export async function takeStep(
   };
   const patienceSeconds = Math.min(step.patienceSeconds, options.patienceSeconds ?? Number.POSITIVE_INFINITY);
   let shown: string | undefined;
+  let refusing: { readonly detail: string; readonly since: number } | undefined;
   for (;;) {
     const seen = await look(options, step, connections, waitedMs);
+    if (failed || seen.is !== 'unseen' || !isRefused(seen.error)) refusing = undefined;
+    else if (refusing?.detail !== seen.detail) refusing = { detail: seen.detail, since: clock.elapsed() };
+    else if (clock.elapsed() - refusing.since > refusedMs) throw notApplied(step, seen.error, options);
     const outOfTime = options.deadline - clock.now() < handOverMs;
     if (failed && seen.is === 'unseen') {
       if (outOfTime || clock.elapsed() - failed.seenAt > Math.min(blindMs, patienceSeconds * 1000))
@@ -141,7 +147,7 @@ export async function takeStep(
 }
 
 /** Nothing was seen: a fault of the network, or of a server that restarts. */
-type Seen = Observation | { readonly is: 'unseen'; readonly detail: string };
+type Seen = Observation | { readonly is: 'unseen'; readonly detail: string; readonly error: unknown };
 
 /** Looks; a passing fault is waited out, within the step's patience. */
 async function look(options: RunOptions, step: Step, connections: Connections, waitedMs: () => number): Promise<Seen> {
@@ -151,13 +157,16 @@ async function look(options: RunOptions, step: Step, connections: Connections, w
     const explained = explain(error);
     if (explained instanceof Stop) throw explained;
     await connections.close();
-    return { is: 'unseen', detail: messageOf(error) };
+    return { is: 'unseen', detail: messageOf(error), error };
   }
 }
 
 /** Of a change whose answer was lost: it may have been made. */
 const isUnanswered = (error: unknown): error is OutcomeUnknown | SqlOutcomeUnknown =>
   error instanceof OutcomeUnknown || error instanceof SqlOutcomeUnknown;
+
+/** The server has understood it and says no: data, a constraint, a name or a right, and not a fault that passes. */
+const isRefused = (error: unknown): boolean => error instanceof DatabaseError && /^(22|23|42)/.test(error.sqlstate ?? '');
 
 /** May be over at the next try. */
 const mayPass = (error: unknown): boolean => isUnanswered(error) || error instanceof ConnectionLost || isPassing(error);

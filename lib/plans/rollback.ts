@@ -90,7 +90,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       comparisonSnapshotTaken(fallback, moment),
       ...toFallback,
       equalityProven(production, fallback, moment),
-      lossReported(fallback),
+      lossReported(production, fallback),
       newObjectsMovedAside(fallback),
       schedule,
     ];

@@ -10,10 +10,11 @@ import { promoted, replicaReady } from '../steps/replica';
 import { rightsSeparated } from '../steps/rights';
 import { forkTried } from '../steps/round-trip';
 import { windowWatched } from '../steps/schedule';
-import { planTrial, trialPassed } from '../steps/trial';
+import { trialPassed } from '../steps/trial';
 import { windowRecorded } from '../steps/window-records';
 import { workersStopped } from '../steps/workers';
 import { forkOf, type World } from '../steps/world';
+import { planTrial } from './trial';
 
 export function planStage(world: World): Step[] {
   return plan(world, planTrial(world), false);

@@ -11,7 +11,7 @@ import { feedRemoved } from '../steps/feed';
 import { fenced } from '../steps/fence';
 import { migrationsRun } from '../steps/migrations';
 import { finalSnapshot, stackDeleted, standbyIdle } from '../steps/remove';
-import { trialRemoved } from '../steps/trial';
+import { trialRemoved } from '../steps/trial-copy';
 import { stacksReleased, windowClosed } from '../steps/window-records';
 import { forkOf, progressOf, type World } from '../steps/world';
 

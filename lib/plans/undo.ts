@@ -6,7 +6,7 @@ import type { Step } from '../engine/step';
 import { feedRemoved } from '../steps/feed';
 import { stackDeleted } from '../steps/remove';
 import { rightsPutBack, separatedHere } from '../steps/rights';
-import { trialRemoved } from '../steps/trial';
+import { trialRemoved } from '../steps/trial-copy';
 import { stacksReleased, windowClosed } from '../steps/window-records';
 import { forkOf, type World } from '../steps/world';
 

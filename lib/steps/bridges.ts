@@ -97,6 +97,7 @@ export function bridged(production: string, fallback: string): Step {
 /** Which rows of the old schema the migrations changed, brought over; backfills of columns it does not have are not shipped. */
 export function footprintShipped(production: string, fallback: string): Step {
   let found: Footprint | undefined;
+  let brought = false;
   return {
     id: 'feed.footprint',
     title: `Find the rows that the migrations changed, and bring them to ${fallback}`,
@@ -105,9 +106,16 @@ export function footprintShipped(production: string, fallback: string): Step {
     async observe(context) {
       found = await find(context, production, fallback);
       const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
-      return rows === 0
-        ? done('both databases hold the same in the old schema')
-        : todo(found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', '));
+      if (rows === 0) return done('both databases hold the same in the old schema');
+      const words = found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', ');
+      // nobody writes to either: what differs now differs at every later look, and customers wait.
+      return brought
+        ? {
+            is: 'failed',
+            code: 'feed.footprint.differs',
+            message: `rows that were brought to ${fallback} differ there: ${words}; the bridge does not make of them what production has`,
+          }
+        : todo(words);
     },
     async act(context) {
       // as it was seen a moment ago: both databases are fenced, and looking again costs as much as the first time.
@@ -119,6 +127,7 @@ export function footprintShipped(production: string, fallback: string): Step {
         planned(context).classification.plan,
         found,
       );
+      brought = true;
     },
   };
 }

@@ -3,9 +3,11 @@
 import { typed } from '../base/advice';
 import { Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
+import { placeOf } from '../engine/place';
 import { done, type Observation, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import type { Application, Color, DatabaseSecret } from '../manifest/schema';
+import type { Address } from '../postgres/connection/connect';
 import { together } from './together';
 
 /** The applications of a color use `instance`; `which` tells open applications from the rest. */
@@ -54,7 +56,7 @@ export function readsFrom(
         groups(context, color, which).map(async ({ secret, applications }) => {
           const value = await context.aws.settings.secret(secret);
           if (value.host !== address.host || value.port !== address.port)
-            await context.aws.settings.writeSecret(secret, withHost(value, address, database));
+            await context.aws.settings.writeSecret(secret, withHost(value, address, database.certificates));
           const { changedAt, states } = await tasksOf(context, secret, applications);
           const behind = states.filter((state) => state.deployment.createdAt < changedAt);
           await together(behind.map((state) => context.aws.tasks.redeploy(cluster, state.name)));
@@ -76,11 +78,7 @@ async function tasksOf(context: Context, secret: string, applications: readonly 
 }
 
 /** The secret's value for another host; the url is rebuilt from its parts. */
-export function withHost(
-  value: DatabaseSecret,
-  address: { host: string; port: number },
-  { name, certificates }: { readonly name: string; readonly certificates?: string | undefined },
-): DatabaseSecret {
+export function withHost(value: DatabaseSecret, address: Address, certificates: string | undefined): DatabaseSecret {
   const user = encodeURIComponent(value.username);
   const password = encodeURIComponent(value.password);
   const tls = certificates === undefined ? '?sslmode=require' : `?sslmode=verify-full&sslrootcert=${encodeURI(certificates)}`;
@@ -88,15 +86,17 @@ export function withHost(
     ...value,
     host: address.host,
     port: address.port,
-    dbname: name,
-    url: `postgres://${user}:${password}@${address.host}:${address.port}/${name}${local(address.host) ? '' : tls}`,
+    dbname: address.database,
+    url: `postgres://${user}:${password}@${address.host}:${address.port}/${address.database}${local(address.host) ? '' : tls}`,
   };
 }
 
 // RDS forces TLS from PostgreSQL 15 on; servers on this machine have none.
 const local = (host: string): boolean => host === 'localhost' || host.startsWith('127.') || host === '::1';
 
-export async function addressOf(context: Context, instance: string): Promise<{ host: string; port: number }> {
+/** Of an instance, or of another database of one (`databaseOn`). */
+export async function addressOf(context: Context, place: string): Promise<Address> {
+  const { instance, database } = placeOf(place, context.manifest.shared.database.name);
   const found = await context.aws.databases.describe(instance);
   if (!found?.address) {
     throw new Stop(
@@ -107,7 +107,7 @@ export async function addressOf(context: Context, instance: string): Promise<{ h
       },
     );
   }
-  return found.address;
+  return { ...found.address, database };
 }
 
 function groups(context: Context, color: Color, which: 'open' | 'all'): { secret: string; applications: readonly Application[] }[] {

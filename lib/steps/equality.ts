@@ -181,7 +181,7 @@ function words({ comparison, notProven = [], since, byName = [] }: Proof): strin
 }
 
 /** What the old schema could not hold, possibly nothing. */
-export function lossReported(fallback: string): Step {
+export function lossReported(production: string, fallback: string): Step {
   return {
     id: 'loss.manifest',
     title: 'Report what the old schema could not hold: the loss manifest',
@@ -190,7 +190,7 @@ export function lossReported(fallback: string): Step {
     async observe(context: Context) {
       const proof = context.view.facts('proof.equal')?.['proof'] as Proof | undefined;
       const record = recordBefore(context);
-      const losses: Loss[] = await lossManifest(await context.database(context.window.production), await context.database(fallback), {
+      const losses: Loss[] = await lossManifest(await context.database(production), await context.database(fallback), {
         ...(record ? { record } : {}),
         announced: announced(context).map(({ loses }) => loses!),
         notPutBack: (context.view.facts('feed.unbridge')?.['notPutBack'] as string[] | undefined) ?? [],

@@ -38,7 +38,7 @@ export async function feedSource(context: Context, production: string): Promise<
     });
   const { username, password } = await context.aws.settings.secret(database.feedSecret);
   return {
-    address: { ...(await addressOf(context, production)), database: database.name },
+    address: await addressOf(context, production),
     login: { username, password },
     unverified: (why) =>
       context.progress(`the fallback's server cannot check the certificate of ${production} (${why}): the feed is encrypted and goes on`),

@@ -50,7 +50,7 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
       const db = await context.database(instance);
       const address = await addressOf(context, instance);
       const secret = await context.aws.settings.secret(shared.database.migratorSecret);
-      await context.aws.settings.writeSecret(shared.database.migratorSecret, withHost(secret, address, shared.database));
+      await context.aws.settings.writeSecret(shared.database.migratorSecret, withHost(secret, address, shared.database.certificates));
       if (part === 'expand') {
         const ended = await endTransactionsOfColors(db, shared.database.roles, { graceMs: 2000 });
         for (const { user, pid, application, query } of ended)

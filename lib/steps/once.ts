@@ -8,7 +8,7 @@ import type { Context } from '../engine/context';
  */
 export function onceToken(
   { window, view }: Pick<Context, 'window' | 'view'>,
-  what: 'expand' | 'contract' | 'trial' | 'trial-contract',
+  what: 'expand' | 'contract' | 'trial' | 'trial-again' | 'trial-contract',
   attempt: number,
 ): string {
   const which = createHash('sha256').update(`${window.system}/${window.name}/${view.openedAt}`).digest('hex').slice(0, 8);

@@ -55,7 +55,7 @@ export function forkTried(production: string, fallback: string): Step {
 type Try = (context: Context, onProgress: (tables: number, of: number) => void) => Promise<RoundTrip>;
 
 interface Kind {
-  readonly id: Extract<StepId, `${string}.round-trip`>;
+  readonly id: Exclude<Extract<StepId, `${string}.round-trip`>, `trial.${string}`>;
   readonly title: string;
   /** Whether the operator may go on with a table that cannot be fed. */
   readonly acceptable: boolean;

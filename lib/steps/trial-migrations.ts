@@ -10,11 +10,15 @@ import { locksHeld, noteLocks, prepareLocks } from '../postgres/schema/rewrites'
 import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
 
+const failing = { expand: { code: 'trial.migrations.failed' }, again: { code: 'trial.next.failed' } } as const;
+
 export interface TrialRun {
   readonly id: StepId;
-  readonly copy: string;
+  /** Of the copy. */
+  readonly place: string;
   readonly color: Color;
-  readonly part: 'expand' | 'contract';
+  /** `again`: the first part once more, on the database that was rolled back to. */
+  readonly part: 'expand' | 'again' | 'contract';
   readonly attempt: number;
 }
 
@@ -35,12 +39,15 @@ export interface TrialFacts {
 export const attemptOf = ({ view }: Pick<Context, 'view'>): number => view.stops.filter((code) => code.startsWith('trial.')).length + 1;
 
 /** Nobody may migrate production meanwhile; what is seen while it runs is kept on the copy, so that any invocation may go on. */
-export function migrationsTried({ id, copy, color, part, attempt }: TrialRun): Step {
+export function migrationsTried({ id, place, color, part, attempt }: TrialRun): Step {
   let shown: string | undefined;
-  const what = part === 'expand' ? `${color}'s migrations` : `the contract part of ${color}'s migrations`;
   return {
     id,
-    title: `Run ${what} on ${copy}${part === 'expand' ? '' : ', as the teardown will'}`,
+    title: {
+      expand: `Run ${color}'s migrations on ${place}`,
+      again: `Run them once more on ${place}, as the next window will`,
+      contract: `Run the contract part of ${color}'s migrations on ${place}, as the teardown will`,
+    }[part],
     estimateSeconds: 120,
     patienceSeconds: 6 * 3600,
     pollMs: 250,
@@ -51,7 +58,7 @@ export function migrationsTried({ id, copy, color, part, attempt }: TrialRun): S
       const page = await context.aws.logs.lines(...streamOf(context, color, task), shown);
       shown = page.token;
       for (const line of page.lines) await context.progress(line);
-      const db = await context.database(copy);
+      const db = await context.database(place);
       if (task.status !== 'STOPPED') {
         for (const table of await noteLocks(db, part)) await context.progress(`locked: nobody can read ${table}`);
         return pending(`task ${task.id} is ${task.status}`);
@@ -59,11 +66,11 @@ export function migrationsTried({ id, copy, color, part, attempt }: TrialRun): S
       const lines = await allLines(context, color, task);
       const failed = task.exitCode === 0 ? undefined : failure(task, lines);
       // the contract part may count on what the new release writes during the hold: on a copy of today it is not there.
-      if (failed !== undefined && part === 'expand')
+      if (failed !== undefined && part !== 'contract')
         return {
           is: 'failed',
-          code: 'trial.migrations.failed',
-          message: `on a copy of ${context.window.production} the migration task ${task.id} ${failed}`,
+          ...failing[part],
+          message: `on a copy of ${context.window.production}${part === 'again' ? ' that was rolled back' : ''} the migration task ${task.id} ${failed}`,
         };
       const { roles } = shared.database;
       if (await migrationsAllowed(db, roles)) await forbidMigrations(db, roles);
@@ -77,15 +84,15 @@ export function migrationsTried({ id, copy, color, part, attempt }: TrialRun): S
     async act(context) {
       const { shared } = context.manifest;
       const { migration } = colorPart(context.manifest, color);
-      await pointMigrator(context, copy);
-      const db = await context.database(copy);
+      await pointMigrator(context, place);
+      const db = await context.database(place);
       await prepareLocks(db);
       await allowMigrations(db, shared.database.roles);
       await context.aws.tasks.runOnce({
         cluster: shared.cluster,
         taskDefinition: migration.taskDefinition,
         container: migration.container,
-        command: part === 'expand' ? migration.expand : (migration.contract ?? []),
+        command: part === 'contract' ? (migration.contract ?? []) : migration.expand,
         // from there production cannot be reached, whatever the secret says by the time the task reads it.
         network: {
           subnets: migration.network.subnets,
@@ -103,19 +110,19 @@ function failure({ exitCode, reason }: OneOff, lines: readonly string[]): string
 }
 
 export async function pointMigrator(context: Context, instance: string): Promise<void> {
-  const { database } = context.manifest.shared;
-  const secret = await context.aws.settings.secret(database.migratorSecret);
-  await context.aws.settings.writeSecret(database.migratorSecret, withHost(secret, await addressOf(context, instance), database));
+  const { migratorSecret, certificates } = context.manifest.shared.database;
+  const secret = await context.aws.settings.secret(migratorSecret);
+  await context.aws.settings.writeSecret(migratorSecret, withHost(secret, await addressOf(context, instance), certificates));
 }
 
 const tokenOf = (context: Pick<Context, 'window' | 'view'>, part: TrialRun['part'], attempt: number): string =>
-  onceToken(context, part === 'contract' ? 'trial-contract' : 'trial', attempt);
+  onceToken(context, part === 'expand' ? 'trial' : `trial-${part}`, attempt);
 
 /** Tasks of any attempt that have not ended. */
 export async function runningTasks(context: Context): Promise<OneOff[]> {
   const found: OneOff[] = [];
   for (let attempt = 1; attempt <= attemptOf(context); attempt += 1)
-    for (const part of ['expand', 'contract'] as const) {
+    for (const part of ['expand', 'again', 'contract'] as const) {
       const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, tokenOf(context, part, attempt));
       if (task && task.status !== 'STOPPED') found.push(task);
     }

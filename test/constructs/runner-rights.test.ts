@@ -79,7 +79,7 @@ test('roles are passed to tasks and to schedules, and to nothing else', () => {
 });
 
 describe('the place of a trial', () => {
-  test('lets migrations and the runner in and nothing out', () => {
+  test('lets migrations, the runner and itself in, and nothing out but to itself', () => {
     const groups = Object.entries(resources(standard().shared, 'AWS::EC2::SecurityGroup'));
     const [id, group] = groups.find(([, one]) => one.Properties.GroupDescription === 'Copies of production: no way out')!;
     expect(group.Properties.SecurityGroupEgress).toEqual([
@@ -88,10 +88,27 @@ describe('the place of a trial', () => {
     const ingress = Object.values(resources(standard().shared, 'AWS::EC2::SecurityGroupIngress')).filter(({ Properties }) =>
       JSON.stringify(Properties.GroupId).includes(id),
     );
-    expect(ingress.map(({ Properties }) => [Properties.FromPort, Properties.ToPort])).toEqual([
-      [5432, 5432],
-      [5432, 5432],
+    expect(
+      ingress.map(({ Properties }) => [
+        Properties.FromPort,
+        Properties.ToPort,
+        JSON.stringify(Properties.SourceSecurityGroupId).includes(id),
+      ]),
+    ).toEqual([
+      [5432, 5432, true],
+      [5432, 5432, false],
+      [5432, 5432, false],
     ]);
+    const egress = Object.values(resources(standard().shared, 'AWS::EC2::SecurityGroupEgress')).filter(({ Properties }) =>
+      JSON.stringify(Properties.GroupId).includes(id),
+    );
+    expect(
+      egress.map(({ Properties }) => [
+        Properties.FromPort,
+        Properties.ToPort,
+        JSON.stringify(Properties.DestinationSecurityGroupId).includes(id),
+      ]),
+    ).toEqual([[5432, 5432, true]]);
   });
 
   test('lets the migrations reach the copy and AWS, and no other database', () => {

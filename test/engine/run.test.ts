@@ -1,7 +1,7 @@
 import { say, switchback, typed } from '../../lib/base/advice';
 import { OutcomeUnknown } from '../../lib/base/errors';
-import { type Step, todo } from '../../lib/engine/step';
-import { ConnectionLost, OutcomeUnknown as SqlOutcomeUnknown } from '../../lib/postgres/connection/connect';
+import { done, type Step, todo } from '../../lib/engine/step';
+import { ConnectionLost, DatabaseError, OutcomeUnknown as SqlOutcomeUnknown } from '../../lib/postgres/connection/connect';
 import { flag, Kill, operator, Rig } from '../_helpers/runbook';
 
 const rig = async () => {
@@ -413,6 +413,23 @@ describe('a run', () => {
       flag(new Set(), 'a', { observe: async () => ({ is: 'pending', detail: '3 MB behind' }), patienceSeconds: 5 }),
     ]);
     expect(answer).toMatchObject({ state: 'stopped', code: 'step.too-slow', message: '"make a so" is not done after 5 s: 3 MB behind' });
+  });
+
+  test('a look that the database refuses again and again ends the run, and is not waited for with the site down', async () => {
+    const made = await rig();
+    const refused = new DatabaseError('operator does not exist: text = integer', '42883');
+    const observe = async () => Promise.reject(refused);
+    const began = made.clock.elapsed();
+    expect(await made.advance([{ ...flag(new Set(), 'a'), patienceSeconds: 3600, observe }])).toMatchObject({
+      state: 'stopped',
+      code: 'step.refused',
+      message: '"make a so": operator does not exist: text = integer',
+    });
+    expect(made.clock.elapsed() - began).toBeLessThan(15_000);
+    // a replica that has not replayed the table yet is asked again.
+    let looks = 0;
+    const late = async () => (++looks < 5 ? Promise.reject(new DatabaseError('relation "marker" does not exist', '42P01')) : done());
+    expect(await made.advance([{ ...flag(new Set(), 'b'), observe: late }])).toEqual({ state: 'finished' });
   });
 
   test('hands over when its time is nearly up, and the same run goes on without acting twice', async () => {

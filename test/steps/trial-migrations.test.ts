@@ -50,7 +50,7 @@ test.each([
     logs: { lines: async (_group: string, _stream: string, token?: string) => ({ lines: token ? [] : lines, token: 'end' }) },
   } as unknown as Aws;
   await prepareLocks(db);
-  const step = migrationsTried({ id: 'trial.migrate', copy: 'video-w1-trial', color: 'green', part, attempt: 1 });
+  const step = migrationsTried({ id: 'trial.migrate', place: 'video-w1-trial', color: 'green', part, attempt: 1 });
   // it was tried before: this run only looks.
   const answer = await rig.advance([{ id: step.id, title: step.title, estimateSeconds: 1, patienceSeconds: 60, observe: step.observe }], {
     ...{ aws, verb: 'stage', run: 'stage-1' },
@@ -89,7 +89,7 @@ test('locks and duration are whole although the runner had to hand over while a 
   await open(rig);
   /** As long as two looks take: the runner leaves twenty seconds before its end. */
   const invoke = (): Promise<RunAnswer> =>
-    rig.advance([migrationsTried({ id: 'trial.migrate', copy: 'video-w1-trial', color: 'green', part: 'expand', attempt: 1 })], {
+    rig.advance([migrationsTried({ id: 'trial.migrate', place: 'video-w1-trial', color: 'green', part: 'expand', attempt: 1 })], {
       aws,
       clock,
       verb: 'stage',

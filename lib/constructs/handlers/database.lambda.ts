@@ -28,7 +28,7 @@ export const handler = customResource(databaseSchema, async ({ type, properties,
       await ensureUser(db, { user: secret.username, password: secret.password, kind, roles, database });
       // a host that is there may be one a runbook has written.
       const at = secret.host !== undefined && secret.port !== undefined ? { host: secret.host, port: secret.port } : address;
-      const value = withHost(secret, at, { name: database, certificates: properties.Certificates });
+      const value = withHost(secret, { ...at, database }, properties.Certificates);
       if (value.url !== secret.url) await aws.writeSecret(arn, value);
     }
   } finally {

@@ -2,28 +2,23 @@
 
 import { messageOf } from '../../base/errors';
 import type { Verb } from '../../engine/events';
-import { lossesReported, proofFound, schemaOpened } from '../../engine/milestones';
+import { belongsToTrial, lossesReported, proofFound, schemaOpened } from '../../engine/milestones';
 import type { RunAnswer } from '../../engine/run-options';
 import { done, type Step, todo } from '../../engine/step';
 import type { StepId } from '../../engine/step-id';
 import { planCutover } from '../../plans/cutover';
 import { planRollback } from '../../plans/rollback';
 import { planStage } from '../../plans/stage';
+import { planTrial } from '../../plans/trial';
 import { fence, openTo } from '../../postgres/access/fence';
-import { allowMigrations, ensureUser, forbidMigrations, moveStrayGrants, prepareRoles } from '../../postgres/access/roles';
+import { allowMigrations, ensureUser, forbidMigrations, prepareRoles } from '../../postgres/access/roles';
 import { type Address, connect, type Db, type Login } from '../../postgres/connection/connect';
 import { runScript } from '../../postgres/connection/script';
-import { preflight } from '../../postgres/preflight/preflight';
 import { ensureFeedUser, feedName, removeFeed } from '../../postgres/replication/subscription';
-import { withoutBookkeeping } from '../../postgres/schema/bookkeeping';
-import { type Catalog, readCatalog } from '../../postgres/schema/catalog';
-import { classify } from '../../postgres/schema/classify';
-import { refusalWords, refused } from '../../postgres/schema/refusals';
+import type { Catalog } from '../../postgres/schema/catalog';
 import { lookAtFeed } from '../../postgres/verification/feed-look';
 import type { Loss } from '../../postgres/verification/loss-manifest';
-import { migrationLosses, withLosses } from '../../postgres/verification/migration-losses';
-import { LocalSystem, type Logins, roles } from './system';
-
+import { LocalSystem, type Logins, roles, trialPlaces, twinOf } from './system';
 import type { Outcome, Place, Statements, Tried, Trying, TryOptions } from './trying';
 
 /** Steps about tasks, traffic and schedules. Named, so that a step of the database that is new is not left out. */
@@ -49,6 +44,9 @@ const withoutAws: ReadonlySet<StepId> = new Set<StepId>([
   'watch',
   'live.fallback',
   'production.pointer',
+  'trial.snapshot',
+  'trial.restore',
+  'trial.remove',
 ]);
 
 /** How a try ended before its end. */
@@ -129,35 +127,28 @@ export class Attempt {
     await this.stage(({ id }) => id === 'preflight');
   }
 
-  /** The migrations on a copy, as the stage tries them days before. */
+  /** The stage's trial, on two databases of the primary: it goes the whole way, days before. */
   async trial(): Promise<void> {
     this.at = 'trial';
-    const { servers, onStep } = this.options;
+    const { servers } = this.options;
     const copy = `${this.database}_trial`;
-    onStep?.(this.trying.id, 'trial', 'Run the migrations on a copy, and classify what they change');
     await servers.createDatabase(copy, this.database);
+    const places = trialPlaces(this.system.world().window, copy);
+    const [from, to] = [
+      { ...this.address('primary'), database: copy },
+      { ...this.address('primary'), database: twinOf(copy) },
+    ];
     try {
-      const address = { ...this.address('primary'), database: copy };
       // rights on a database are not copied with it.
-      await this.asMasterAt(address, (db) => prepareRoles(db, { database: copy, roles }));
-      const old = await this.catalog(address);
-      await this.migrateAt(address);
-      const now = await this.catalog(address);
-      const { declared = {}, accepted = [] } = this.trying;
-      const { differences } = classify(old, now, declared);
-      const more = await this.asMaster('primary', (before) =>
-        this.asMasterAt(address, (after) => migrationLosses(before, after, { old, now, declared })),
-      );
-      const open = refused(withLosses(differences, more), accepted);
-      const findings = await this.asMasterAt(address, async (after) => {
-        // as the fence does after the migrations.
-        await moveStrayGrants(after, roles);
-        return preflight(after, undefined, { roles, fork: 'ahead' });
-      });
-      const stopping = findings.filter(({ severity }) => severity === 'refuse');
-      const words = [...open.map(refusalWords), ...stopping.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`)];
-      if (words.length > 0) throw new Ended('refused', words);
+      await this.asMasterAt(from, (db) => prepareRoles(db, { database: copy, roles }));
+      await this.run('stage', planTrial(this.system.world(), places));
     } finally {
+      const twin = await this.asMasterAt(to, async (db) => db).catch(() => undefined);
+      const feed = feedName(this.name);
+      await this.asMasterAt(from, (one) =>
+        twin ? this.asMasterAt(to, (two) => removeFeed(one, two, feed)) : removeFeed(one, undefined, feed),
+      );
+      await servers.dropDatabase(twinOf(copy));
       await servers.dropDatabase(copy);
     }
   }
@@ -176,7 +167,7 @@ export class Attempt {
       await openTo(db, roles, logins.blue.username);
     });
     this.at = 'preflight';
-    await this.stage(({ id }) => !['preflight', 'fork.way', 'fork.slot'].includes(id));
+    await this.stage(({ id }) => !['preflight', 'fork.way', 'fork.slot'].includes(id) && !belongsToTrial(id));
     await this.as(logins.blue, 'primary', trying.meanwhile);
 
     this.at = 'window';
@@ -242,22 +233,35 @@ export class Attempt {
     const { code, message } = answer;
     if (code === 'proof.different') return new Ended('wrong', [message]);
     // said before anything is down, by a step that has looked and not by one that broke.
-    const refused = this.at === 'preflight' && /^(preflight\.|fork\.round-trip$)/.test(code);
-    return new Ended(refused ? 'refused' : 'failed', [`${code}: ${message}`]);
+    const refused =
+      (this.at === 'preflight' && /^(preflight\.|fork\.round-trip$)/.test(code)) || (this.at === 'trial' && /^trial\./.test(code));
+    const lists = code === 'trial.not-lossless' || code === 'trial.preflight.refused';
+    return new Ended(refused ? 'refused' : 'failed', lists ? message.split(' | ') : [`${code}: ${message}`]);
   }
 
   /** Without what only AWS has; the migrations run from here instead of in a task. */
   private ofDatabases(steps: readonly Step[]): Step[] {
-    return steps.filter(({ id }) => !withoutAws.has(id)).map((step) => (step.id === 'migrations' ? this.migrations(step) : step));
+    const { primary, copy } = { primary: this.address('primary'), copy: `${this.database}_trial` };
+    const at: Partial<Record<StepId, Address>> = {
+      migrations: primary,
+      'trial.migrate': { ...primary, database: copy },
+      'trial.again': { ...primary, database: twinOf(copy) },
+    };
+    return steps
+      .filter(({ id }) => !withoutAws.has(id))
+      .map((step) => {
+        const address = at[step.id];
+        return address ? this.migrations(step, address) : step;
+      });
   }
 
-  private migrations(step: Step): Step {
+  private migrations(step: Step, address: Address): Step {
     let ran = false;
     return {
       ...step,
-      observe: async () => (ran ? done() : todo()),
+      observe: async () => (ran ? done(undefined, { lines: [], locks: [] }) : todo()),
       act: async () => {
-        await this.migrateAt(this.address('primary'));
+        await this.migrateAt(address);
         ran = true;
       },
     };
@@ -273,10 +277,6 @@ export class Attempt {
     } finally {
       await this.asMasterAt(address, (db) => forbidMigrations(db, roles));
     }
-  }
-
-  private async catalog(address: Address): Promise<Catalog> {
-    return this.asMasterAt(address, async (db) => withoutBookkeeping(await readCatalog(db), this.trying.bookkeeping));
   }
 
   private get system(): LocalSystem {

@@ -7,6 +7,7 @@ import type { JournalStore } from '../../base/journal-store';
 import type { Operator, Verb, Window } from '../../engine/events';
 import { Journal } from '../../engine/journal';
 import { viewOf } from '../../engine/journal-view';
+import { databaseOn } from '../../engine/place';
 import { advance } from '../../engine/run';
 import type { RunAnswer } from '../../engine/run-options';
 import type { Step } from '../../engine/step';
@@ -15,6 +16,8 @@ import { type ColorPart, type DatabaseSecret, type Manifest, manifestVersion } f
 import type { Roles } from '../../postgres/access/roles';
 import type { Login } from '../../postgres/connection/connect';
 import type { Declared } from '../../postgres/schema/classify';
+import { trialName } from '../../steps/trial-copy';
+import type { TrialPair } from '../../steps/trial-pair';
 import type { World } from '../../steps/world';
 import type { TryServers } from './servers';
 
@@ -49,6 +52,13 @@ export class Logins {
   readonly reader = this.of(roles.reader);
   readonly feed = this.of('switchback_feed');
 }
+
+/** The two databases of a trial, on the primary. */
+export const twinOf = (copy: string): string => `${copy}_twin`;
+export const trialPlaces = (window: Window, copy: string): Pick<TrialPair, 'production' | 'fallback'> => ({
+  production: databaseOn(trialName(window), copy),
+  fallback: databaseOn(trialName(window), twinOf(copy)),
+});
 
 export interface SystemOptions {
   readonly servers: TryServers;
@@ -140,7 +150,8 @@ function localAws({ servers, logins }: SystemOptions): Aws {
   const describe = async (id: string): Promise<Instance | undefined> => ({
     ...{ id, status: 'available', backupDays: 1, deletionProtection: false, class: 'local', storageGb: 0, multiAz: false },
     ...{ parameterGroups: [], managedPassword: false, madeFor: undefined },
-    address: servers.address(id === production ? 'primary' : 'replica'),
+    // a copy for a trial is a database of the primary.
+    address: servers.address(id === fallback ? 'replica' : 'primary'),
     replicaOf: id === fallback && !servers.promoted ? production : undefined,
   });
   const secret = async (name: string): Promise<DatabaseSecret> => (name === 'master' ? logins.master : logins.of(name));
@@ -176,7 +187,7 @@ function manifestOf({ database, declared, bookkeeping, logins }: SystemOptions):
         ...{ feedSecret: logins.feed.username, roles },
       },
       ...{ journalBucket: 'try', runner: 'try', schedule: { group: 'none', role: 'none' }, holdSeconds: 3600, watchSeconds: 0 },
-      ...{ checks: [], landingTests: [] },
+      ...{ checks: [], landingTests: [], trial: { securityGroups: [], subnetGroup: 'none' } },
     },
     blue: color('blue'),
     green: color('green'),

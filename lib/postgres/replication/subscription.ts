@@ -83,6 +83,8 @@ export async function ensureSlot(production: Db, name: FeedName, poll: Poll, tim
           `the slot ${name} could not be made within ${timeoutMs / 1000} s, because it waits for ${await slotWaitsFor(production)}; end that, then run this again`,
           error.sqlstate,
         );
+      // another database of the server has one of that name, or an earlier run makes it this moment.
+      await poll();
     }
   }
 }

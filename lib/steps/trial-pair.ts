@@ -1,0 +1,159 @@
+/**
+ * The two databases of a trial, and the window's own steps taken on them: the same code under names of the trial's. What one of them leaves
+ * behind, another finds; what this window has done to production, none of them sees.
+ */
+import { say, switchback } from '../base/advice';
+import { exit, Stop } from '../base/errors';
+import type { Context } from '../engine/context';
+import { done, type Observation, type Step } from '../engine/step';
+import type { StepId, TrialStep } from '../engine/step-id';
+import { DatabaseError } from '../postgres/connection/connect';
+
+/** Where a trial is made. Places as `context.database` takes them, both on one server. */
+export interface TrialPair {
+  /** For people: the instance. */
+  readonly copy: string;
+  /** Production's part. */
+  readonly production: string;
+  /** The fallback's part, made from the other. */
+  readonly fallback: string;
+  /** Names a step of this attempt. */
+  readonly name: (id: `trial.${TrialStep}`) => StepId;
+}
+
+/** Which step of the trial stands for which of the window. */
+const standsFor: Partial<Record<StepId, TrialStep>> = {
+  'form.before': 'form',
+  'database.fenced-after': 'fenced-after',
+  'form.classified': 'differences',
+  'feed.bridge': 'bridge',
+  'feed.footprint': 'footprint',
+  'feed.resume': 'feed',
+  'feed.canary': 'canary',
+  'feed.round-trip': 'round-trip',
+  'database.fence': 'closed',
+  'sequences.ahead': 'sequences',
+  'feed.drained': 'drained',
+  'feed.stop': 'stop',
+  'feed.unbridge': 'unbridge',
+  'proof.moment': 'moment',
+  'proof.equal': 'equal',
+  'loss.manifest': 'losses',
+  'form.aside': 'aside',
+  'feed.remove': 'unfeed',
+  'bridge.remove': 'revert',
+};
+
+/** What of the window would have broken. */
+const phases = {
+  fence: { code: 'trial.fence.failed' },
+  bridge: { code: 'trial.bridge.failed' },
+  footprint: { code: 'trial.footprint.failed' },
+  feed: { code: 'trial.feed.failed' },
+  hold: { code: 'trial.hold.failed' },
+  rollback: { code: 'trial.rollback.failed' },
+  proof: { code: 'trial.proof.failed' },
+} as const;
+export type TrialPhase = keyof typeof phases;
+
+/** Ends the stage: nothing of it is on production. */
+export const brokeAt = (phase: TrialPhase, message: string, cause?: unknown): Stop =>
+  new Stop(phases[phase].code, message, {
+    state: 'It was found on a copy: production is not changed, and nobody waits.',
+    next: [say`when that is mended and deployed: ${switchback('stage')}`],
+    exit: exit.refused,
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+/** A step of the window, as a step of the trial. */
+export function tried(step: Step, { name }: TrialPair, phase: TrialPhase, id?: TrialStep): Step {
+  const mine = id ?? standsFor[step.id];
+  if (mine === undefined) throw new Error(`the trial has no step for ${step.id}`);
+  const stand = (asked: StepId): StepId | undefined => {
+    const of = standsFor[asked];
+    return of && name(`trial.${of}`);
+  };
+  const inside = (context: Context): Context => {
+    const { view } = context;
+    const known = (asked: StepId) => {
+      const of = stand(asked);
+      return of && view.facts(of);
+    };
+    return {
+      ...context,
+      facts(asked) {
+        const facts = known(asked);
+        if (!facts) throw new Error(`the trial has left no facts of ${asked}`);
+        return facts;
+      },
+      view: {
+        ...view,
+        facts: known,
+        begun(_verb, asked) {
+          const of = stand(asked);
+          return of !== undefined && view.begun('stage', of);
+        },
+      },
+    };
+  };
+  const { holdsUntil: _, again: __, act, ...plain } = step;
+  let actedAt: number | undefined;
+  return kept({
+    ...plain,
+    id: name(`trial.${mine}`),
+    async observe(context) {
+      const seen = await broken(phase, async () => inWords(await step.observe(inside(context)), phase));
+      // what nobody disturbs and is not so by then, will not become so.
+      if (seen.is === 'todo' && actedAt !== undefined && context.clock.elapsed() - actedAt > settledMs)
+        throw brokeAt(phase, seen.detail ?? `not done: ${step.title}`);
+      return seen;
+    },
+    ...(act
+      ? {
+          async act(context) {
+            await broken(phase, () => act(inside(context)));
+            actedAt = context.clock.elapsed();
+          },
+        }
+      : {}),
+  });
+}
+
+/** What was confirmed is not looked at again, whatever verb came in between: later steps of the trial take it back. */
+export const kept = (step: Step): Step => ({
+  ...step,
+  async observe(context) {
+    const known = context.view.facts(step.id);
+    if (known) return done('tried before', known);
+    const seen = await step.observe(context);
+    return seen.is === 'done' ? { ...seen, facts: seen.facts ?? {} } : seen;
+  },
+});
+
+/** Sessions that were ended are gone by then. */
+const settledMs = 3_000;
+
+/** Under the trial's code: the step's own says what the window would have done about it. */
+function inWords(seen: Observation, phase: TrialPhase): Observation {
+  if (seen.is === 'failed') throw brokeAt(phase, seen.message);
+  return seen;
+}
+
+/** What a server refuses has been found out, and is not tried again. */
+async function broken<T>(phase: TrialPhase, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.name !== 'DatabaseError') throw error;
+    if (/^could not connect to the publisher/.test(error.message)) throw unreachable(error);
+    throw brokeAt(phase, error.message, error);
+  }
+}
+
+const unreachable = (error: DatabaseError): Stop =>
+  new Stop('trial.copy.unreachable', `the copy cannot reach itself, so no feed can be tried on it: ${error.message}`, {
+    state: 'Nothing is changed on production.',
+    next: [say`deploy the shared stack again, then ${switchback('stage')}`],
+    exit: exit.refused,
+    cause: error,
+  });
