@@ -144,7 +144,8 @@ function whatToCompare(context: Context): PairingOptions {
   return {
     record: recordBefore(context)!,
     declared: declaredBy(context),
-    accepted: announced(context).map(({ id }) => id),
+    // what only rows can tell is compared by the trial, and accepted when the cutover is typed.
+    accepted: [...announced(context).map(({ id }) => id), ...(context.view.series.cutover?.acceptedLosses ?? [])],
     leftOut: (relation) => isBookkeeping(relation, bookkeeping),
   };
 }

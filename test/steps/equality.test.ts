@@ -16,6 +16,8 @@ import { master, type Server, startServer, stopServers } from '../postgres/serve
 let [production, fallback]: Server[] = [];
 const facts: Record<string, Facts> = {};
 const said: string[] = [];
+/** Typed with the cutover. */
+const accepted: string[] = [];
 const open: Db[] = [];
 /** Called before each statement of the comparison on production. */
 let onProduction: (sql: string) => Promise<void> = async () => undefined;
@@ -23,7 +25,7 @@ const context = {
   window: { ...window, production: 'video-db' },
   manifest,
   clock: wallClock,
-  view: { facts: (step: string) => facts[step] },
+  view: { facts: (step: string) => facts[step], series: { cutover: { acceptedLosses: accepted } } },
   facts: (step: string) => facts[step],
   database: async (instance: string) => own(instance),
   connection: async (instance: string) => own(instance),
@@ -209,6 +211,24 @@ test('rows that differ are named by their keys, with the database that has them'
   expect((seen as { message: string }).message).toContain('(50) different');
   expect((seen as { message: string }).message).toContain('only on video-db');
   await kept.snapshot?.db.close();
+});
+
+test('what was accepted with the cutover is not called different, and named', async () => {
+  accepted.push('public.people.name:type');
+  const db = await own('video-db');
+  await db.query("DELETE FROM people WHERE id > 100; UPDATE people SET name = '007' WHERE id = 7");
+  const customer = await own('video-fallback-w1');
+  await customer.query('TRUNCATE people');
+  for (const { id } of await db.query<{ id: number }>('SELECT id FROM people'))
+    await customer.query("INSERT INTO people VALUES ($1, '')", [id]);
+  const kept = await inTheGap();
+  const proof = equalityProven('video-db', 'video-fallback-w1', kept);
+  await proof.act?.(context);
+  expect(await proof.observe(context)).toMatchObject({
+    ...{ is: 'done', facts: { proof: { uncompared: ['public.people.name'] } } },
+    detail: 'equal: 1 tables; not compared, as declared or accepted: values of public.people.name: their loss was accepted',
+  });
+  accepted.length = 0;
 });
 
 test('who writes to the fenced production past every grant is told by the number of the transaction, where the rows were fed', async () => {

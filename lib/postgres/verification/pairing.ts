@@ -119,8 +119,9 @@ class Pairs {
     return now !== undefined && now.root === null;
   }
 
-  private isAccepted(id: string): boolean {
-    return this.options.accepted?.some((one) => one.startsWith(`${id}:`)) ?? false;
+  /** A new thing may have the name of an old one: it has ids of its own. */
+  private isAccepted(id: string, isNew = false): boolean {
+    return this.options.accepted?.some((one) => one.startsWith(`${id}:`) && one.endsWith(':added') === isNew) ?? false;
   }
 
   private name(id: string, what: string, known = this.isAccepted(id)): void {
@@ -254,6 +255,7 @@ class Pairs {
           `${old.name}.${column.name}`,
           `values of the new column ${now.name}.${column.name} are only on production`,
           `SELECT count(${ident(column.name)})::float8 AS rows FROM ${now.name}`,
+          this.isAccepted(`${old.name}.${column.name}`, true),
         );
     }
   }
@@ -262,7 +264,7 @@ class Pairs {
   private added(now: RecordedRelation): void {
     const there = this.fallback.relations.find(({ name, oid, root }) => name === now.name && root === null && !this.known.has(oid));
     if (!there) {
-      const known = now.unlogged || this.isAccepted(now.name);
+      const known = now.unlogged || this.isAccepted(now.name, true);
       this.ask('production', now.name, `rows of the new table ${now.name} are only on production`, count(now), known);
       return;
     }
@@ -283,6 +285,7 @@ class Pairs {
           id,
           `values of ${id} are only on production`,
           `SELECT count(${ident(column.name)})::float8 AS rows FROM ${now.name}`,
+          this.isAccepted(`${now.name}.${column.name}`, true),
         );
     }
     this.push(

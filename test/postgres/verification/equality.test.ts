@@ -168,6 +168,17 @@ describe('tables and columns find each other', () => {
     expect(differences(await proven())).toEqual(['public.a: (1) different', 'public.b: (1) different']);
   });
 
+  test('a new column under the name of an old one: what was accepted of it says nothing of the old one', async () => {
+    await fork('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, $$x$$)');
+    await production.query('ALTER TABLE t RENAME v TO w; ALTER TABLE t ADD v int; UPDATE t SET v = 7');
+    const accepted = ['public.t.v:added'];
+    const proof = await proven({ accepted });
+    expect(named(proof)).toEqual([['values of the new column public.t.v are only on production', 1, true]]);
+    expect(isProven(proof)).toBe(true);
+    await production.query("UPDATE t SET w = 'lost'");
+    expect(differences(await proven({ accepted }))).toEqual(['public.t: (1) different']);
+  });
+
   test('rows are named by a key that is written in another way on the other side', async () => {
     await fork(
       "CREATE TYPE kind AS ENUM ('a', 'b'); CREATE TABLE k (kind kind, n int, v text, PRIMARY KEY (kind, n)); INSERT INTO k VALUES ('a', 1, 'x'), ('b', 2, 'y')",
