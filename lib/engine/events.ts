@@ -45,6 +45,8 @@ export interface PlannedStep {
   readonly pointOfLoss?: boolean;
   /** What is gone for good after it. */
   readonly deletes?: string;
+  /** When the run gives it up; left out where it waits for as long as people take. */
+  readonly patienceSeconds?: number;
 }
 
 /** What a window is about; frozen by its first event. */

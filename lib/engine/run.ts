@@ -98,7 +98,7 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
   await journal.append(run, options.by, {
     type: 'run.started',
     verb: options.verb,
-    plan: plan.map(planned),
+    plan: plan.map((step) => planned(step, options.patienceSeconds)),
     runner: options.runner,
     ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...(options.acceptLoss ? { acceptLoss: true } : {}),

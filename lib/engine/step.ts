@@ -54,13 +54,19 @@ export interface Step {
 }
 
 /** As plans show it and the journal keeps it. */
-export const planned = ({ id, title, estimateSeconds, measured, pointOfLoss, deletes }: Step): PlannedStep => ({
+/** `patience`: of the operator, where it is less than the step's own. */
+export const planned = (
+  { id, title, estimateSeconds, measured, pointOfLoss, deletes, patienceSeconds }: Step,
+  patience = Number.POSITIVE_INFINITY,
+): PlannedStep => ({
   id,
   title,
   estimateSeconds,
   ...(measured ? { measured } : {}),
   ...(pointOfLoss ? { pointOfLoss } : {}),
   ...(deletes === undefined ? {} : { deletes }),
+  // JSON has no number for it.
+  ...(Number.isFinite(Math.min(patienceSeconds, patience)) ? { patienceSeconds: Math.min(patienceSeconds, patience) } : {}),
 });
 
 export const done = (detail?: string, facts?: Facts): Observation => ({

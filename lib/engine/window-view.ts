@@ -28,6 +28,8 @@ export interface StepRecord {
   readonly seconds: number | undefined;
   readonly facts: Facts | undefined;
   readonly detail: string | undefined;
+  /** What it has said last while it was under way, and since when. */
+  readonly says?: { readonly text: string; readonly at: string };
 }
 
 /** One verb's steps, over all invocations that went on with it. */
@@ -230,6 +232,12 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
           });
         }
         break;
+      case 'step.progress': {
+        const under = current?.steps.get(event.step);
+        if (under && under.says?.text !== event.text)
+          current?.steps.set(event.step, { ...under, says: { text: event.text, at: event.at } });
+        break;
+      }
       case 'step.done': {
         const before = current?.steps.get(event.step);
         current?.steps.set(event.step, {

@@ -59,5 +59,5 @@ export function planOf(request: PlanRequest, world: World): Step[] {
 export function rollbackFrom(world: World, next?: string): PlannedStep[] {
   const { view } = world;
   const begun = (verb: Verb, step: StepId) => view.begun(verb, step) || (verb === 'cutover' && step === next);
-  return estimated(planRollback({ ...world, view: { ...view, begun } }), view, 'rollback').map(planned);
+  return estimated(planRollback({ ...world, view: { ...view, begun } }), view, 'rollback').map((step) => planned(step));
 }

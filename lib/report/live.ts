@@ -7,6 +7,7 @@ import { type CustomersPicture, customersLines } from './customers';
 import { gateLines } from './gate';
 import { abortText, totalOf } from './messages';
 import { lossText, rule } from './plan';
+import { isLate, lastSaid, sinceText } from './stuck';
 import { clockTime, cut, duration, type Style, seconds, spread, wrap, zonedTime } from './style';
 
 /** A run as far as its journal has been read. */
@@ -126,21 +127,20 @@ function stepLines(step: PlannedStep, mark: Mark, series: Series, events: readon
   const took = mark === 'open' ? undefined : (record?.seconds ?? seconds(record?.startedAt ?? end, end));
   const guess = measuredSome(series) && !step.measured ? '~' : '';
   const times = `${`${guess}${duration(step.estimateSeconds)}`.padStart(10)}${(took === undefined ? '' : duration(took)).padStart(10)}`;
-  const late = took !== undefined && took > step.estimateSeconds * 1.5 && took - step.estimateSeconds > 5;
+  const late = took !== undefined && isLate(step, took);
   const title = cut(step.title, columns - 23).padEnd(columns - 22);
   const symbol = { done: paint('green', '✔'), running: '▶', asked: paint('yellow', '?'), stopped: paint('red', '✖'), open: ' ' }[mark];
   const text = `${title}${late ? `${times.slice(0, 10)}${paint('yellow', times.slice(10))}` : times.trimEnd()}`.trimEnd();
   const line = `${symbol} ${mark === 'running' ? paint('bold', text) : mark === 'done' || mark === 'open' ? paint('dim', text) : text}`;
   const progress = events.findLast((event) => event.type === 'step.progress' && event.step === step.id);
-  const shown =
-    mark === 'running' && progress?.type === 'step.progress'
-      ? [
-          paint(
-            'dim',
-            cut(`    ${progress.share === undefined ? '' : `${bar(progress.share)}  `}${progress.text.split('\n').at(-1)}`, columns),
-          ),
-        ]
-      : [];
+  if (mark !== 'running') return [line];
+  const share = progress?.type === 'step.progress' && progress.share !== undefined ? `${bar(progress.share)}  ` : '';
+  const said = lastSaid(record);
+  const since = late ? sinceText(step, record, style) : '';
+  const shown = [
+    ...(said === undefined ? [] : late ? wrap(`${share}${said}`, columns - 4) : [cut(`${share}${said}`, columns - 4)]),
+    ...(since ? wrap(since, columns - 4) : []),
+  ].map((text) => paint(late ? 'yellow' : 'dim', `    ${text}`));
   return [line, ...shown];
 }
 
@@ -217,15 +217,19 @@ function footer(
       ...(verb === 'rollback' ? proofLines(events, style) : []),
     ];
   }
-  const left = plan.reduce((sum, step, index) => {
-    if (marks[index] === 'done') return sum;
-    const startedAt = series.steps.get(step.id)?.startedAt;
-    return sum + Math.max(0, step.estimateSeconds - (startedAt === undefined ? 0 : seconds(startedAt, end)));
-  }, 0);
+  // what is under way ends when it should have, or at a time that nobody knows: the end does not move on with the clock.
+  const at = plan.findIndex((_step, index) => marks[index] === 'running' || marks[index] === 'asked');
+  const under = plan[at];
+  const startedAt = under && series.steps.get(under.id)?.startedAt;
+  const rest = totalOf(plan.filter((_step, index) => marks[index] !== 'done' && index !== at));
+  const until = (startedAt === undefined ? end : Date.parse(startedAt) + (under?.estimateSeconds ?? 0) * 1000) + rest * 1000;
+  const isStuck = under !== undefined && startedAt !== undefined && isLate(under, seconds(startedAt, end));
   const loss = plan.findIndex(({ pointOfLoss }) => pointOfLoss);
   const opened = loss >= 0 && marks[loss] !== 'open';
   const abort = watching ? watchingText : abortText(verb, { opened, first: view.window.from === undefined });
-  const sum = `${done} of ${plan.length} steps done, about ${duration(left)} left, until ${clockTime(end + left * 1000, style)}`;
+  const sum = isStuck
+    ? `${done} of ${plan.length} steps done; about ${duration(rest)} more, once ${view.asked ? 'it is answered' : 'this one is done'}`
+    : `${done} of ${plan.length} steps done, about ${duration(Math.max(0, (until - end) / 1000))} left, until ${clockTime(until, style)}`;
   // after the decision time's question that of the landing tests is still open.
   if (view.asked) {
     return ['', ...customers, cut(sum, columns), ...gateLines(view, seen, end, style)];

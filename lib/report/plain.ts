@@ -4,7 +4,8 @@
  */
 import type { JournalEvent } from '../engine/events';
 import type { WindowView } from '../engine/window-view';
-import { estimateOf, eventText } from './messages';
+import { eventText } from './messages';
+import { isLate, lastSaid, sinceText } from './stuck';
 import { clockTime, duration, type Style, seconds } from './style';
 
 const silenceMs = 30_000;
@@ -44,7 +45,11 @@ export class PlainLog {
     });
     const time = clockTime(now, this.style);
     if (!series || !step) return [`${time}  … waiting for the runner`];
-    const sofar = duration(seconds(series.steps.get(step.id)?.startedAt ?? now, now));
-    return [`${time}  … ${step.title} (${sofar} of ${duration(estimateOf(series.plan, step.id) ?? 0)})`];
+    const record = series.steps.get(step.id);
+    const took = seconds(record?.startedAt ?? now, now);
+    const said = lastSaid(record);
+    const since = isLate(step, took) ? sinceText(step, record, this.style) : '';
+    const why = [...(said === undefined ? [] : [said]), ...(since ? [since] : [])].join('; ');
+    return [`${time}  … ${step.title} (${duration(took)} of ${duration(step.estimateSeconds)})${why ? `: ${why}` : ''}`];
   }
 }

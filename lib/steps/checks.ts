@@ -5,7 +5,7 @@ import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step } from '../engine/step';
 import type { Check, Color } from '../manifest/schema';
 import { ask } from './http-probe';
-import { firstUnhealthy, firstWrongAnswer } from './release-proof';
+import { firstUnhealthy, firstWrongAnswer, releaseText } from './release-proof';
 
 /** Every check of the system against a color that customers do not see yet, by routing key. */
 export function smokeTested(color: Color): Step {
@@ -42,8 +42,9 @@ async function failureOf(
   try {
     const answer = await ask({ door, path: check.path, host: application.host, headers });
     if (answer.status !== check.status) return `${check.application}${check.path} answered ${answer.status}, not ${check.status}`;
-    if (answer.release !== colorPart(context.manifest, color).release.version)
-      return `${check.application}${check.path} was answered by release ${answer.release ?? 'unnamed'}`;
+    const { version } = colorPart(context.manifest, color).release;
+    if (answer.release !== version)
+      return `${check.application}${check.path} answered ${answer.release === undefined ? releaseText(answer) : `release ${answer.release}`}, expected ${version}`;
     if (check.contains !== undefined && !answer.body.includes(check.contains))
       return `${check.application}${check.path} does not contain "${check.contains}"`;
     return undefined;

@@ -4,7 +4,7 @@ import { messageOf } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step } from '../engine/step';
 import type { Color } from '../manifest/schema';
-import { addressesOf, ask } from './http-probe';
+import { type Answer, addressesOf, ask } from './http-probe';
 
 const timesInARow = 10;
 
@@ -60,6 +60,14 @@ export async function firstUnhealthy(context: Context, color: Color): Promise<st
   return undefined;
 }
 
+/** What an answer says of its release, or which header it lacks. */
+export const releaseText = ({ release, commit }: Pick<Answer, 'release' | 'commit'>): string =>
+  release === undefined
+    ? 'without the header x-release'
+    : commit === undefined
+      ? `release ${release} without the header x-commit`
+      : `release ${release} (${commit})`;
+
 /** Asks every application through every address; the first answer that is not the color's release, in words. */
 export async function firstWrongAnswer(
   context: Context,
@@ -83,7 +91,7 @@ export async function firstWrongAnswer(
             });
             if (answer.status !== 200) return `${where} answered ${answer.status}`;
             if (answer.release !== release.version || answer.commit !== release.commit) {
-              return `${where} answered release ${answer.release ?? 'unnamed'} (${answer.commit ?? 'no commit'}), not ${release.version} (${release.commit})`;
+              return `${where} answered ${releaseText(answer)}, expected ${release.version} (${release.commit})`;
             }
           } catch (error) {
             return `${where} did not answer: ${messageOf(error)}`;

@@ -443,6 +443,20 @@ describe('a run', () => {
     expect(act).toHaveBeenCalledTimes(1);
   });
 
+  test('the journal says when each step gives up, by the step or sooner by its operator; a gate never does', async () => {
+    const made = await rig();
+    const world = new Set(['a', 'b']);
+    const gate: Step = { ...flag(world, 'gate.go'), gate: 'Go?', patienceSeconds: Number.POSITIVE_INFINITY };
+    await made.advance([flag(world, 'a', { patienceSeconds: 600 }), flag(world, 'b', { patienceSeconds: 5 }), gate], {
+      patienceSeconds: 20,
+    });
+    const plan = async () => ((await made.events())[1] as unknown as { plan: { patienceSeconds?: number }[] }).plan;
+    expect((await plan()).map(({ patienceSeconds }) => patienceSeconds)).toEqual([20, 5, 20]);
+    const other = await rig();
+    await other.advance([gate]);
+    expect(((await other.events())[1] as unknown as { plan: object[] }).plan[0]).not.toHaveProperty('patienceSeconds');
+  });
+
   test('a gate that its operator answered before the start asks nobody, and the journal says who said go', async () => {
     const made = await rig();
     const world = new Set<string>();
