@@ -5,6 +5,7 @@ import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
 import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/access/fence';
+import { mayHaveRights } from '../postgres/access/known-rights';
 import { moveStrayGrants } from '../postgres/access/roles';
 import { writtenBehind } from './written-behind';
 
@@ -44,7 +45,7 @@ export function fenced(
     async observe(context) {
       const db = await context.database(instance);
       const { roles, acknowledged } = context.manifest.shared.database;
-      const proof = await proveFenced(db, roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
+      const proof = await proveFenced(db, roles, { acknowledgedFunctions: acknowledged?.functions ?? [], ahead: true });
       return proof.proven
         ? done(`nobody can write to ${instance}; LSN ${proof.lsn}`, { lsn: proof.lsn, provenAt: context.clock.now() })
         : todo(proof.reasons.join('; '));
@@ -53,7 +54,7 @@ export function fenced(
       const db = await context.database(instance);
       const { roles } = context.manifest.shared.database;
       // what was granted to the write role since the stage, by the migrations too, no fence would take away.
-      await moveStrayGrants(db, roles);
+      if (await mayHaveRights(db, roles.write)) await moveStrayGrants(db, roles);
       await fence(db, roles);
       await endWriters(db, roles, { graceMs: 2000 });
     },

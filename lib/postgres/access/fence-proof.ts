@@ -2,20 +2,24 @@
  * The proof that a database is fenced: nobody has a right to write or could get one, and everybody who held a write lock when that was so
  * has ended. So no further write can come, but by those whom no grant binds: their sessions are named.
  */
-import { type Db, keepPlan, literal } from '../connection/connect';
-import { flushWal, inRecovery, type Poll, pollEvery, untilNone } from '../connection/lsn';
+import { type Db, literal } from '../connection/connect';
+import { flushWal, type Poll, pollEvery, untilNone } from '../connection/lsn';
 import { ownSession, rdsRoles } from '../connection/server';
+import { together } from '../connection/together';
+import { knownRights, lookAtRights } from './known-rights';
 import { type OpenWrite, openWrites, stillOpen } from './open-writes';
-import { sentenceOf, waysToWrite } from './rights';
+import { type FoundWays, sentenceOf, type Way, wayQueries, wayQueriesSince, waysIn } from './rights';
 import { type Roles, rightsRole } from './roles';
-import { keptSessions } from './set-role';
-import { writersAllowed } from './writers';
+import { keptSessions, notesSql } from './set-role';
+import { writersSql } from './writers';
 
 export interface ProofOptions {
   /** What somebody has looked at and found to be no way around the fence, as the proof names it (`Way.acknowledgedBy`). */
   readonly acknowledgedFunctions?: readonly string[];
   /** How the end of those in the middle is waited for. @default every millisecond, for a second */
   readonly poll?: Poll;
+  /** Rights on relations are noted for the next proof on this connection, which then looks only at what is newer. @default false */
+  readonly ahead?: boolean;
 }
 
 export interface Proof {
@@ -28,27 +32,62 @@ export interface Proof {
   readonly number: string;
 }
 
-export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions = [], poll }: ProofOptions = {}): Promise<Proof> {
-  if (await inRecovery(db)) {
-    return { proven: false, reasons: ['this server is a replica: what reaches it is decided on its primary'], lsn: '0/0', number: '0' };
-  }
-  const blind = await canSee(db);
-  if (blind.length > 0) return { proven: false, reasons: blind, lsn: '0/0', number: '0' };
+export async function proveFenced(
+  db: Db,
+  roles: Roles,
+  { acknowledgedFunctions = [], poll, ahead = false }: ProofOptions = {},
+): Promise<Proof> {
+  const at = await together<{ server: Whereabouts; users: string }>(db, { server: whereabouts, users: writersSql(roles) });
+  const [{ recovering, user, sees } = { recovering: true, user: '', sees: false }] = at.server;
+  const not = (reason: string): Proof => ({ proven: false, reasons: [reason], lsn: '0/0', number: '0' });
+  if (recovering) return not('this server is a replica: what reaches it is decided on its primary');
+  // without pg_read_all_stats other users' transactions are hidden: an empty list would prove nothing.
+  if (!sees) return not(`'${user}' cannot see other users' transactions; run: GRANT pg_monitor TO ${user}`);
   // Who holds a write lock now may have been allowed to, or is in the middle of a grant; who takes one later is checked with the rights of
   // then. Customers go on trying at a fence, so a look may fall into a statement that is about to be refused: it is gone in a moment.
   // Where anybody may write there is nothing to wait for.
-  const wait = (await writersAllowed(db, roles)).length > 0 ? notAtAll : (poll ?? pollEvery(1, 1_000, 'the end of open transactions'));
+  const wait = at.users.length > 0 ? notAtAll : (poll ?? pollEvery(1, 1_000, 'the end of open transactions'));
   await ended(db, wait);
-  const ways = (await waysToWrite(db, roles)).filter((way) => !acknowledgedFunctions.includes(way.acknowledgedBy ?? ''));
+  const { ways, above } = await standing(db, roles, acknowledgedFunctions, ahead);
   // once more: a right that was taken away between the two looks may still be used by whoever had locked before that.
   const open = await ended(db, wait);
   const reasons = [
-    ...ways.map(sentenceOf),
-    ...(await sessionsAboveRights(db, roles, acknowledgedFunctions)),
+    ...ways.filter((way) => !acknowledgedFunctions.includes(way.acknowledgedBy ?? '')).map(sentenceOf),
+    ...above,
     ...(await prepared(db)),
     ...open.map(sentence),
   ];
   return { proven: reasons.length === 0, reasons, ...(await flushWal(db)) };
+}
+
+interface Whereabouts {
+  readonly recovering: boolean;
+  readonly user: string;
+  readonly sees: boolean;
+}
+const whereabouts = `SELECT pg_catalog.pg_is_in_recovery() AS recovering, current_user AS "user", pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS sees`;
+
+/** Who could write or come to, and whom no grant binds. With a look before the gap, of the rights on relations only what is newer. */
+async function standing(
+  db: Db,
+  roles: Roles,
+  acknowledged: readonly string[],
+  ahead: boolean,
+): Promise<{ ways: readonly Way[]; above: readonly string[] }> {
+  const rest = sessionQueries(roles, acknowledged);
+  const known = knownRights(db);
+  if (known !== undefined) {
+    const { strangers, ...found } = await together<StandingSince>(db, { ...wayQueriesSince(roles, known), ...rest });
+    // whoever is found is looked for everywhere: what was known of may be gone meanwhile.
+    if (strangers.length === 0) return { ways: waysIn({ ...found, relations: [] }, roles), above: await sessionsAboveRights(db, found) };
+  }
+  if (known !== undefined || ahead) {
+    const looked = await lookAtRights(db);
+    // its plan is made before the gap, too.
+    await together<StandingSince>(db, { ...wayQueriesSince(roles, looked), ...rest });
+  }
+  const found = await together<FoundWays & Sessions>(db, { ...wayQueries(roles), ...rest });
+  return { ways: waysIn(found, roles), above: await sessionsAboveRights(db, found) };
 }
 
 const notAtAll: Poll = () => Promise.reject(new Error('nothing is waited for'));
@@ -65,14 +104,6 @@ async function ended(db: Db, wait: Poll): Promise<readonly OpenWrite[]> {
 const sentence = ({ user, pid, query }: OpenWrite): string =>
   `a transaction is open that wrote or is about to: user '${user}', pid ${pid}, ${query}; run: SELECT pg_terminate_backend(${pid})`;
 
-/** Without pg_read_all_stats other users' transactions are hidden: an empty list would prove nothing. */
-async function canSee(db: Db): Promise<string[]> {
-  const [row] = await db.query<{ user: string; sees: boolean }>(
-    "SELECT current_user AS user, pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS sees",
-  );
-  return row!.sees ? [] : [`'${row!.user}' cannot see other users' transactions; run: GRANT pg_monitor TO ${row!.user}`];
-}
-
 /** Kinds of backends that write nothing of their own accord, or are looked at by their user's rights or their subscription. */
 const knownBackends = [
   ...['client backend', 'parallel worker', 'walsender', 'autovacuum worker'],
@@ -84,25 +115,40 @@ const knownBackends = [
   ],
 ];
 
+type Sessions = {
+  readonly sessions: { readonly pid: number; readonly user: string; readonly application: string; readonly type: string };
+  readonly subscriptions: { readonly name: string };
+  readonly notes: unknown;
+};
+type StandingSince = Omit<FoundWays, 'relations'> & Sessions & { readonly strangers: unknown };
+
 /** Sessions that no grant binds: superusers', the master user's outside Switchback, the owner's; subscriptions; an extension's workers. */
-async function sessionsAboveRights(db: Db, roles: Roles, acknowledged: readonly string[]): Promise<string[]> {
+function sessionQueries(
+  roles: Roles,
+  acknowledged: readonly string[],
+): { readonly [Name in 'sessions' | 'subscriptions' | 'notes']: string } {
   const list = (names: readonly string[]): string => names.map(literal).join(', ');
-  const sessions = await db.query<{ pid: number; user: string; application: string; type: string }>(
-    keepPlan(`SELECT s.pid, s.usename AS "user", s.application_name AS application, s.backend_type AS type
+  return {
+    sessions: `SELECT s.pid, s.usename AS "user", s.application_name AS application, s.backend_type AS type
        FROM pg_catalog.pg_stat_activity s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.usesysid
       WHERE s.datname = current_database() AND s.pid <> pg_catalog.pg_backend_pid() AND (${ownSession}) IS NOT TRUE
         AND (s.backend_type NOT IN (${list([...knownBackends, ...acknowledged])})
           OR ((s.backend_type = 'client backend' OR s.backend_type = 'walsender' AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_stat_replication w WHERE w.pid = s.pid AND w.state IN ('catchup', 'streaming')))
               AND (r.rolsuper OR s.usename = current_user OR s.usename IN (${list([roles.owner, rightsRole(roles), roles.migrator])})) AND s.usename NOT IN (${list(rdsRoles)})))
-      ORDER BY s.pid`),
-  );
-  const subscriptions = await db.query<{ name: string }>(
-    keepPlan(`SELECT DISTINCT s.subname AS name FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+      ORDER BY s.pid`,
+    subscriptions: `SELECT DISTINCT s.subname AS name FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
       WHERE d.datname = current_database() AND s.subname NOT LIKE 'switchback%'
-        AND (s.subenabled OR EXISTS (SELECT FROM pg_catalog.pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL)) ORDER BY 1`),
-  );
-  const kept = await keptSessions(db);
+        AND (s.subenabled OR EXISTS (SELECT FROM pg_catalog.pg_stat_subscription w WHERE w.subid = s.oid AND w.pid IS NOT NULL)) ORDER BY 1`,
+    notes: notesSql,
+  };
+}
+
+async function sessionsAboveRights(
+  db: Db,
+  { sessions, subscriptions, notes }: { readonly [Name in keyof Sessions]: readonly Sessions[Name][] },
+): Promise<string[]> {
+  const kept = notes.length === 0 ? [] : await keptSessions(db);
   return [
     ...sessions.map(({ pid, user, application, type }) =>
       type === 'client backend' || type === 'walsender'

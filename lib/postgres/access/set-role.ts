@@ -68,7 +68,9 @@ export async function terminateSessions(db: Db, sessions: readonly { pid: number
   }
 }
 
+/** A row where anybody was noted. */
+export const notesSql = `SELECT true AS noted WHERE to_regclass('${table}') IS NOT NULL`;
+
 async function noted(db: Db): Promise<boolean> {
-  const [there] = await db.query<{ there: boolean }>(`SELECT to_regclass('${table}') IS NOT NULL AS there`);
-  return there!.there;
+  return (await db.query(notesSql)).length > 0;
 }

@@ -24,15 +24,11 @@ export async function inRecovery(db: Db): Promise<boolean> {
  * and returns a position behind all of it, with the number of the transaction. One synchronous commit that touches no table.
  */
 export async function flushWal(db: Db): Promise<{ lsn: string; number: string }> {
-  const number = await db.transaction(async (inside) => {
-    await inside.query("SET LOCAL synchronous_commit = 'local'");
-    const [row] = await inside.query<{ number: string }>(
-      "SELECT pg_catalog.pg_current_xact_id()::text AS number, pg_catalog.pg_logical_emit_message(true, 'switchback', 'flush')",
-    );
-    return row!.number;
-  });
-  const [row] = await db.query<{ lsn: string }>('SELECT pg_catalog.pg_current_wal_flush_lsn()::text AS lsn');
-  return { lsn: row!.lsn, number };
+  // one message, so one transaction; what it writes lies behind every commit before it.
+  const [row] = await db.query<{ lsn: string; number: string }>(
+    "SET LOCAL synchronous_commit = 'local'; SELECT pg_catalog.pg_logical_emit_message(true, 'switchback', 'flush')::text AS lsn, pg_catalog.pg_current_xact_id()::text AS number",
+  );
+  return row!;
 }
 
 /** An LSN as a number, to count bytes between two of them. */

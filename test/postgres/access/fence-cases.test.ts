@@ -425,9 +425,14 @@ const cases: Case[] = [
   },
 ];
 
-test.each(cases.map((one) => [one.way, one] as const))('%s', async (_, { must, on, prepare, begin, mend }) => {
+// each with rights looked at behind the fence, and looked at before everything else: then only what is newer is seen in the gap.
+const ways = cases.flatMap((one) => [[one.way, one, false] as const, [`${one.way}; rights looked at before`, one, true] as const]);
+
+test.each(ways)('%s', async (_, { must, on, prepare, begin, mend }, ahead) => {
   if (on && !on(major)) return;
   await openTo(db, roles, blue.username);
+  const proving = ahead ? await server.master() : db;
+  if (ahead) expect((await proveFenced(proving, roles, { ahead })).proven).toBe(false);
   await prepare?.();
   try {
     const act = await begin();
@@ -435,7 +440,7 @@ test.each(cases.map((one) => [one.way, one] as const))('%s', async (_, { must, o
       if (typeof must === 'string' || !error.message.startsWith('still allowed to write')) throw error;
     });
     await endWriters(db, roles, { graceMs: 50 });
-    const { reasons, number } = await proveFenced(db, roles);
+    const { reasons, number } = await proveFenced(proving, roles);
     const outcome = await act();
     if (typeof must === 'object') {
       expect(reasons.filter((reason) => must.named.test(reason))).toHaveLength(1);
@@ -447,6 +452,7 @@ test.each(cases.map((one) => [one.way, one] as const))('%s', async (_, { must, o
     if (must === 'traced') expect(await tracesSince(db, [number])).toEqual([{ number: expect.any(String), status: 'committed' }]);
     else expect(await db.query("SELECT FROM orders WHERE note = 'late'")).toEqual([]);
   } finally {
+    if (ahead) await proving.close();
     await Promise.all(open.splice(0).map((client) => client.close()));
     await server.test.query("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'customer'");
     for (const { gid } of await server.test.query<{ gid: string }>('SELECT gid FROM pg_prepared_xacts'))
