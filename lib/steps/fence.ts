@@ -4,8 +4,8 @@ import { colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import type { Color } from '../manifest/schema';
-import { endWriters, fence, openTo, openWrites, proveFenced, writersAllowed } from '../postgres/access/fence';
-import { mayHaveRights } from '../postgres/access/known-rights';
+import { endWriters, fence, openTo, openWrites, prepareFence, proveFenced, writersAllowed } from '../postgres/access/fence';
+import { knownRights, mayHaveRights } from '../postgres/access/known-rights';
 import { moveStrayGrants } from '../postgres/access/roles';
 import { writtenBehind } from './written-behind';
 
@@ -45,10 +45,11 @@ export function fenced(
     async observe(context) {
       const db = await context.database(instance);
       const { roles, acknowledged } = context.manifest.shared.database;
-      const proof = await proveFenced(db, roles, { acknowledgedFunctions: acknowledged?.functions ?? [], ahead: true });
-      return proof.proven
-        ? done(`nobody can write to ${instance}; LSN ${proof.lsn}`, { lsn: proof.lsn, provenAt: context.clock.now() })
-        : todo(proof.reasons.join('; '));
+      const proof = await proveFenced(db, roles, { acknowledgedFunctions: acknowledged?.functions ?? [] });
+      if (proof.proven) return done(`nobody can write to ${instance}; LSN ${proof.lsn}`, { lsn: proof.lsn, provenAt: context.clock.now() });
+      // customers still write: what is done now is not done while nobody can.
+      if (!knownRights(db)) await prepareFence(db, roles, acknowledged?.functions);
+      return todo(proof.reasons.join('; '));
     },
     async act(context) {
       const db = await context.database(instance);
@@ -56,7 +57,7 @@ export function fenced(
       // what was granted to the write role since the stage, by the migrations too, no fence would take away.
       if (await mayHaveRights(db, roles.write)) await moveStrayGrants(db, roles);
       await fence(db, roles);
-      await endWriters(db, roles, { graceMs: 2000 });
+      await endWriters(db, { graceMs: 2000 });
     },
   };
 }

@@ -7,7 +7,7 @@ import { flushWal, type Poll, pollEvery, untilNone } from '../connection/lsn';
 import { ownSession, rdsRoles } from '../connection/server';
 import { together } from '../connection/together';
 import { knownRights, lookAtRights } from './known-rights';
-import { type OpenWrite, openWrites, stillOpen } from './open-writes';
+import { type OpenWrite, openWrite, openWrites, openWritesSql, stillOpen } from './open-writes';
 import { type FoundWays, sentenceOf, type Way, wayQueries, wayQueriesSince, waysIn } from './rights';
 import { type Roles, rightsRole } from './roles';
 import { keptSessions, notesSql } from './set-role';
@@ -18,8 +18,6 @@ export interface ProofOptions {
   readonly acknowledgedFunctions?: readonly string[];
   /** How the end of those in the middle is waited for. @default every millisecond, for a second */
   readonly poll?: Poll;
-  /** Rights on relations are noted for the next proof on this connection, which then looks only at what is newer. @default false */
-  readonly ahead?: boolean;
 }
 
 export interface Proof {
@@ -32,12 +30,8 @@ export interface Proof {
   readonly number: string;
 }
 
-export async function proveFenced(
-  db: Db,
-  roles: Roles,
-  { acknowledgedFunctions = [], poll, ahead = false }: ProofOptions = {},
-): Promise<Proof> {
-  const at = await together<{ server: Whereabouts; users: string }>(db, { server: whereabouts, users: writersSql(roles) });
+export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions = [], poll }: ProofOptions = {}): Promise<Proof> {
+  const at = await whatStands(db, roles);
   const [{ recovering, user, sees } = { recovering: true, user: '', sees: false }] = at.server;
   const not = (reason: string): Proof => ({ proven: false, reasons: [reason], lsn: '0/0', number: '0' });
   if (recovering) return not('this server is a replica: what reaches it is decided on its primary');
@@ -47,10 +41,10 @@ export async function proveFenced(
   // then. Customers go on trying at a fence, so a look may fall into a statement that is about to be refused: it is gone in a moment.
   // Where anybody may write there is nothing to wait for.
   const wait = at.users.length > 0 ? notAtAll : (poll ?? pollEvery(1, 1_000, 'the end of open transactions'));
-  await ended(db, wait);
-  const { ways, above } = await standing(db, roles, acknowledgedFunctions, ahead);
+  await ended(db, at.open.map(openWrite), wait);
+  const { ways, above } = await standing(db, roles, acknowledgedFunctions);
   // once more: a right that was taken away between the two looks may still be used by whoever had locked before that.
-  const open = await ended(db, wait);
+  const open = await ended(db, await openWrites(db), wait);
   const reasons = [
     ...ways.filter((way) => !acknowledgedFunctions.includes(way.acknowledgedBy ?? '')).map(sentenceOf),
     ...above,
@@ -60,11 +54,24 @@ export async function proveFenced(
   return { proven: reasons.length === 0, reasons, ...(await flushWal(db)) };
 }
 
+/** Before the gap, while customers write: notes the rights of this moment, and makes the plans of what the proof asks on this connection. */
+export async function prepareProof(db: Db, roles: Roles, acknowledgedFunctions: readonly string[] = []): Promise<void> {
+  await lookAtRights(db);
+  await whatStands(db, roles);
+  await standing(db, roles, acknowledgedFunctions);
+  await openWrites(db);
+  await prepared(db);
+}
+
 interface Whereabouts {
   readonly recovering: boolean;
   readonly user: string;
   readonly sees: boolean;
 }
+const whatStands = (db: Db, roles: Roles) =>
+  together<{ server: Whereabouts; users: unknown; open: OpenWrite }>(db, {
+    ...{ server: whereabouts, users: writersSql(roles), open: openWritesSql },
+  });
 const whereabouts = `SELECT pg_catalog.pg_is_in_recovery() AS recovering, current_user AS "user", pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS sees`;
 
 /** Who could write or come to, and whom no grant binds. With a look before the gap, of the rights on relations only what is newer. */
@@ -72,7 +79,6 @@ async function standing(
   db: Db,
   roles: Roles,
   acknowledged: readonly string[],
-  ahead: boolean,
 ): Promise<{ ways: readonly Way[]; above: readonly string[] }> {
   const rest = sessionQueries(roles, acknowledged);
   const known = knownRights(db);
@@ -81,20 +87,17 @@ async function standing(
     // whoever is found is looked for everywhere: what was known of may be gone meanwhile.
     if (strangers.length === 0) return { ways: waysIn({ ...found, relations: [] }, roles), above: await sessionsAboveRights(db, found) };
   }
-  if (known !== undefined || ahead) {
-    const looked = await lookAtRights(db);
-    // its plan is made before the gap, too.
-    await together<StandingSince>(db, { ...wayQueriesSince(roles, looked), ...rest });
-  }
+  // or what was noted is out of date.
+  if (known !== undefined) await lookAtRights(db);
   const found = await together<FoundWays & Sessions>(db, { ...wayQueries(roles), ...rest });
   return { ways: waysIn(found, roles), above: await sessionsAboveRights(db, found) };
 }
 
 const notAtAll: Poll = () => Promise.reject(new Error('nothing is waited for'));
 
-/** Waits until every transaction has ended that could write at this moment; answers those that have not. */
-async function ended(db: Db, wait: Poll): Promise<readonly OpenWrite[]> {
-  let open: readonly OpenWrite[] = await openWrites(db);
+/** Waits until every one of these transactions has ended; answers those that have not. */
+async function ended(db: Db, captured: readonly OpenWrite[], wait: Poll): Promise<readonly OpenWrite[]> {
+  let open = captured;
   return untilNone(async () => {
     open = await stillOpen(db, open);
     return open;

@@ -3,23 +3,28 @@
  * write role in the role that has the rights. Taking it away binds whoever does not hold a write lock yet, even inside an open transaction,
  * and whatever else was granted; those who do are waited for and ended (open-writes.ts). Reading goes on.
  */
-import { DatabaseError, type Db, ident } from '../connection/connect';
-import { majorVersion } from '../connection/server';
+import { DatabaseError, type Db, ident, literal } from '../connection/connect';
+import { majorVersion, versionSql } from '../connection/server';
+import { together } from '../connection/together';
+import { prepareProof } from './fence-proof';
 import { type Ended, type EndOptions, endTransactions, openWrites } from './open-writes';
 import {
   endMigratorSessions,
   type Grant,
+  holderSql,
   joinSql,
   membersOf,
-  migrationsAllowed,
+  membersSql,
+  migrationsSql,
+  migratorSessionsSql,
   type Roles,
   revokeSql,
   rightsHolder,
   rightsRole,
   withoutSet,
 } from './roles';
-import { endKeptSessions, noteSessions, noteSql, prepareNotes, setRole } from './set-role';
-import { writersAllowed } from './writers';
+import { endKeptSessions, keptSessions, noteSessions, noteSql, notesSql, prepareNotes, setRole } from './set-role';
+import { writersSql } from './writers';
 
 export { type Proof, type ProofOptions, proveFenced } from './fence-proof';
 export { type Ended, type EndOptions, type OpenWrite, openWrites } from './open-writes';
@@ -30,10 +35,14 @@ export { whoOwnsTables, writersAllowed } from './writers';
 export async function openTo(db: Db, roles: Roles, user: string): Promise<void> {
   const holder = await rightsHolder(db, roles);
   const others = (await membersOf(db, roles.write)).filter(({ member }) => member !== user);
-  if (others.length > 0) await take(db, others, roles.write, user);
+  const version = await majorVersion(db);
+  if (others.length > 0) {
+    const write = `SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.write)}`;
+    await take(db, others, await db.query<{ user: string }>(couldBecomeSql(write, user)), version);
+    await noteSessions(db);
+  }
   const left = await endKeptSessions(db);
   if (left.length > 0) throw cannotEnd(left, `'${user}' was not let write`);
-  const version = await majorVersion(db);
   const grants = [
     `GRANT ${ident(roles.write)} TO ${ident(user)}${withoutSet(version)}`,
     ...(holder === roles.write ? [] : [joinSql(holder, roles.write, version)]),
@@ -50,36 +59,59 @@ export async function openTo(db: Db, roles: Roles, user: string): Promise<void> 
 
 /** Takes writing away from everyone, and acting as the owner from the migrator. Sessions stay connected and can read. */
 export async function fence(db: Db, roles: Roles): Promise<void> {
-  const holder = await rightsHolder(db, roles);
-  const grants = [
-    ...(await membersOf(db, holder)),
-    ...(await membersOf(db, roles.owner)).filter(({ member }) => member === roles.migrator),
-  ];
-  if (grants.length > 0) await take(db, grants, holder);
+  const before = await whoHolds(db, roles);
+  const { version } = before.version[0]!;
+  const grants = [...before.grants, ...before.owners];
+  if (grants.length > 0) await take(db, grants, before.could, version);
+  const after = await whoIsLeft(db, roles);
+  if (after.notes.length > 0) await noteSessions(db);
   // one that acts as the owner would keep doing so.
-  await endMigratorSessions(db, roles);
-  const left = await writersAllowed(db, roles);
-  if (left.length > 0 || (await migrationsAllowed(db, roles))) {
+  if (after.sessions.length > 0) await endMigratorSessions(db, roles);
+  if (after.users.length > 0 || after.migrations.length > 0) {
     const still = [
-      ...(await membersOf(db, holder)),
+      ...(await membersOf(db, await rightsHolder(db, roles))),
       ...(await membersOf(db, roles.owner)).filter(({ member }) => member === roles.migrator),
     ];
-    const version = await majorVersion(db);
     throw new DatabaseError(
-      `still allowed to write after the fence: ${(left.length > 0 ? left : [roles.migrator]).join(', ')}. Somebody else granted it, and only that role (or a superuser) can take it back: ${still.map((grant) => revokeSql(grant, version)).join('; ')}`,
+      `still allowed to write after the fence: ${(after.users.length > 0 ? after.users.map(({ user }) => user) : [roles.migrator]).join(', ')}. Somebody else granted it, and only that role (or a superuser) can take it back: ${still.map((grant) => revokeSql(grant, version)).join('; ')}`,
       undefined,
     );
   }
 }
 
-/** In one message, so in one transaction. Of users who could have become `role` by SET ROLE, the sessions of this moment are noted. */
-async function take(db: Db, grants: readonly Grant[], role: string, except?: string): Promise<void> {
-  const version = await majorVersion(db);
-  const could = await db.query<{ user: string }>(
-    `SELECT l.rolname AS "user" FROM pg_catalog.pg_roles l JOIN pg_catalog.pg_roles r ON r.rolname = $1
-      WHERE l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> current_user AND l.rolname IS DISTINCT FROM $2 AND pg_catalog.pg_has_role(l.oid, r.oid, ${setRole}) ORDER BY 1`,
-    [role, except ?? null],
-  );
+/** Before the gap: what the fence and its proof ask is planned on this connection, and what is known of rights is noted. */
+export async function prepareFence(db: Db, roles: Roles, acknowledgedFunctions: readonly string[] = []): Promise<void> {
+  await prepareProof(db, roles, acknowledgedFunctions);
+  await whoHolds(db, roles);
+  await whoIsLeft(db, roles);
+  await keptSessions(db);
+}
+
+const whoHolds = (db: Db, roles: Roles) =>
+  together<{ version: { version: number }; grants: Grant; owners: Grant; could: { user: string } }>(db, {
+    version: versionSql,
+    grants: membersSql(`r.oid IN (${holderSql(roles)})`),
+    owners: membersSql(
+      `r.rolname = ${literal(roles.owner)} AND a.member IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.migrator)})`,
+    ),
+    could: couldBecomeSql(holderSql(roles)),
+  });
+
+const whoIsLeft = (db: Db, roles: Roles) =>
+  together<{ users: { user: string }; migrations: unknown; sessions: unknown; notes: unknown }>(db, {
+    users: writersSql(roles),
+    migrations: migrationsSql(roles),
+    sessions: migratorSessionsSql(roles),
+    notes: notesSql,
+  });
+
+/** Those who could become one of these roles by SET ROLE. */
+const couldBecomeSql = (role: string, except?: string): string =>
+  `SELECT l.rolname AS "user" FROM pg_catalog.pg_roles l JOIN pg_catalog.pg_roles r ON r.oid IN (${role})
+    WHERE l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> current_user ${except === undefined ? '' : `AND l.rolname <> ${literal(except)}`} AND pg_catalog.pg_has_role(l.oid, r.oid, ${setRole}) ORDER BY 1`;
+
+/** In one message, so in one transaction. Of users who could have become the role by SET ROLE, the sessions of this moment are noted. */
+async function take(db: Db, grants: readonly Grant[], could: readonly { readonly user: string }[], version: number): Promise<void> {
   if (could.length > 0) await prepareNotes(db);
   const note = could.length > 0 ? [noteSql(could.map(({ user }) => user))] : [];
   const message = (revokes: readonly Grant[]): string =>
@@ -102,7 +134,6 @@ async function take(db: Db, grants: readonly Grant[], role: string, except?: str
       });
     }
   }
-  await noteSessions(db);
 }
 
 /** Before PostgreSQL 16 two who change the memberships of a role at once are told so, and nothing was changed. */
@@ -137,7 +168,7 @@ async function namingWhoHolds(db: Db, grants: readonly Grant[]): Promise<Databas
 }
 
 /** Lets transactions that could write finish, then terminates what is left. Call it after `fence`, so that no new one can begin. */
-export async function endWriters(db: Db, _roles: Roles, options: EndOptions): Promise<Omit<Ended, 'alive'>> {
+export async function endWriters(db: Db, options: EndOptions): Promise<Omit<Ended, 'alive'>> {
   const { alive, ...ended } = await endTransactions(db, await openWrites(db), options);
   const left = [...alive, ...(await endKeptSessions(db))];
   if (left.length > 0) throw cannotEnd(left, 'the fence stays up');

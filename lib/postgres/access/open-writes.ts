@@ -28,12 +28,13 @@ export interface OpenWrite {
 
 /** Every transaction that could commit a row. Those that only take their lock later are checked with the rights of that moment. */
 export async function openWrites(db: Db): Promise<OpenWrite[]> {
-  const rows = await db.query<OpenWrite>(look);
-  return rows.map((row) => ({ ...row, query: shapeOf(row.query) }));
+  return (await db.query<OpenWrite>(keepPlan(openWritesSql))).map(openWrite);
 }
 
-const look = keepPlan(
-  `SELECT l.virtualtransaction AS "transaction", l.pid, coalesce(s.usename, s.backend_type, 'unknown') AS "user", coalesce(s.application_name, '') AS application,
+/** From a row of `openWritesSql`, also one that came as JSON. */
+export const openWrite = (row: OpenWrite): OpenWrite => ({ ...row, since: new Date(row.since), query: shapeOf(row.query) });
+
+export const openWritesSql = `SELECT l.virtualtransaction AS "transaction", l.pid, coalesce(s.usename, s.backend_type, 'unknown') AS "user", coalesce(s.application_name, '') AS application,
             s.xact_start AS since, coalesce(extract(epoch FROM clock_timestamp() - s.xact_start), 0)::float8 AS seconds,
             coalesce(s.state, s.backend_type, 'unknown') AS state, coalesce(s.query, '') AS query, bool_or(l.locktype = 'transactionid') AS wrote
        FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity s ON s.pid = l.pid
@@ -52,8 +53,7 @@ const look = keepPlan(
                     OR l.relation >= 16384 AND c.relpersistence IS DISTINCT FROM 't' AND (c.relkind IN ('i','I')) IS NOT TRUE))
               ELSE false END
       GROUP BY l.virtualtransaction, l.pid, s.usename, s.backend_type, s.application_name, s.xact_start, s.state, s.query
-      ORDER BY s.xact_start NULLS LAST`,
-);
+      ORDER BY s.xact_start NULLS LAST`;
 
 /** Those of them that are still open. */
 export async function stillOpen<T extends Pick<OpenWrite, 'transaction'>>(db: Db, captured: readonly T[]): Promise<T[]> {

@@ -31,6 +31,10 @@ export async function rightsHolder(db: Db, roles: Roles): Promise<string> {
   return (await roleExists(db, rights)) ? rights : roles.write;
 }
 
+/** The same in SQL, its oid. */
+export const holderSql = (roles: Roles): string =>
+  `SELECT oid FROM (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (${literal(rightsRole(roles))}, ${literal(roles.write)}) ORDER BY rolname = ${literal(rightsRole(roles))} DESC LIMIT 1) h`;
+
 export interface PrepareOptions {
   /** The name of the database. */
   readonly database: string;
@@ -274,20 +278,20 @@ export async function forbidMigrations(db: Db, roles: Roles): Promise<void> {
 }
 
 export async function endMigratorSessions(db: Db, roles: Roles): Promise<void> {
-  await db.query(
-    `SELECT pg_catalog.pg_terminate_backend(s.pid, 5000) FROM pg_catalog.pg_stat_activity s WHERE s.usename = $1 AND s.pid <> pg_catalog.pg_backend_pid() AND NOT ${ownSession}`,
-    [roles.migrator],
-  );
+  await db.query(`SELECT pg_catalog.pg_terminate_backend(s.pid, 5000) FROM (${migratorSessionsSql(roles)}) s`);
 }
+
+export const migratorSessionsSql = ({ migrator }: Roles): string =>
+  `SELECT s.pid FROM pg_catalog.pg_stat_activity s WHERE s.usename = ${literal(migrator)} AND s.pid <> pg_catalog.pg_backend_pid() AND NOT ${ownSession}`;
 
 /** True while the migrator may act as the owner. False when there is no migrator yet. */
 export async function migrationsAllowed(db: Db, roles: Roles): Promise<boolean> {
-  const [row] = await db.query<{ allowed: boolean }>(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles m, pg_catalog.pg_roles o WHERE m.rolname = $1 AND o.rolname = $2 AND pg_catalog.pg_has_role(m.oid, o.oid, 'MEMBER')) AS allowed",
-    [roles.migrator, roles.owner],
-  );
-  return row!.allowed;
+  return (await db.query(migrationsSql(roles))).length > 0;
 }
+
+/** A row where they are. */
+export const migrationsSql = ({ migrator, owner }: Roles): string =>
+  `SELECT true AS allowed FROM pg_catalog.pg_roles m, pg_catalog.pg_roles o WHERE m.rolname = ${literal(migrator)} AND o.rolname = ${literal(owner)} AND pg_catalog.pg_has_role(m.oid, o.oid, 'MEMBER')`;
 
 /** A membership as somebody granted it. */
 export interface Grant {
@@ -298,13 +302,14 @@ export interface Grant {
 
 /** Everybody who was granted a role, Switchback's own user aside. */
 export async function membersOf(db: Db, role: string): Promise<Grant[]> {
-  return db.query<Grant>(
-    `SELECT r.rolname AS role, m.rolname AS member, g.rolname AS grantor FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
-            JOIN pg_catalog.pg_roles m ON m.oid = a.member LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantor
-      WHERE r.rolname = $1 AND m.rolname <> current_user ORDER BY 2, 3`,
-    [role],
-  );
+  return db.query<Grant>(membersSql(`r.rolname = ${literal(role)}`));
 }
+
+/** `which`: of the roles `r` and memberships `a`. */
+export const membersSql = (which: string): string =>
+  `SELECT r.rolname AS role, m.rolname AS member, g.rolname AS grantor FROM pg_catalog.pg_auth_members a JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
+          JOIN pg_catalog.pg_roles m ON m.oid = a.member LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantor
+    WHERE ${which} AND m.rolname <> current_user ORDER BY 2, 3`;
 
 /** Takes one membership away. From PostgreSQL 16 on each grantor's grant stands by itself. */
 export const revokeSql = ({ role, member, grantor }: Grant, version: number): string =>

@@ -3,9 +3,11 @@ import type { Db } from './connect';
 
 /** 17 for PostgreSQL 17.10. */
 export async function majorVersion(db: Db): Promise<number> {
-  const [row] = await db.query<{ version: number }>("SELECT pg_catalog.current_setting('server_version_num')::int / 10000 AS version");
+  const [row] = await db.query<{ version: number }>(versionSql);
   return row!.version;
 }
+
+export const versionSql = "SELECT pg_catalog.current_setting('server_version_num')::int / 10000 AS version";
 
 /** The values of settings as customers' sessions get them, by name; undefined for one that this server does not have. */
 export async function settings<Name extends string>(db: Db, names: readonly Name[]): Promise<Record<Name, string | undefined>> {

@@ -57,7 +57,7 @@ export async function beginCopy(options: ForkOptions): Promise<void> {
   const fallback = await promoted(options.fallback, poll);
   await options.onProgress?.('fence of the fallback');
   await fence(fallback, roles);
-  await endWriters(fallback, roles, { graceMs: 0 });
+  await endWriters(fallback, { graceMs: 0 });
   await dropPublication(fallback, name);
   await ensureMarker(fallback);
   await quietTriggers(fallback);

@@ -109,7 +109,7 @@ export async function forkAhead(options: ForkOptions): Promise<Fork> {
   }
   await say('fence of the fallback');
   await fence(fallback, roles);
-  await endWriters(fallback, roles, { graceMs: 0 });
+  await endWriters(fallback, { graceMs: 0 });
   const { lsn, sources } = await forkLsn(options.login, production, fallback, name);
   await say(`feed from ${lsn}`);
   // A physical copy of the publication came along.

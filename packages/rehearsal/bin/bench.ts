@@ -1,4 +1,4 @@
-/** `npm run bench -- window`, `-- database`, `-- traffic-only` or `-- switch`: numbers that the documentation quotes, measured anew on this machine. */
+/** `npm run bench -- window`, `-- database`, `-- fence`, `-- traffic-only` or `-- switch`: numbers that the documentation quotes, measured anew on this machine. */
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { exit } from '../../../lib/base/errors';
 import { bundleCommand } from '../../../scripts/bundle';
 import { type DatabaseBench, measureDatabase, type Part, parts, quick, usual } from '../lib/bench/database';
+import { measureFence } from '../lib/bench/fence';
 import { countSwitchCalls } from '../lib/bench/switch-calls';
 import { measureTrafficOnly } from '../lib/bench/traffic-only';
 import { measureWindow } from '../lib/bench/window';
@@ -70,6 +71,31 @@ program
     const lossless = result.lostWrites === 0 && result.duplicatedWrites === 0 && result.gap?.proven !== false;
     process.exitCode =
       lossless && result.gap?.cutover.goalMet !== false && result.gap?.rollback.goalMet !== false ? exit.done : exit.failed;
+  });
+
+program
+  .command('fence')
+  .description(
+    'fence and proof while nobody may write, with 100, 1,000 and 10,000 tables: rights looked at before, and all in the gap, in turn',
+  )
+  .option('--runs <n>', 'of each way', whole, 20)
+  .option('--tables <n...>', 'how many', (text: string, before: number[] | undefined) => [...(before ?? []), whole(text)])
+  .option('--json', 'one object on standard output')
+  .action(async ({ runs, tables = [100, 1_000, 10_000], json }: { runs: number; tables?: number[]; json?: boolean }) => {
+    const say = (text: string) => void process.stderr.write(`${text}\n`);
+    const result = await measureFence({ runs, tables, idle: 16, onProgress: say });
+    say('');
+    say(
+      `PostgreSQL ${result.postgres}, median of ${runs}, load average ${result.loadAverage.before} before, ${result.loadAverage.after} after`,
+    );
+    for (const { tables: count, newer, whole: all, before, goalMs, goalMet } of result.sizes) {
+      const goal = goalMs === undefined ? '' : `; goal ${goalMs} ms: ${goalMet ? 'met' : 'missed'}`;
+      say(
+        `${String(count).padStart(6)} tables: ${newer.medianMs} ms (${newer.minMs} to ${newer.maxMs}), before it ${before.medianMs} ms; all in the gap ${all.medianMs} ms (${all.minMs} to ${all.maxMs})${goal}`,
+      );
+    }
+    if (json) process.stdout.write(`${JSON.stringify({ event: 'bench.fence', ...result })}\n`);
+    process.exitCode = result.sizes.every(({ goalMet }) => goalMet !== false) ? exit.done : exit.failed;
   });
 
 program

@@ -128,7 +128,7 @@ class Customer {
 }
 
 async function ended(graceMs: number): Promise<Proof> {
-  await endWriters(db, roles, { graceMs });
+  await endWriters(db, { graceMs });
   return proveFenced(db, roles);
 }
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);

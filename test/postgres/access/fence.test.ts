@@ -31,7 +31,7 @@ afterAll(stopServers);
 beforeEach(() => openTo(db, roles, blue.username));
 afterEach(async () => {
   await fence(db, roles);
-  await endWriters(db, roles, { graceMs: 0 });
+  await endWriters(db, { graceMs: 0 });
 });
 
 /**
@@ -103,7 +103,7 @@ test('a statement that was allowed before the fence and has written nothing yet 
     await db.query('SELECT pg_advisory_unlock(4711)');
     await again();
   };
-  expect(await endWriters(db, roles, { graceMs: 5_000, poll })).toEqual({ finished: 1, terminated: [] });
+  expect(await endWriters(db, { graceMs: 5_000, poll })).toEqual({ finished: 1, terminated: [] });
   await slow;
   expect((await proof()).proven).toBe(true);
 });
@@ -138,7 +138,7 @@ test('a transaction that does not end within the grace is terminated and undone'
     app.transaction(async (inside) => {
       await inside.query("INSERT INTO orders (note) VALUES ('stuck 4711')");
       await fence(db, roles);
-      const ended = await endWriters(db, roles, { graceMs: 100 });
+      const ended = await endWriters(db, { graceMs: 100 });
       expect(ended.finished).toBe(0);
       expect(ended.terminated).toMatchObject([
         { user: blue.username, application: 'the api', state: 'idle in transaction', query: 'INSERT INTO orders (note) VALUES (?)' },
@@ -161,7 +161,7 @@ test('a session that became the write role by SET ROLE is refused from PostgreSQ
   await fence(db, roles);
   await app.query("INSERT INTO orders (note) VALUES ('still has the rights')");
   expect((await proveFenced(db, roles)).reasons).toEqual([expect.stringContaining('could have kept the rights by SET ROLE')]);
-  await endWriters(db, roles, { graceMs: 0 });
+  await endWriters(db, { graceMs: 0 });
   expect((await proveFenced(db, roles)).proven).toBe(true);
   expect((await failure(app.query('SELECT 1'))).name).toBe('ConnectionLost');
 });
@@ -184,7 +184,7 @@ test('a transaction that locked a table before the fence, wrote nothing and read
     const reading = (async () => {
       while (!over) await app.query('EXECUTE r');
     })().catch(() => undefined);
-    const { terminated } = await endWriters(db, roles, { graceMs: 100 });
+    const { terminated } = await endWriters(db, { graceMs: 100 });
     const { proven } = await proof();
     over = true;
     await reading;
@@ -207,7 +207,7 @@ test('readers are neither counted as writers nor ended', async () => {
     await inside.query('SELECT * FROM orders');
     expect(await openWrites(db)).toEqual([]);
     await fence(db, roles);
-    await endWriters(db, roles, { graceMs: 0 });
+    await endWriters(db, { graceMs: 0 });
     expect((await proof()).proven).toBe(true);
     await inside.query('SELECT * FROM orders');
   });
@@ -217,7 +217,7 @@ test('a prepared transaction stands against the proof until it is settled', asyn
   const app = await server.as(blue);
   await app.query("BEGIN; INSERT INTO orders (note) VALUES ('prepared'); PREPARE TRANSACTION 'two-phase'");
   await fence(db, roles);
-  await endWriters(db, roles, { graceMs: 0 });
+  await endWriters(db, { graceMs: 0 });
   expect(await reasons()).toEqual([
     "the prepared transaction 'two-phase' of 'video_blue' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED 'two-phase'",
   ]);
@@ -332,7 +332,7 @@ test('a superuser in the middle of a write cannot be ended, and that is said', a
   await admin.transaction(async (inside) => {
     await inside.query("INSERT INTO orders (note) VALUES ('by hand')");
     await fence(db, roles);
-    const error = await failure(endWriters(db, roles, { graceMs: 0 }));
+    const error = await failure(endWriters(db, { graceMs: 0 }));
     expect(error.message).toContain('end them by hand');
   });
   await admin.close();

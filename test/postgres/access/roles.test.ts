@@ -144,7 +144,7 @@ test('rights get a role of their own while customers write, a fence holds before
   const app = await old.as(blue);
   await app.query("INSERT INTO t (name) VALUES ('before')");
   await fence(db, roles);
-  await endWriters(db, roles, { graceMs: 0 });
+  await endWriters(db, { graceMs: 0 });
   expect((await proveFenced(db, roles)).reasons).toEqual([]);
   await openTo(db, roles, blue.username);
 
@@ -170,7 +170,7 @@ test('rights get a role of their own while customers write, a fence holds before
   await allowMigrations(db, roles);
   await (await old.as(migrator)).query('CREATE TABLE later (id serial PRIMARY KEY)');
   await fence(db, roles);
-  await endWriters(db, roles, { graceMs: 0 });
+  await endWriters(db, { graceMs: 0 });
   expect((await proveFenced(db, roles)).reasons).toEqual([]);
   await rightsAsBefore(db, roles);
   expect((await proveFenced(db, roles)).reasons).toEqual([]);

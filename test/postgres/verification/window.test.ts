@@ -105,7 +105,7 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   // The cutover, in place.
   await before.stop();
   await fence(production, roles);
-  await endWriters(production, roles, { graceMs: 1000 });
+  await endWriters(production, { graceMs: 1000 });
   expect((await proveFenced(production, roles)).reasons).toEqual([]);
   await markerRoundTrip(production, fallback);
   const old = await readCatalog(fallback);
@@ -138,7 +138,7 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   // The rollback, under load.
   const gapBegan = performance.now();
   await fence(production, roles);
-  await endWriters(production, roles, { graceMs: 1000 });
+  await endWriters(production, { graceMs: 1000 });
   const proof = await proveFenced(production, roles);
   const sequences = await advanceSequences(production, fallback, 10_000);
   expect(sequences.moved.map(({ sequence }) => sequence)).toContain('public.users_id_seq');

@@ -392,7 +392,7 @@ class Bench {
 async function fenceAndProve(production: Db, watch: Watch): Promise<void> {
   await watch.part('fence', () => fence(production, roles));
   await watch.part('prove', async () => {
-    await endWriters(production, roles, { graceMs: 1000 });
+    await endWriters(production, { graceMs: 1000 });
     const { proven, reasons } = await proveFenced(production, roles);
     if (!proven) throw new Error(`the fence is not proven: ${reasons.join('; ')}`);
   });
