@@ -67,7 +67,7 @@ function planCutoverWithFork(world: World, { from, to, fallback }: Names): Step[
     workersStopped(from, { holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'migrations' }),
-    replicaCaughtUp(fallback),
+    replicaCaughtUp(production, fallback),
     promoted(fallback),
     fenced(fallback, { id: 'fallback.fence', title: `Prove that nobody can write to ${fallback} either`, holdsUntil: 'end' }),
     readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),

@@ -5,7 +5,7 @@ import type { Context } from '../engine/context';
 import { forkMade } from '../engine/milestones';
 import { done, pending, type Step, todo } from '../engine/step';
 import { stackName } from '../manifest/stack-names';
-import { compareLsn, currentLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
+import { compareLsn, currentLsn, flushWal, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 
 /** Days before: it replicates, its backups are on (promotion would drag a first backup behind it), and it is nearly level. */
 export function replicaReady(fallback: string): Step {
@@ -50,7 +50,8 @@ export function replicaReady(fallback: string): Step {
 }
 
 /** Everything that was written before the fence has been replayed. Lag in seconds proves nothing on an idle primary (aws-facts, fact 1). */
-export function replicaCaughtUp(fallback: string): Step {
+export function replicaCaughtUp(production: string, fallback: string): Step {
+  let fence: string | undefined;
   return {
     id: 'fallback.level',
     title: `Wait until ${fallback} has replayed everything up to the fence`,
@@ -58,7 +59,9 @@ export function replicaCaughtUp(fallback: string): Step {
     patienceSeconds: 600,
     pollMs: 100,
     async observe(context) {
-      const lsn = String(context.facts('database.fence')['lsn']);
+      // behind all that was committed before the fence, and nothing comes after it: so one of any run will do.
+      fence ??= (await flushWal(await context.database(production))).lsn;
+      const lsn = fence;
       const db = await context.database(fallback);
       if (!(await inRecovery(db))) return done('promoted already');
       const replayed = await replayedLsn(db);

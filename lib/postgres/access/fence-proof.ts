@@ -3,7 +3,7 @@
  * has ended. So no further write can come, but by those whom no grant binds: their sessions are named.
  */
 import { type Db, literal } from '../connection/connect';
-import { flushWal, type Poll, pollEvery, untilNone } from '../connection/lsn';
+import { type Poll, pollEvery, untilNone } from '../connection/lsn';
 import { ownSession, rdsRoles } from '../connection/server';
 import { together } from '../connection/together';
 import { knownRights, lookAtRights } from './known-rights';
@@ -24,16 +24,12 @@ export interface Proof {
   readonly proven: boolean;
   /** What stands against it, one sentence each; empty when proven. */
   readonly reasons: readonly string[];
-  /** Everything committed before the proof lies before this position, and is durable. */
-  readonly lsn: string;
-  /** The number of our transaction at that position: whoever writes later is given a higher one (tripwire.ts). */
-  readonly number: string;
 }
 
 export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions = [], poll }: ProofOptions = {}): Promise<Proof> {
   const at = await whatStands(db, roles);
   const [{ recovering, user, sees } = { recovering: true, user: '', sees: false }] = at.server;
-  const not = (reason: string): Proof => ({ proven: false, reasons: [reason], lsn: '0/0', number: '0' });
+  const not = (reason: string): Proof => ({ proven: false, reasons: [reason] });
   if (recovering) return not('this server is a replica: what reaches it is decided on its primary');
   // without pg_read_all_stats other users' transactions are hidden: an empty list would prove nothing.
   if (!sees) return not(`'${user}' cannot see other users' transactions; run: GRANT pg_monitor TO ${user}`);
@@ -51,7 +47,7 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
     ...(await prepared(db)),
     ...open.map(sentence),
   ];
-  return { proven: reasons.length === 0, reasons, ...(await flushWal(db)) };
+  return { proven: reasons.length === 0, reasons };
 }
 
 /** Before the gap, while customers write: notes the rights of this moment, and makes the plans of what the proof asks on this connection. */

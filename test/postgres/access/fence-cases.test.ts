@@ -3,7 +3,7 @@ import { endWriters, fence, openTo, openWrites, prepareFence, proveFenced } from
 import { allowMigrations } from '../../../lib/postgres/access/roles';
 import { tracesSince } from '../../../lib/postgres/access/tripwire';
 import { type ConnectOptions, connect, type Db, type Login } from '../../../lib/postgres/connection/connect';
-import { pollEvery } from '../../../lib/postgres/connection/lsn';
+import { flushWal, pollEvery } from '../../../lib/postgres/connection/lsn';
 import { majorVersion } from '../../../lib/postgres/connection/server';
 import { blue, database, master, migrator, prepareUsers, reader, roles, type Server, startServer, stopServers } from '../servers';
 
@@ -440,7 +440,8 @@ test.each(ways)('%s', async (_, { must, on, prepare, begin, mend }, ahead) => {
       if (typeof must === 'string' || !error.message.startsWith('still allowed to write')) throw error;
     });
     await endWriters(db, { graceMs: 50 });
-    const { reasons, number } = await proveFenced(proving, roles);
+    const { reasons } = await proveFenced(proving, roles);
+    const { number } = await flushWal(db);
     const outcome = await act();
     if (typeof must === 'object') {
       expect(reasons.filter((reason) => must.named.test(reason))).toHaveLength(1);
