@@ -101,8 +101,8 @@ export const errorCodes = {
     wayOut: say`Type ${rollback}: nobody has written yet, so nothing is lost. Then change the bridge that is declared for these tables.`,
   },
   'feed.no-secret': {
-    means: 'The system was deployed without a feed, and the window needs one.',
-    wayOut: say`Type ${deploy('shared')}, then the same command again.`,
+    means: 'The system was deployed without a feed when the window was opened, and the window needs one.',
+    wayOut: say`Type ${switchback('stage', '--undo')}, leave feed: false out of your app, type ${deploy('shared')}, then ${switchback('stage')}.`,
   },
   'feed.round-trip': {
     means: 'The fallback refused a test row, so the first such row of a customer would stop the feed.',

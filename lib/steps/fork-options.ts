@@ -1,6 +1,6 @@
 /** What every way to a fed fallback is made with: who reads from production, as whom, and under which name. */
 
-import { deploy, switchback } from '../base/advice';
+import { deploy, say, switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { Context } from '../engine/context';
 import { stackName } from '../manifest/stack-names';
@@ -33,8 +33,14 @@ export async function forkOptions(context: Context, production: string, fallback
 export async function feedSource(context: Context, production: string): Promise<FeedSource> {
   const { database } = context.manifest.shared;
   if (database.feedSecret === undefined)
-    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed`, {
-      next: [deploy(stackName(context.manifest, 'shared'))],
+    throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed when ${context.window.name} was opened`, {
+      // the window keeps the manifest it was opened with, and what it uses is not deployed while it is open.
+      state: 'Nothing was changed. A deploy now is refused, and would change nothing for this window.',
+      next: [
+        switchback('stage', '--undo'),
+        say`then without feed: false (in your CDK app): ${deploy(stackName(context.manifest, 'shared'))}`,
+        switchback('stage'),
+      ],
     });
   const { username, password } = await context.aws.settings.secret(database.feedSecret);
   return {
