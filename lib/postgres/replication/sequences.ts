@@ -1,5 +1,5 @@
 /** Sequences are not replicated. Before a database takes over, its sequences are moved ahead of the other's, with a margin. */
-import type { Db } from '../connection/connect';
+import { type Db, literal } from '../connection/connect';
 import { ofExtension, userSchema } from '../connection/server';
 
 /** By how much a rollback moves them ahead. */
@@ -36,7 +36,9 @@ interface Sequence {
  * does not have under that name (a migration has renamed or dropped it) goes past what its columns hold. May be run again.
  */
 export async function advanceSequences(from: Db, to: Db, margin: number): Promise<AdvancedSequences> {
-  const [source, target] = [await read(from), new Map((await read(to)).map((row) => [row.sequence, row]))];
+  // at once: in a rollback nobody can write while they are read.
+  const [source, there] = await Promise.all([read(from), read(to)]);
+  const target = new Map(there.map((row) => [row.sequence, row]));
   const moved: SequenceMove[] = [];
   const missing: string[] = [];
   const nearEnd: string[] = [];
@@ -63,10 +65,9 @@ export async function advanceSequences(from: Db, to: Db, margin: number): Promis
     if (last !== null) past(there, { last, increment: there.increment });
   }
   if (moved.length > 0) {
-    await to.query('SELECT pg_catalog.setval(s.name::regclass, s.value) FROM unnest($1::text[], $2::bigint[]) AS s(name, value)', [
-      moved.map((move) => move.sequence),
-      moved.map((move) => move.to),
-    ]);
+    // without parameters it is one message, also where the run's lock is looked at with it.
+    const each = moved.map(({ sequence, to: value }) => `(${literal(sequence)}, ${value})`);
+    await to.query(`SELECT pg_catalog.setval(s.name::regclass, s.value::bigint) FROM (VALUES ${each.join(', ')}) AS s(name, value)`);
   }
   return { moved, missing, nearEnd };
 }
