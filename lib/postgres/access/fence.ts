@@ -4,7 +4,7 @@
  * and whatever else was granted; those who do are waited for and ended (open-writes.ts). Reading goes on.
  */
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
-import { majorVersion, versionSql } from '../connection/server';
+import { versionSql } from '../connection/server';
 import { together } from '../connection/together';
 import { prepareProof } from './fence-proof';
 import { type Ended, type EndOptions, endTransactions, openWrites } from './open-writes';
@@ -33,22 +33,40 @@ export { whoOwnsTables, writersAllowed } from './writers';
 
 /** Lets one user write, and nobody else: who was let before leaves the write role. */
 export async function openTo(db: Db, roles: Roles, user: string): Promise<void> {
-  const holder = await rightsHolder(db, roles);
-  const others = (await membersOf(db, roles.write)).filter(({ member }) => member !== user);
-  const version = await majorVersion(db);
-  if (others.length > 0) {
-    const write = `SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.write)}`;
-    await take(db, others, await db.query<{ user: string }>(couldBecomeSql(write, user)), version);
+  const write = `SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.write)}`;
+  const before = await together<{
+    version: { version: number };
+    holder: { name: string };
+    members: Grant;
+    could: { user: string };
+    notes: unknown;
+  }>(db, {
+    version: versionSql,
+    holder: `SELECT rolname AS name FROM pg_catalog.pg_roles WHERE oid IN (${holderSql(roles)})`,
+    members: membersSql(`r.rolname = ${literal(roles.write)}`),
+    could: couldBecomeSql(write, user),
+    notes: notesSql,
+  });
+  const { version } = before.version[0]!;
+  const holder = before.holder[0]?.name ?? roles.write;
+  const others = before.members.filter(({ member }) => member !== user);
+  if (others.length > 0) await take(db, others, before.could, version);
+  if (others.length > 0 || before.notes.length > 0) {
     await noteSessions(db);
+    const left = await endKeptSessions(db);
+    if (left.length > 0) throw cannotEnd(left, `'${user}' was not let write`);
   }
-  const left = await endKeptSessions(db);
-  if (left.length > 0) throw cannotEnd(left, `'${user}' was not let write`);
   const grants = [
     `GRANT ${ident(roles.write)} TO ${ident(user)}${withoutSet(version)}`,
     ...(holder === roles.write ? [] : [joinSql(holder, roles.write, version)]),
   ];
-  await db.query(["SET LOCAL lock_timeout = '5s'", ...grants].join('; '));
-  const [row] = await db.query<{ allowed: boolean }>("SELECT pg_catalog.pg_has_role($1, $2, 'USAGE') AS allowed", [user, holder]);
+  const [row] = await db.query<{ allowed: boolean }>(
+    [
+      "SET LOCAL lock_timeout = '5s'",
+      ...grants,
+      `SELECT pg_catalog.pg_has_role(${literal(user)}, ${literal(holder)}, 'USAGE') AS allowed`,
+    ].join('; '),
+  );
   if (!row!.allowed) {
     throw new DatabaseError(
       `'${user}' was granted '${roles.write}' but does not inherit it; run: ALTER ROLE ${ident(user)} INHERIT`,
