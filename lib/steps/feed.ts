@@ -6,12 +6,20 @@ import type { StepId } from '../engine/step-id';
 import { tracesSince } from '../postgres/access/tripwire';
 import { DatabaseError, type Db } from '../postgres/connection/connect';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
-import { feedHealth, pauseFeed, settleFeed } from '../postgres/replication/feed';
+import { feedHealth, pauseFeed } from '../postgres/replication/feed';
 import { forkAhead, forkState, preparePublisher } from '../postgres/replication/fork';
 import { markerRoundTrip, markerThere } from '../postgres/replication/marker';
 import { publicationExists } from '../postgres/replication/publication';
 import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/replication/sequences';
-import { dropSlot, feedName, readSlot, readSubscription, removeFeed, silentTables, stopFeed } from '../postgres/replication/subscription';
+import {
+  disableFeed,
+  dropSlot,
+  feedName,
+  readSlot,
+  readSubscription,
+  removeFeed,
+  silentTables,
+} from '../postgres/replication/subscription';
 import { refuseGivenUp } from './fork-method';
 import { forkOptions, notHere } from './fork-options';
 
@@ -164,7 +172,10 @@ export function sequencesAhead(production: string, fallback: string): Step {
   };
 }
 
-/** What was applied is made durable, and nothing more is applied: the fallback is on its own. */
+/**
+ * What was applied is made durable, and nothing more is asked for: the fallback is on its own. The worker's end is not waited for while
+ * nobody can write: with production fenced there is nothing it could still bring, and who wrote behind the fence is told by the effect.
+ */
 export function feedStopped(fallback: string): Step {
   return {
     id: 'feed.stop',
@@ -176,9 +187,7 @@ export function feedStopped(fallback: string): Step {
       return !subscription?.enabled ? done() : todo();
     },
     async act(context) {
-      const [to, name] = [await context.database(fallback), feedName(context.window.name)];
-      await settleFeed(to, name);
-      await stopFeed(to, name);
+      await disableFeed(await context.database(fallback), feedName(context.window.name));
     },
   };
 }

@@ -207,8 +207,3 @@ export async function copyTables(
   }
   while ((await silentTables(production, fallback, name)).length > 0) await poll();
 }
-
-/** Makes what was applied durable before anything on production is dropped or the fallback opened: it is committed asynchronously. */
-export async function settleFeed(fallback: Db, name: FeedName): Promise<void> {
-  await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} SET (synchronous_commit = 'on')`);
-}

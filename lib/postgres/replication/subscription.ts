@@ -230,11 +230,21 @@ async function checkpoint(db: Db): Promise<void> {
   });
 }
 
+/**
+ * Disables the subscription; its worker ends by itself, on PostgreSQL 15 up to a second later. What it has applied is committed
+ * asynchronously: the one commit of this is not, so with it everything before is durable.
+ */
+export async function disableFeed(fallback: Db, name: FeedName): Promise<void> {
+  const [known] = await fallback.query<{ enabled: boolean }>(
+    'SELECT s.subenabled AS enabled FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database() WHERE s.subname = $1',
+    [name],
+  );
+  if (known?.enabled) await fallback.query(`SET LOCAL synchronous_commit = 'local'; ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
+}
+
 /** Disables the subscription, and waits until nothing of it runs any more. */
 export async function stopFeed(fallback: Db, name: FeedName): Promise<void> {
-  const subscription = await readSubscription(fallback, name);
-  if (subscription === undefined) return;
-  if (subscription.enabled) await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
+  await disableFeed(fallback, name);
   const poll = pollEvery(5, 30_000, `the end of the apply worker of ${name}`);
   for (;;) {
     // one that copies a table does not look up until it has all of it.

@@ -157,6 +157,7 @@ function databaseLines({ gap, lag, catchUp, compare, stage, ...of }: DatabaseBen
     lines.push(
       `${verb.padEnd(9)} ${one.medianMs} ms median, ${one.maxMs} ms at most, ${gap.runs} runs, ${of.writers} writers, ${one.ratePerSecond} tx/s; goal ${gap.goalMs} ms: ${one.goalMet ? 'met' : 'missed'}`,
       `          with everything between: ${one.wholeMedianMs} ms (${each.join(', ')})`,
+      `          in turn: all looks in the gap ${one.wholeLook.medianMs} ms (at most ${one.wholeLook.maxMs}); the limit ${one.limit.medianMs} ms (at most ${one.limit.maxMs}), of which this is ${one.share}`,
     );
   }
   for (const one of lag ?? [])

@@ -6,7 +6,16 @@ import { beat, copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, s
 import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { publishable, readPublication } from '../../../lib/postgres/replication/publication';
-import { dropSlot, ensureFeedUser, feedName, silentTables, unknownTables } from '../../../lib/postgres/replication/subscription';
+import {
+  disableFeed,
+  dropSlot,
+  ensureFeedUser,
+  feedName,
+  readSlot,
+  silentTables,
+  unknownTables,
+} from '../../../lib/postgres/replication/subscription';
+import { unsentChanges } from '../../../lib/postgres/replication/unsent';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
 import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
@@ -59,6 +68,30 @@ test('a feed with a young heartbeat is alive, and its marker comes back each tim
   expect(health.heartbeatSeconds).toBeLessThan(5);
   expect(health.bytesLeft).toBeGreaterThan(1e6);
   for (let n = 0; n < 20; n += 1) await markerRoundTrip(production!, fallback!);
+});
+
+test('disabling the feed makes durable what it has applied, and its worker ends by itself', async () => {
+  const admin = await b!.superuser();
+  await admin.query("ALTER SYSTEM SET wal_writer_delay = '10s'; ");
+  await admin.query('SELECT pg_reload_conf()');
+  await production!.query("INSERT INTO ballast (filler) SELECT 'durable' FROM generate_series(1, 1000)");
+  await markerRoundTrip(production!, fallback!);
+  const [applied] = await fallback!.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+  // as a master user with it off has it: the commit must not lean on a setting.
+  await fallback!.query('SET synchronous_commit = off');
+  await disableFeed(fallback!, name);
+  const [flushed] = await fallback!.query<{ done: boolean }>('SELECT pg_current_wal_flush_lsn() >= $1::pg_lsn AS done', [applied!.lsn]);
+  expect(flushed).toEqual({ done: true });
+  await fallback!.query('SET synchronous_commit = on');
+  // whoever peeks the slot waits for that end, a moment.
+  expect(await unsentChanges(production!, name, ['3'])).toBe(0);
+  expect((await readSlot(production!, name))!.active).toBe(false);
+  await disableFeed(fallback!, name);
+  await fallback!.query(`ALTER SUBSCRIPTION ${name} ENABLE`);
+  await admin.query('ALTER SYSTEM RESET wal_writer_delay');
+  await admin.query('SELECT pg_reload_conf()');
+  await admin.close();
+  await markerRoundTrip(production!, fallback!);
 });
 
 test('a feed that stops applying is behind by its heartbeat', async () => {

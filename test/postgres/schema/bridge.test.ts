@@ -1,7 +1,7 @@
 import { fence, openTo } from '../../../lib/postgres/access/fence';
 import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/roles';
 import type { Db } from '../../../lib/postgres/connection/connect';
-import { copyTables, feedHealth, pauseFeed, resumeFeed, settleFeed } from '../../../lib/postgres/replication/feed';
+import { copyTables, feedHealth, pauseFeed, resumeFeed } from '../../../lib/postgres/replication/feed';
 import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName, stopFeed } from '../../../lib/postgres/replication/subscription';
@@ -87,7 +87,6 @@ beforeAll(async () => {
   await markerRoundTrip(production, fallback).catch(async (error: Error) => {
     throw new Error(`${error.message}; ${JSON.stringify(await feedHealth(production, fallback, name))}`);
   });
-  await settleFeed(fallback, name);
   await stopFeed(fallback, name);
   // Whoever is not sure whether it was done, does it again.
   await unbridge(fallback, roles, script);

@@ -1,7 +1,7 @@
 import { endWriters, fence, openTo, proveFenced } from '../../../lib/postgres/access/fence';
 import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/roles';
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
-import { copyTables, pauseFeed, resumeFeed, settleFeed } from '../../../lib/postgres/replication/feed';
+import { copyTables, pauseFeed, resumeFeed } from '../../../lib/postgres/replication/feed';
 import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { advanceSequences } from '../../../lib/postgres/replication/sequences';
@@ -143,7 +143,6 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   const sequences = await advanceSequences(production, fallback, 10_000);
   expect(sequences.moved.map(({ sequence }) => sequence)).toContain('public.users_id_seq');
   const marker = await markerRoundTrip(production, fallback);
-  await settleFeed(fallback, name);
   await stopFeed(fallback, name);
   await unbridge(fallback, roles, script);
   const notPutBack = await restoreRules(fallback, roles, script);

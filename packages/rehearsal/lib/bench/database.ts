@@ -5,13 +5,14 @@
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { percentile } from '../../../../lib/engine/estimates';
-import { endWriters, fence, openTo, proveFenced } from '../../../../lib/postgres/access/fence';
-import { allowMigrations, forbidMigrations } from '../../../../lib/postgres/access/roles';
+import { endWriters, fence, openTo, openWrites, prepareFence, proveFenced } from '../../../../lib/postgres/access/fence';
+import { knownRights } from '../../../../lib/postgres/access/known-rights';
+import { allowMigrations, forbidMigrations, rightsRole } from '../../../../lib/postgres/access/roles';
 import type { Db } from '../../../../lib/postgres/connection/connect';
-import { copyTables, pauseFeed, resumeFeed, settleFeed } from '../../../../lib/postgres/replication/feed';
+import { copyTables, pauseFeed, resumeFeed } from '../../../../lib/postgres/replication/feed';
 import { markerRoundTrip, readMarker, writeMarker } from '../../../../lib/postgres/replication/marker';
 import { advanceSequences } from '../../../../lib/postgres/replication/sequences';
-import { stopFeed } from '../../../../lib/postgres/replication/subscription';
+import { disableFeed, stopFeed } from '../../../../lib/postgres/replication/subscription';
 import { bridge, bridgeScript, restoreRules, unbridge } from '../../../../lib/postgres/schema/bridge';
 import { readCatalog } from '../../../../lib/postgres/schema/catalog';
 import { classify } from '../../../../lib/postgres/schema/classify';
@@ -85,6 +86,16 @@ export interface Switches {
   readonly goalMet: boolean;
 }
 
+/** A switch as the steps do it, in turn with two others. */
+export interface Compared extends Switches {
+  /** With everything about rights looked at in the gap, as it was. */
+  readonly wholeLook: Switches;
+  /** The least that a switch can be: one REVOKE, one look for open writes, a marker, one GRANT, written by hand. */
+  readonly limit: Switches;
+  /** Of the limit. */
+  readonly share: number;
+}
+
 export interface DatabaseBench {
   readonly postgres: string;
   readonly node: string;
@@ -97,8 +108,8 @@ export interface DatabaseBench {
     readonly runs: number;
     readonly rateWanted: number;
     readonly goalMs: number;
-    readonly cutover: Switches;
-    readonly rollback: Switches;
+    readonly cutover: Compared;
+    readonly rollback: Compared;
     readonly acknowledgedWrites: number;
     readonly proven: boolean;
   };
@@ -175,26 +186,73 @@ class Bench {
 
   async gap(): Promise<NonNullable<DatabaseBench['gap']>> {
     const { runs, rate } = this.options;
-    const cutovers: Taken[] = [];
-    const rollbacks: Taken[] = [];
+    const ways = { product: new Both(), whole: new Both(), limit: new Both() };
     let acknowledgedWrites = 0;
     let proven = true;
     for (let run = 1; run <= runs; run += 1) {
-      const one = await this.oneWindow();
-      cutovers.push(one.cutover);
-      rollbacks.push(one.rollback);
-      acknowledgedWrites += one.acknowledged;
-      proven &&= one.equal;
-      this.say(
-        `run ${run}: cutover ${ms(one.cutover.databaseMs)}, rollback ${ms(one.rollback.databaseMs)}; load ${loadavg()[0]?.toFixed(1)}`,
-      );
+      for (const [way, both] of Object.entries(ways)) {
+        const one = way === 'limit' ? await this.leastWindow() : await this.oneWindow(way === 'product');
+        both.cutovers.push(one.cutover);
+        both.rollbacks.push(one.rollback);
+        acknowledgedWrites += one.acknowledged;
+        proven &&= one.equal;
+        this.say(
+          `run ${run}, ${way}: cutover ${ms(one.cutover.databaseMs)}, rollback ${ms(one.rollback.databaseMs)}; load ${loadavg()[0]?.toFixed(1)}`,
+        );
+      }
     }
-    const [cutover, rollback] = [switches(cutovers), switches(rollbacks)];
+    const compared = (of: (both: Both) => readonly Taken[]): Compared => {
+      const [product, wholeLook, limit] = [ways.product, ways.whole, ways.limit].map((both) => switches(of(both)));
+      return { ...product!, wholeLook: wholeLook!, limit: limit!, share: Math.round((product!.medianMs / limit!.medianMs) * 100) / 100 };
+    };
+    const [cutover, rollback] = [compared(({ cutovers }) => cutovers), compared(({ rollbacks }) => rollbacks)];
     return { runs, rateWanted: rate, goalMs, cutover, rollback, acknowledgedWrites, proven };
   }
 
+  /** The same switches without anything that is not needed to move writes from one side to the other, on the same servers and load. */
+  private async leastWindow(): Promise<OneWindow> {
+    const { a, b } = await this.fed();
+    const [production, fallback] = [await a.bare(), await b.bare()];
+    const sides = [
+      { at: client(a, blue), statement: firstForm },
+      { at: client(a, green), statement: firstForm },
+      { at: client(b, blue), statement: firstForm },
+    ];
+    const writers = await this.write(sides, this.options.rate);
+    await pause(500);
+    await writers.rate();
+    await pause(2500);
+    const rate = await writers.rate();
+    const [rights, write] = [rightsRole(roles), roles.write];
+    const close = async (watch: Watch) => {
+      await watch.part('fence', () => production.query(`REVOKE ${rights} FROM ${write}`));
+      await watch.part('prove', async () => {
+        while ((await openWrites(production)).length > 0);
+      });
+      await watch.part('marker', () => markerRoundTrip(production, fallback));
+    };
+    const open = (db: Db, user: string, not: string) =>
+      db.query(`REVOKE ${write} FROM ${not}; GRANT ${write} TO ${user}; GRANT ${rights} TO ${write} WITH INHERIT TRUE, SET FALSE`);
+
+    const out = new Watch();
+    await close(out);
+    await out.part('open', () => open(production, green.username, blue.username));
+    out.first(await writers.move(1));
+    await pause(2500);
+    const back = new Watch();
+    await close(back);
+    await back.part('stop', () => fallback.query(`ALTER SUBSCRIPTION ${name} DISABLE`));
+    await back.part('open', () => open(fallback, blue.username, green.username));
+    back.first(await writers.move(2));
+    await pause(500);
+    const ids = await this.stopped(writers);
+    await this.audit(fallback, ids);
+    await this.place.clear();
+    return { cutover: out.taken(rate), rollback: back.taken(rate), acknowledged: ids.acknowledged.length, equal: true };
+  }
+
   /** A whole window: cutover with a change of form, customers in the new schema, everything back; compared and counted. */
-  private async oneWindow(): Promise<{ cutover: Taken; rollback: Taken; acknowledged: number; equal: boolean }> {
+  private async oneWindow(ahead: boolean): Promise<OneWindow> {
     const { a, b, production, fallback } = await this.fed();
     const proofDb = await b.master();
     const source = this.place.source(a);
@@ -209,6 +267,7 @@ class Bench {
     await pause(2500);
     const before = await writers.rate();
 
+    await beforeFence(production, ahead);
     const out = new Watch();
     await fenceAndProve(production, out);
     await out.part('marker', () => markerRoundTrip(production, fallback));
@@ -238,12 +297,12 @@ class Bench {
     await writers.rate();
     await pause(2500);
     const during = await writers.rate();
+    await beforeFence(production, ahead);
     const back = new Watch();
     await fenceAndProve(production, back);
     await back.part('sequences', () => advanceSequences(production, fallback, 10_000));
     await back.part('marker', () => markerRoundTrip(production, fallback));
-    await back.part('settle', () => settleFeed(fallback, name));
-    await back.part('stop', () => stopFeed(fallback, name));
+    await back.part('stop', () => disableFeed(fallback, name));
     await back.part('unbridge', async () => {
       await unbridge(fallback, roles, script);
       await restoreRules(fallback, roles, script);
@@ -387,6 +446,24 @@ class Bench {
     this.lost += acknowledged.filter((id) => !found.get(id)?.whole).length;
     this.duplicated += rows.filter(({ id, times }) => times > 1 || !sent.has(id)).length;
   }
+}
+
+interface OneWindow {
+  readonly cutover: Taken;
+  readonly rollback: Taken;
+  readonly acknowledged: number;
+  readonly equal: boolean;
+}
+
+class Both {
+  readonly cutovers: Taken[] = [];
+  readonly rollbacks: Taken[] = [];
+}
+
+/** As the step does it, which looks before it acts. */
+async function beforeFence(production: Db, ahead: boolean): Promise<void> {
+  if ((await proveFenced(production, roles)).proven) throw new Error('it is fenced before the fence');
+  if (ahead && !knownRights(production)) await prepareFence(production, roles);
 }
 
 async function fenceAndProve(production: Db, watch: Watch): Promise<void> {
