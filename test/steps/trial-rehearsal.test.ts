@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterEach(() => open?.end());
 afterAll(stopServers);
 
-const described = (secret: string): Manifest => ({
+const described = (secret: string, bridges: object): Manifest => ({
   ...manifest,
   shared: {
     ...manifest.shared,
@@ -52,7 +52,11 @@ const described = (secret: string): Manifest => ({
     trial: { securityGroups: [], subnetGroup: 'trial' },
   },
   blue: { ...manifest.blue!, database: { ...manifest.blue!.database, user: blue.username } },
-  green: { ...manifest.green!, database: { ...manifest.green!.database, user: green.username } },
+  green: {
+    ...manifest.green!,
+    database: { ...manifest.green!.database, user: green.username },
+    migration: { ...manifest.green!.migration, bridges },
+  },
 });
 
 /** A copy of production on which a trial is made, with a journal of its own. */
@@ -66,7 +70,7 @@ class Stage {
 
   private constructor(private readonly migration: readonly string[]) {}
 
-  static async open(before: readonly string[], migration: readonly string[]): Promise<Stage> {
+  static async open(before: readonly string[], migration: readonly string[], bridges = {}): Promise<Stage> {
     const made = new Stage(migration);
     open = made;
     await server.test.query(`CREATE DATABASE ${made.name} OWNER master TEMPLATE template0`);
@@ -79,7 +83,7 @@ class Stage {
     await db.close();
     await made.rig.journal().append('open', operator, {
       ...{ type: 'window.opened', window, state: { production: 'video-db', opened: true } },
-      manifest: described('feed'),
+      manifest: described('feed', bridges),
     });
     return made;
   }
@@ -268,6 +272,15 @@ test.each([
   const stage = await Stage.open(before, migration);
   const answer = await stage.run();
   expect(answer).toMatchObject({ state: 'stopped', code, exit: exit.refused, message: expect.stringContaining(message) });
+});
+
+test('rows that are never the same on both sides are looked at once more, and not for an hour', async () => {
+  const bridges = { columns: [{ table: 'public.k', column: 'cents', from: 'random() * 1000' }] };
+  const stage = await Stage.open(before, ['ALTER TABLE k DROP COLUMN cents'], bridges);
+  expect(await stage.run()).toMatchObject({
+    ...{ state: 'stopped', code: 'trial.footprint.failed', exit: exit.refused },
+    message: expect.stringMatching(/^rows that were brought to \S+ differ there: public\.k: \d+ rows/),
+  });
 });
 
 test('says that a copy cannot reach itself', async () => {

@@ -14,6 +14,7 @@ export function structuralLosses(old: Catalog, now: Catalog, declared: Declared 
       ...nameTaken(table, other, old),
       ...withoutKey(table, other, declared),
       ...widerKey(table, other),
+      ...finerKeys(table, other),
       ...enumsInside(table, other, old, now),
       ...largeObjects(table, other),
     );
@@ -82,6 +83,33 @@ function* widerKey(table: CatalogTable, other: CatalogTable): Generator<Differen
     `rows that share an old key: the second of them stops the feed`,
     `keep a unique index on the old key until the teardown`,
   );
+}
+
+/** Types to which values are the same that others tell apart: by case, by blanks at the end. */
+const coarse: readonly (readonly [type: RegExp, by: string])[] = [
+  [/^(\w+\.)?citext$/, 'in case'],
+  [/^character(\(\d+\))?$/, 'in blanks at the end'],
+];
+
+/** What the new schema tells apart and the old one does not: two such rows have one key on the fallback. */
+function* finerKeys(table: CatalogTable, other: CatalogTable): Generator<Difference> {
+  // a rule that the new schema has dropped is off on the fallback, too.
+  const keys = new Set([
+    ...other.primaryKey,
+    ...other.indexes.flatMap(({ columns }) => columns),
+    ...other.constraints.flatMap(({ type, columns }) => (type === 'u' ? columns : [])),
+  ]);
+  for (const column of table.columns) {
+    const is = coarse.find(([type]) => type.test(column.type));
+    const now = sameColumn(column, table, other);
+    if (!is || !now || is[0].test(now.type)) continue;
+    if (!keys.has(now.number) && !table.identity.includes(column.number)) continue;
+    yield lossy(
+      `${table.name}.${column.name}:keys-told-apart`,
+      `${table.name}.${column.name} becomes ${now.type} (was ${column.type}) and is part of a key`,
+      `rows whose keys differ only ${is[1]}: the second of them stops the feed`,
+    );
+  }
 }
 
 /** A value that is renamed arrives under its new name where the enum is only a part of the column's type, or tells rows apart. */

@@ -100,6 +100,12 @@ const kinds: readonly Kind[] = [
     lost: ['public.t:key-wider'],
   },
   {
+    kind: 'a key that tells more apart, and one whose rule is dropped',
+    old: 'CREATE TABLE t (id int PRIMARY KEY, code char(5) UNIQUE); CREATE TABLE u (id int PRIMARY KEY, code char(5) CONSTRAINT u_code UNIQUE)',
+    change: 'ALTER TABLE t ALTER code TYPE text; ALTER TABLE u DROP CONSTRAINT u_code, ALTER code TYPE text',
+    lost: ['public.t.code:keys-told-apart'],
+  },
+  {
     kind: 'a table without a key',
     old: 'CREATE TABLE t (a int, b int); ALTER TABLE t REPLICA IDENTITY FULL; CREATE TABLE u (a int PRIMARY KEY, b int); ALTER TABLE u REPLICA IDENTITY FULL',
     change: 'ALTER TABLE t RENAME b TO c; ALTER TABLE u RENAME b TO c',
