@@ -60,7 +60,7 @@ function readAs(text: string, from: string, to: string, version: number): string
     version >= 16
       ? `WHEN NOT pg_catalog.pg_input_is_valid(v, ${literal(to)}) THEN v WHEN NOT pg_catalog.pg_input_is_valid(${old}, ${literal(from)}) THEN v WHEN ${back} THEN ${old}`
       : `WHEN ${back} THEN ${old}`;
-  return `(SELECT CASE ${cases} ELSE v END FROM (SELECT ${text}) AS s(v))`;
+  return `(SELECT CASE WHEN v IS NULL THEN v ${cases} ELSE v END FROM (SELECT ${text}) AS s(v))`;
 }
 
 /** Labels of an enum that is the same one, under the names that they had. */
