@@ -14,6 +14,8 @@ import { mutate } from './outcome';
 
 export interface ServiceState {
   readonly name: string;
+  /** `family:revision` */
+  readonly taskDefinition?: string;
   readonly wanted: number;
   readonly running: number;
   /** The newest deployment. */
@@ -54,6 +56,7 @@ export class Tasks {
         const newest = service.deployments?.find((deployment) => deployment.status === 'PRIMARY');
         states.push({
           name: service.serviceName ?? '',
+          ...(service.taskDefinition ? { taskDefinition: service.taskDefinition.split('/').at(-1) ?? '' } : {}),
           wanted: service.desiredCount ?? 0,
           running: service.runningCount ?? 0,
           deployment: {

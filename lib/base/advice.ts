@@ -9,7 +9,7 @@ export const advisedWords = {
   plan: ['--verb'],
   cutover: ['--answer', '--overrule', '--go-at-gate', '--reason', '--up-by', '--at-decision', '--accept-loss', '--take-over', '--yes'],
   rollback: ['--accept-loss', '--traffic-only', '--system', '--take-over', '--yes'],
-  teardown: ['--now', '--take-over', '--yes'],
+  teardown: ['--now', '--keep-standby', '--take-over', '--yes'],
   status: ['--watch', '--check'],
   try: [],
   sandbox: ['--detach', 'env'],

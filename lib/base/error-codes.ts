@@ -213,6 +213,10 @@ export const errorCodes = {
     means: 'No AWS Region is set.',
     wayOut: say`Set AWS_REGION to the Region of the system; for the sandbox type ${environment}.`,
   },
+  'release.foreign': {
+    means: 'A service runs another task definition than its stack gave it: it was changed past CloudFormation and the guard.',
+    wayOut: say`Give it back its own with the command in the message, then type the same command again.`,
+  },
   'rights.missing': {
     means: 'AWS refused a call, because the principal may not make it.',
     wayOut: say`Give the right to the principal that the message names, or type ${deploy('shared')} if it is the runner.`,
@@ -293,6 +297,10 @@ export const errorCodes = {
     means: 'The answer to a change was lost, and no look could tell whether it was made.',
     wayOut: say`Type the command that the message names to see the truth, then the same command again.`,
   },
+  'step.unseen': {
+    means: 'What a run had confirmed could not be looked at: a database or AWS did not answer.',
+    wayOut: say`Look at what the message says does not answer, then type the same command again.`,
+  },
   'switchback.bug': {
     means: 'This is a fault of Switchback itself.',
     wayOut: say`Type the same command again; if it fails again, report the message with the journal of the window.`,
@@ -308,6 +316,10 @@ export const errorCodes = {
   'tasks.deployment.failed': {
     means: 'The new tasks of an ECS service do not come up.',
     wayOut: say`Look at the stopped tasks and at the log of that service, mend it, then type the same command again.`,
+  },
+  'teardown.begun': {
+    means: 'The teardown has begun, and has taken from the window what another verb would need.',
+    wayOut: say`Type ${switchback('teardown')} to end the window; the next change is the next window.`,
   },
   'teardown.hold': {
     means: 'The hold has not ended, and a rollback is possible until then.',

@@ -1,6 +1,6 @@
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import * as elbv2 from 'aws-cdk-lib/aws-elasticloadbalancingv2';
-import { CustomResource, Duration } from 'aws-cdk-lib/core';
+import { CustomResource, Duration, Fn } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { z } from 'zod';
 import type { Color, Release } from '../manifest/release';
@@ -212,6 +212,7 @@ export class ColorStack extends SystemStack {
       open,
       proofPath: application.proofPath,
       ...(host ? { host } : {}),
+      revision: revisionOf(taskDefinition),
     };
   }
 
@@ -250,6 +251,7 @@ export class ColorStack extends SystemStack {
       once,
       count,
       ...(scaling ? { scaling: { min: scaling.min, max: scaling.max } } : {}),
+      revision: revisionOf(taskDefinition),
     };
   }
 
@@ -295,3 +297,6 @@ export class ColorStack extends SystemStack {
     ]);
   }
 }
+
+/** Of its ARN, which would take too much room in the manifest: what replaces a task definition keeps its family. */
+const revisionOf = ({ taskDefinitionArn }: ecs.FargateTaskDefinition): string => Fn.select(6, Fn.split(':', taskDefinitionArn));

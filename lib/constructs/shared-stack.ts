@@ -216,8 +216,9 @@ export const certificatesIn = ({ certificates }: DatabaseProps = {}): Pick<Datab
 
 /** The stack's part of the manifest. */
 export function writePart(stack: SystemStack, part: object): ssm.StringParameter {
-  // what only a deploy knows is the last part of a rule's ARN, which stands after a blank, or an ARN or a name.
+  // what only a deploy knows is the last part of a rule's ARN, which stands after a blank, a revision, or an ARN or a name.
   const size = JSON.stringify(part)
+    .replace(/"revision":"\$\{Token\[[^\]]*\]\}/g, '"revision":"....')
     .replace(/ \$\{Token\[[^\]]*\]\}/g, '.'.repeat(17))
     .replace(/\$\{Token\[[^\]]*\]\}/g, '.'.repeat(125)).length;
   if (size > 8192) {

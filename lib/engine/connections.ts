@@ -31,7 +31,7 @@ export class Connections {
     private readonly run?: () => HoldingRun,
   ) {}
 
-  to(instance: string): Promise<Db> {
+  async to(instance: string): Promise<Db> {
     let db = this.open.get(instance);
     if (!db) {
       db = this.make(instance);
@@ -39,7 +39,13 @@ export class Connections {
       db.catch(() => this.open.delete(instance));
       this.open.set(instance, db);
     }
-    return db;
+    const made = await db;
+    if (!made.broken) return made;
+    // the server restarted after its last use: nobody's work was lost, and the next look is a new one's.
+    if (this.open.get(instance) === db) this.open.delete(instance);
+    this.known.delete(instance);
+    await made.close().catch(() => undefined);
+    return this.to(instance);
   }
 
   /** A connection that stays when the others are made anew after a fault. */

@@ -106,6 +106,11 @@ export type EventBody =
       readonly acceptLoss?: boolean;
       /** Ids of differences of the two schemas that a rollback may lose. */
       readonly acceptedLosses?: readonly string[];
+      /** A teardown before the end of the hold, or one that leaves the standby color's stack. */
+      readonly now?: boolean;
+      readonly keepStandby?: boolean;
+      /** A stage that is taken back. */
+      readonly undo?: boolean;
       /** Whose run, not ended, was taken over. */
       readonly takeOver?: { readonly who: string; readonly where: string; readonly run: string };
     }

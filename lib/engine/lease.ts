@@ -1,6 +1,7 @@
 /** Whose the window is: who, since when, why, from where, said alike wherever somebody comes second. */
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+import { type AskedOf, again } from './again';
 import type { JournalEvent, Verb } from './events';
 import { answerText, type Series, type WindowView } from './window-view';
 
@@ -19,14 +20,15 @@ const overruled = (answers: WindowView['answers']): string =>
 export const windowHeld = (
   { name: window, answers }: Pick<WindowView, 'name' | 'answers'>,
   held: Series,
-  { verb, undo }: { readonly verb: Verb; readonly undo?: boolean },
+  { verb, ...asked }: { readonly verb: Verb } & AskedOf,
 ): Stop =>
   new Stop(
     'window.held',
     `${window} is in the hands of ${held.by.who} on ${held.by.where}: ${held.verb} since ${held.runSince}, ${held.reason === undefined ? 'no reason given' : `because: ${held.reason}`}`,
     {
       state: `${overruled(answers)}Its lease ends at ${held.leaseUntil} unless it writes again.`,
-      next: [switchback('status', '--watch'), undo ? switchback('stage', '--undo', '--take-over') : switchback(verb, '--take-over')],
+      // what was asked of theirs is in the journal, and is carried; what is asked of ours is repeated.
+      next: [switchback('status', '--watch'), again(verb, asked, '--take-over')],
       exit: exit.locked,
     },
   );

@@ -3,11 +3,14 @@
  * moved behind its back, and the decision time. Looked at before every step and while one is waited for.
  */
 
+import { explain } from '../aws';
 import { answers, say, switchback } from '../base/advice';
-import { exit, Stop } from '../base/errors';
+import { exit, messageOf, Stop } from '../base/errors';
+import { again } from './again';
 import { answerSeconds, decide, hasMoved, warningDue } from './decision-time';
 import { otherWriter } from './journal';
 import { seriesOf, viewOf } from './journal-view';
+import { keepLease } from './keep-lease';
 import { stopAskedOf, windowTakenOver } from './lease';
 import { movesTraffic, siteIsDown, siteIsOpening } from './milestones';
 import { finishMs, type RunAnswer, type RunOptions } from './run-options';
@@ -19,6 +22,8 @@ import type { Decision, UpBy } from './window-view';
 const newsMs = 1000;
 const trafficMs = 5000;
 const decisionMs = 30_000;
+/** A failover takes one to two minutes. */
+const lookMs = 150_000;
 
 export class RunMonitor {
   private newsAt = Number.NEGATIVE_INFINITY;
@@ -76,7 +81,11 @@ export class RunMonitor {
   }
 
   /** Steps that do not hold any more and may be done again are, when this run's operator has been told before. */
-  async atBeginning(): Promise<void> {
+  atBeginning(): Promise<void> {
+    return this.patiently(() => this.begin());
+  }
+
+  private async begin(): Promise<void> {
     const { noLongerHold } = viewOf(this.options.journal);
     for (const step of this.plan) {
       if (!step.again || !noLongerHold.has(step.id) || !this.isDone(step)) continue;
@@ -86,14 +95,28 @@ export class RunMonitor {
   }
 
   /** What was changed behind the back of a run is said before the run says that it is done. */
-  async atEnd(): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
+  atEnd(): Promise<void> {
+    return this.patiently(() => this.whatMustHold());
+  }
+
+  /** A look that fails is made again: a database that restarts is no fault of anybody. @throws Stop `step.unseen` */
+  private async patiently(look: () => Promise<void>): Promise<void> {
+    const { clock, verb, journal } = this.options;
+    const from = clock.elapsed();
+    for (;;) {
       try {
-        return await this.whatMustHold();
+        return await look();
       } catch (error) {
-        // everything has been done: a look that fails is made again.
-        if (error instanceof Stop || tries === 5) throw error;
-        await this.options.clock.pause(1000);
+        if (error instanceof Stop || explain(error) instanceof Stop || error instanceof TypeError || error instanceof ReferenceError)
+          throw error;
+        if (clock.elapsed() - from > lookMs)
+          throw new Stop('step.unseen', `what had been confirmed could not be looked at for ${lookMs / 1000} s: ${messageOf(error)}`, {
+            state: 'Nothing was changed meanwhile.',
+            next: [again(verb, seriesOf(journal)), switchback('status')],
+            cause: error,
+          });
+        await keepLease(this.options);
+        await clock.pause(1000);
       }
     }
   }
@@ -117,7 +140,7 @@ export class RunMonitor {
             state: 'Somebody or something changed it; nothing has been done about it.',
             next: [
               switchback('status'),
-              ...(step.again ? [say`${switchback(verb)} makes it so again`] : []),
+              ...(step.again ? [say`${again(verb, seriesOf(journal))} makes it so again`] : []),
               ...(verb === 'rollback' && step.again ? [] : [switchback('rollback')]),
             ],
             step: step.id,
@@ -147,7 +170,7 @@ export class RunMonitor {
     const where = grace > 0 ? `while "${step.title}" was waited for` : `before "${step.title}"`;
     throw new Stop('run.stop-asked', `${asked.by.who} on ${asked.by.where} asked it to stop (${asked.why}); it stopped ${where}`, {
       state: 'What had been asked of AWS goes on by itself; no step is half known.',
-      next: [switchback(verb), ...(verb === 'cutover' ? [switchback('rollback')] : []), switchback('status')],
+      next: [again(verb, seriesOf(journal)), ...(verb === 'cutover' ? [switchback('rollback')] : []), switchback('status')],
       exit: exit.interrupted,
     });
   }

@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly acceptLoss?: boolean;
   /** Ids of differences that the operator accepts to lose at a rollback. */
   readonly acceptedLosses?: readonly string[];
+  readonly now?: boolean;
+  readonly keepStandby?: boolean;
   /** Take the window over from a writer whose lease has not ended, once it has. */
   readonly takeOver?: boolean;
   /** No step may take longer than this, whatever its own patience. */

@@ -6,8 +6,9 @@
 import { explain } from '../aws';
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+import { again, askedOf } from './again';
 import { Connections } from './connections';
-import type { EventBody, Verb } from './events';
+import type { EventBody } from './events';
 import type { Journal } from './journal';
 import { seriesOf, viewOf } from './journal-view';
 import { holdingRun, keepLease } from './keep-lease';
@@ -51,7 +52,7 @@ export async function advance(options: RunOptions): Promise<RunAnswer> {
     });
     return { state: 'finished' };
   } catch (error) {
-    let stop = asStop(explain(error), options.verb);
+    let stop = asStop(explain(error), options);
     // the loser of a race must not write into the winner's journal; a run that never began has nothing to end.
     const mine = fold(journal.events)?.current?.run === options.run;
     if (mine && !['journal.other-writer', 'journal.unwritable'].includes(stop.code)) {
@@ -101,8 +102,7 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
     plan: plan.map((step) => planned(step, options.patienceSeconds)),
     runner: options.runner,
     ...(options.reason === undefined ? {} : { reason: options.reason }),
-    ...(options.acceptLoss ? { acceptLoss: true } : {}),
-    ...(options.acceptedLosses ? { acceptedLosses: options.acceptedLosses } : {}),
+    ...askedOf(options),
     ...(options.takeOver && current && current.ended === undefined && current.run !== run
       ? { takeOver: { ...current.by, run: current.run } }
       : {}),
@@ -121,11 +121,12 @@ async function lastWord(say: () => Promise<unknown>): Promise<Stop | undefined> 
 }
 
 const secondsSince = (iso: string, now: number): number => Math.max(0, Math.round(now - Date.parse(iso)) / 1000);
-function asStop(error: unknown, verb: Verb): Stop {
+
+function asStop(error: unknown, options: RunOptions): Stop {
   if (error instanceof Stop) return error;
   return new Stop('switchback.bug', `${error instanceof Error ? (error.stack ?? error.message) : String(error)}`, {
     state: 'This is a fault of Switchback itself; the journal says what it had done.',
-    next: [switchback(verb), switchback('status')],
+    next: [again(options.verb, options), switchback('status')],
     cause: error,
   });
 }

@@ -6,6 +6,7 @@ import { type Advice, sameAgain, say, switchback, typed } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, messageOf, OutcomeUnknown, Stop } from '../base/errors';
 import { ConnectionLost, DatabaseError, OutcomeUnknown as SqlOutcomeUnknown } from '../postgres/connection/connect';
+import { again } from './again';
 import type { Connections } from './connections';
 import type { EventBody } from './events';
 import { askGate } from './gate';
@@ -202,7 +203,8 @@ function begunBy(journal: Journal, step: string, run: string): boolean {
 /** What makes sense after a step that failed. Customers who are well are not taken down by what is advised: a rollback is, once they are down. */
 function nextAfterFailure({ verb, journal }: Pick<RunOptions, 'verb' | 'journal'>): Advice[] {
   const view = viewOf(journal);
+  const same = again(verb, seriesOf(journal));
   return verb === 'cutover' && (siteIsDown(view) || !view.window.from)
-    ? [switchback('rollback'), say`or, when the reason is gone: ${switchback('cutover')}`]
-    : [say`when the reason is gone: ${switchback(verb)}`, switchback('status')];
+    ? [switchback('rollback'), say`or, when the reason is gone: ${same}`]
+    : [say`when the reason is gone: ${same}`, switchback('status')];
 }

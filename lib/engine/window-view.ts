@@ -46,6 +46,9 @@ export interface Series {
   readonly steps: ReadonlyMap<string, StepRecord>;
   readonly acceptLoss: boolean;
   readonly acceptedLosses: readonly string[];
+  readonly now: boolean;
+  readonly keepStandby: boolean;
+  readonly undo: boolean;
   /** Until when the writer of the series holds the window. */
   readonly leaseUntil: string;
   readonly ended: 'finished' | 'stopped' | undefined;
@@ -205,13 +208,17 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
           verb: event.verb,
           run: event.run,
           by: event.by,
-          reason: event.reason,
+          reason: event.reason ?? goesOn?.reason,
           startedAt: goesOn?.startedAt ?? event.at,
           runSince: event.at,
           plan: event.plan,
           steps: goesOn?.steps ?? new Map(),
           acceptLoss: event.acceptLoss ?? goesOn?.acceptLoss ?? false,
           acceptedLosses: event.acceptedLosses ?? goesOn?.acceptedLosses ?? [],
+          now: event.now ?? goesOn?.now ?? false,
+          keepStandby: event.keepStandby ?? goesOn?.keepStandby ?? false,
+          // whoever types a stage after it does not ask for it: it is refused, and says what to type.
+          undo: event.undo ?? false,
           leaseUntil: event.at,
           ended: undefined,
         };

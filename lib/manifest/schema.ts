@@ -11,7 +11,8 @@ export type { Color, Release };
 /** Rises when a reader of the old shape could misread the new one; the code refuses every other number. */
 export const manifestVersion = 1;
 
-export const colorSchema = z.enum(['blue', 'green']) satisfies z.ZodType<Color>;
+export const colors = ['blue', 'green'] as const satisfies readonly Color[];
+export const colorSchema = z.enum(colors) satisfies z.ZodType<Color>;
 
 export const otherColor = (color: Color): Color => (color === 'blue' ? 'green' : 'blue');
 
@@ -131,6 +132,8 @@ export const applicationSchema = z.object({
   proofPath: z.string(),
   /** The Host header to ask with, where the application has a host condition. */
   host: z.string().optional(),
+  /** Of the task definition that its service runs; left out by stacks of before it was noted. */
+  revision: z.string().optional(),
 });
 export type Application = z.infer<typeof applicationSchema>;
 
@@ -143,6 +146,8 @@ export const workerSchema = z.object({
   count: z.number(),
   /** Set when application auto scaling is registered for it; suspended before it is brought to zero. */
   scaling: z.object({ min: z.number(), max: z.number() }).optional(),
+  /** Of the task definition that its service runs; left out by stacks of before it was noted. */
+  revision: z.string().optional(),
 });
 export type Worker = z.infer<typeof workerSchema>;
 

@@ -8,6 +8,7 @@ import type { Aws } from '../aws';
 import { type Advice, answers, say, switchback, typed } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { messageOf } from '../base/errors';
+import { again } from '../engine/again';
 import { Connections } from '../engine/connections';
 import type { HoldSeen, Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
@@ -24,6 +25,7 @@ import { scheduleName, watchName } from '../steps/schedule';
 import type { Check, CheckReport } from './check-report';
 import { lookAsCustomer } from './customers-look';
 import { lookNow, watchPhase } from './feed-watch';
+import { checkReleases } from './release-check';
 import type { CheckRequest, Reply, Runtime } from './request';
 
 /** Looks once; answers as a verb does. */
@@ -87,6 +89,7 @@ class Look {
     const place = this.place(live);
     const checks = [
       ...this.run(),
+      ...(await checkReleases(this.on.aws, this.on.manifest)),
       ...(await this.feed()),
       ...(place
         ? [
@@ -161,7 +164,7 @@ class Look {
       stage: [switchback('stage'), switchback('stage', '--undo')],
       cutover: begun ? [switchback('rollback'), switchback('cutover')] : [switchback('stage'), switchback('cutover')],
       rollback: [switchback('rollback')],
-      teardown: [switchback('teardown')],
+      teardown: [again('teardown', current)],
     };
     const how = current.ended === 'stopped' ? 'has stopped' : 'was interrupted, and nobody is at it';
     return [wrong('window', next[verb], `the ${verb} ${how}${begun ? ' in the middle' : ''}`)];

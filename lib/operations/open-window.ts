@@ -13,6 +13,7 @@ import { type Manifest, otherColor, type SystemState } from '../manifest/schema'
 import { stackName } from '../manifest/stack-names';
 import { whereNow } from '../manifest/traffic';
 import { undoBegun } from '../plans/undo';
+import { refuseForeign } from '../steps/foreign-release';
 import type { Runtime, VerbRequest } from './request';
 
 /** The open window of a system; stage and cutover open the next one where there is none. */
@@ -45,6 +46,7 @@ export async function findOrOpen(request: VerbRequest, runtime: Runtime): Promis
   const window = await nextWindow(request.system, manifest, state, names, runtime.aws);
   if (request.upBy) refuseHour(window);
   await refuseWhileDeploying(window, manifest, runtime.aws);
+  await refuseForeign(runtime.aws, manifest);
   // the next try of a first opening goes on in its journal.
   const made = found?.window === window.name ? found : journal(window.name);
   await made.append(request.run, request.by, {

@@ -4,16 +4,18 @@ import { explain } from '../aws';
 import { say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, Stop } from '../base/errors';
+import { again, askedOf } from '../engine/again';
 import { estimated } from '../engine/estimates';
 import type { Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
 import { answerGate } from '../engine/gate';
 import type { Journal } from '../engine/journal';
 import { seriesOf, viewOf } from '../engine/journal-view';
-import { holdEndsAt } from '../engine/milestones';
+import { holdEndsAt, siteIsDown } from '../engine/milestones';
 import { advance, refuseWhileHeld } from '../engine/run';
 import { hourSet, type WindowView } from '../engine/window-view';
 import { planOf, rollbackFrom } from '../plans';
+import { refuseForeign } from '../steps/foreign-release';
 import type { World } from '../steps/world';
 import { observeWorld } from '../steps/world';
 import { findOrOpen } from './open-window';
@@ -22,12 +24,13 @@ import type { Reply, Runtime, VerbRequest } from './request';
 import { stopped } from './request';
 
 /** Advances a verb. What goes wrong is an answer, never an exception. */
-export async function runVerb(request: VerbRequest, runtime: Runtime): Promise<Reply> {
+export async function runVerb(given: VerbRequest, runtime: Runtime): Promise<Reply> {
   let name: string | undefined;
   try {
-    const opened = await findOrOpen(request, runtime);
+    const opened = await findOrOpen(given, runtime);
     const { journal, view } = opened;
     name = view.name;
+    const request = carried(given, view);
     if (request.window !== undefined && request.window !== name) {
       throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, {
         next: [switchback('status')],
@@ -38,11 +41,14 @@ export async function runVerb(request: VerbRequest, runtime: Runtime): Promise<R
       await sayFinished(request, journal, runtime.clock);
       return { state: 'finished', window: name };
     }
+    // before it is said that a way back is open.
+    refuseTooLate(request, view);
     const isOver = view.series[request.verb]?.ended === 'finished' && isFinished(request.verb, await observeWorld(runtime.aws, view));
     // a no-go that comes too late is told so.
     if (isOver && request.answer?.answer !== 'no-go') return { state: 'finished', window: name };
     if (request.answer) await answerGate(journal, request, request.answer);
     await noteUpBy(request, journal);
+    if (beginsWithin(request, view)) await refuseForeign(runtime.aws, view.manifest);
     if (request.verb === 'teardown') refuseDuringHold(request, view, runtime.clock);
     if (request.verb === 'rollback' && !request.acceptLoss)
       await refuseLoss(view, { aws: runtime.aws, now: runtime.clock.now(), knownErrors: lastHoldSeen(journal.events)?.applyErrors });
@@ -51,14 +57,12 @@ export async function runVerb(request: VerbRequest, runtime: Runtime): Promise<R
       clock: runtime.clock,
       journal,
       verb: request.verb,
-      ...(request.undo ? { undo: true } : {}),
       run: request.run,
       by: request.by,
       runner: runtime.runner,
       deadline: runtime.deadline,
       ...(request.reason === undefined ? {} : { reason: request.reason }),
-      ...(request.acceptLoss === undefined ? {} : { acceptLoss: request.acceptLoss }),
-      ...(request.acceptedLosses === undefined ? {} : { acceptedLosses: request.acceptedLosses }),
+      ...askedOf(request),
       ...(request.takeOver ? { takeOver: true } : {}),
       ...(request.patienceSeconds === undefined ? {} : { patienceSeconds: request.patienceSeconds }),
       ...(request.unanswered ? { unanswered: true } : {}),
@@ -82,6 +86,13 @@ export async function runVerb(request: VerbRequest, runtime: Runtime): Promise<R
 }
 
 /**
+ * The first invocation of a stage or a cutover that has taken nothing yet. With the site down nobody is kept waiting for it, and a way
+ * back is never refused: its terminal says it (lib/terminal/take-verb.ts).
+ */
+const beginsWithin = ({ verb, undo, run }: VerbRequest, view: WindowView): boolean =>
+  (verb === 'stage' || verb === 'cutover') && !undo && !siteIsDown(view) && view.current?.run !== run;
+
+/**
  * A cutover or rollback that is done, with customers where it brought them: whoever lost sight of its end and types it
  * again must not take the site down a second time. Where traffic was moved since, there is something to do again.
  */
@@ -98,11 +109,34 @@ async function sayFinished({ verb, undo = false, run, by }: VerbRequest, journal
   await journal.append(run, by, { type: 'run.finished', verb, seconds: Math.max(0, clock.now() - Date.parse(series.startedAt)) / 1000 });
 }
 
-function refuseDuringHold(request: VerbRequest, view: WindowView, clock: Clock): void {
+/** What was asked of the run that this one goes on with, where nothing else is asked now: nobody must remember it at night. */
+export function carried(request: VerbRequest, { current }: Pick<WindowView, 'current'>): VerbRequest {
+  if (current?.verb !== request.verb || current.ended === 'finished') return request;
+  const { undo: _undo, ...before } = askedOf(current);
+  return { ...before, ...request };
+}
+
+/** A teardown has taken from the window what anything else would need. @throws Stop `teardown.begun` */
+function refuseTooLate({ verb }: VerbRequest, { name, series }: WindowView): void {
+  if ((verb !== 'cutover' && verb !== 'stage') || !series.teardown) return;
+  throw new Stop(
+    'teardown.begun',
+    `the teardown of ${name} has begun: there is nothing to ${verb === 'stage' ? 'stage' : 'cut over'} any more`,
+    {
+      state: 'Nothing was changed.',
+      next: [again('teardown', series.teardown), switchback('status')],
+      exit: exit.usage,
+    },
+  );
+}
+
+/** @throws Stop `teardown.hold`; one that has begun is not over by the hold, and nothing is said of a way back that it may have taken */
+export function refuseDuringHold(request: VerbRequest, view: WindowView, clock: Pick<Clock, 'now'>): void {
   const ends = holdEndsAt(view);
+  if (view.series.teardown) return;
   if (!request.now && ends && ends.getTime() > clock.now()) {
     throw new Stop('teardown.hold', `the hold of ${view.name} ends at ${ends.toISOString()}; until then a rollback is possible`, {
-      next: [say`wait: the schedule does it`, switchback('teardown', '--now')],
+      next: [say`wait: the schedule does it`, again('teardown', { ...request, now: true }, ...(request.takeOver ? ['--take-over'] : []))],
       exit: exit.refused,
     });
   }

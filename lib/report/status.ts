@@ -1,6 +1,7 @@
 /** The status of a system: which color is live, which database is production, what is open, and what to type next. */
 
 import { type Advice, deploy, switchback } from '../base/advice';
+import { again } from '../engine/again';
 import type { Verb } from '../engine/events';
 import { databaseOpened, forkMethodOf, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
@@ -179,7 +180,10 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
       ? { command: switchback('rollback', '--accept-loss'), why: 'take everything back but what was written since the feed died' }
       : { command: switchback('rollback'), why: 'take everything back' };
   const rollback: Next[] = first ? [{ command: switchback('rollback'), why: 'close the system again, to mend the release' }] : [back];
-  const again = (verb: Verb): Next => ({ command: switchback(verb), why: 'go on where it is' });
+  const goOn = (verb: Verb): Next => ({
+    command: current?.verb === verb ? again(verb, current) : switchback(verb),
+    why: 'go on where it is',
+  });
   if (!current) return [{ command: switchback('stage'), why: `check everything ${name} needs` }];
   const { verb } = current;
   if (current.ended === undefined) {
@@ -198,9 +202,9 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
     }
     if (Date.parse(current.leaseUntil) > status.now)
       return [{ command: switchback('status', '--watch'), why: `${current.by.who} is at it: follow it` }];
-    return [again(verb), ...(verb === 'cutover' ? rollback : [])];
+    return [goOn(verb), ...(verb === 'cutover' ? rollback : [])];
   }
-  if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, again(verb)] : [again(verb)])];
+  if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, goOn(verb)] : [goOn(verb)])];
   const finished: Record<Verb, Next[]> = {
     stage: [
       { command: switchback('plan'), why: 'read the plan, step by step' },

@@ -4,6 +4,7 @@ import type { Context } from '../engine/context';
 import { done, type Step } from '../engine/step';
 import type { Finding } from '../postgres/preflight/finding';
 import { preflight } from '../postgres/preflight/preflight';
+import { refuseForeign } from './foreign-release';
 
 export function preflightPassed(production: string, fallback: string, fork: 'ahead' | 'window'): Step {
   return {
@@ -22,6 +23,7 @@ export function preflightPassed(production: string, fallback: string, fork: 'ahe
           message: `${production} has an RDS-managed master password, which forbids read replicas on PostgreSQL: use a secret of your own`,
         };
       }
+      await refuseForeign(context.aws, context.manifest);
       const copy = await context.aws.databases.describe(fallback);
       const [from, to] = [await context.database(production), await context.database(fallback)];
       const findings = [

@@ -2,6 +2,7 @@
 
 import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+import { again } from '../engine/again';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
@@ -18,7 +19,7 @@ export function standbyIdle(color: Color, production: string): Step {
     estimateSeconds: 3,
     patienceSeconds: 60,
     async observe(context) {
-      const { manifest, aws } = context;
+      const { manifest, aws, view } = context;
       const stack = await aws.stacks.status(colorPart(manifest, color).stack);
       if (!stack || stack.status.startsWith('DELETE')) return done('its stack is being removed already');
       const refuse = (message: string): never => {
@@ -27,7 +28,7 @@ export function standbyIdle(color: Color, production: string): Step {
           next: [
             switchback('status'),
             say`${switchback('rollback')}, if ${color} is to serve again`,
-            say`when the reason is gone: ${switchback('teardown')}`,
+            say`when the reason is gone: ${again('teardown', view.current ?? {})}`,
           ],
           exit: exit.refused,
         });

@@ -2,26 +2,25 @@
  * A terminal takes a verb through: it asks the runner to advance, draws the journal while it does, and asks people at
  * gates. Pulling its plug changes nothing: what has been done is in the journal, the runner finishes its step.
  */
-import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
-import { switchback } from '../base/advice';
+import { say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, messageOf, Stop } from '../base/errors';
+import { again } from '../engine/again';
 import { answerSeconds, warningDue } from '../engine/decision-time';
-import type { JournalEvent, Verb } from '../engine/events';
+import type { Verb } from '../engine/events';
 import { refuseAnswer } from '../engine/gate';
-import { Journal } from '../engine/journal';
-import { holderOf, takenFrom, windowHeld, windowTakenOver } from '../engine/lease';
+import { holderOf } from '../engine/lease';
 import type { RunAnswer } from '../engine/run-options';
 import { decisionStep } from '../engine/step-id';
-import { answerText, type Decision, fold, type WindowView } from '../engine/window-view';
-import type { SharedPart } from '../manifest/schema';
+import { answerText } from '../engine/window-view';
 import type { Reply, VerbRequest } from '../operations/request';
-import { runVerb } from '../operations/run-verb';
+import { carried, refuseDuringHold, runVerb } from '../operations/run-verb';
 import type { Screen } from '../report';
 import { spell } from '../report/advice';
 import { askRunner } from './ask-runner';
-import type { Answer, Gate, LandingWord } from './gate';
+import { Follower } from './follower';
+import type { Answer, Gate } from './gate';
 import { endOf, watch } from './watch';
 
 /** A runner that was asked and has not begun by then never heard of it. */
@@ -51,7 +50,7 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
       ? 'It runs in this terminal, and Ctrl-C again breaks it off'
       : 'The runner ends it also without this terminal, and Ctrl-C again leaves at once';
     options.note(
-      `Ctrl-C: asked to stop after this step. ${without}; then: ${spell(switchback('status'))}, ${spell(switchback(request.verb))}`,
+      `Ctrl-C: asked to stop after this step. ${without}; then: ${spell(switchback('status'))}, ${spell(again(request.verb, request))}`,
     );
     void follower.askToStop(request.run, 'Ctrl-C').catch((error: unknown) => options.note(`it could not be asked: ${messageOf(error)}`));
   };
@@ -69,7 +68,11 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
     // at once: asked, the runner would be busy with their run until its next pause.
     if (!request.takeOver) follower.refuseIfHeld();
     for (;;) {
-      if (request.takeOver) await waitForHolder(request, options, follower);
+      if (request.takeOver) {
+        // what would be refused after the lease is refused before it.
+        if (request.verb === 'teardown' && follower.view) refuseDuringHold(carried(request, follower.view), follower.view, options.clock);
+        await waitForHolder(request, options, follower);
+      }
       const reply = await invoke({ ...plain, ...more }, options, follower);
       const typedHere = more.answer !== undefined && more.answer !== request.answer;
       more = {};
@@ -112,6 +115,7 @@ async function invoke(request: VerbRequest, options: DriveOptions, follower: Fol
   let over = false;
   const ended = call
     .catch((error: unknown): Reply | Promise<Reply> => {
+      if (error instanceof Stop && error.code === 'runner.failed') return died(error, request, options, follower);
       if (error instanceof Stop && error.code === 'runner.unanswered') return unanswered(error, request, options, follower);
       if (!(error instanceof Stop && error.code === 'runner.busy')) throw error;
       return { state: 'stopped', code: error.code, message: error.message, next: error.next, exit: error.exit };
@@ -127,6 +131,24 @@ async function invoke(request: VerbRequest, options: DriveOptions, follower: Fol
   }
   await follower.look();
   return ended;
+}
+
+/** The runner has died, and its run is still this terminal's: asked again at once it goes on, and nobody waits for a lease. */
+function died(lost: Stop, request: VerbRequest, { note }: DriveOptions, follower: Follower): Reply {
+  if (follower.diedAgain()) {
+    const lease = follower.view?.current?.run === request.run ? follower.view.current.leaseUntil : undefined;
+    throw new Stop('runner.failed', lost.message, {
+      ...(lost.state === undefined ? {} : { state: lost.state }),
+      next: [
+        lease ? say`after ${lease}, when its lease ends: ${again(request.verb, request)}` : again(request.verb, request),
+        say`or run it with --here from a place that reaches the database`,
+      ],
+      exit: lost.exit,
+      cause: lost,
+    });
+  }
+  note(`${lost.message}; it is asked again, and goes on from there`);
+  return { state: 'continue' };
 }
 
 /** The runner goes on without us: its journal says how. Asked again it would try again what it has stopped at. */
@@ -267,129 +289,4 @@ async function theirs(options: DriveOptions, follower: Follower): Promise<Reply 
       exit: exit.interrupted,
     });
   return ended?.reply ?? { state: 'finished', window: journal.window };
-}
-
-/** Reads the journal of the window that is open, or that the runner opens. */
-class Follower {
-  readonly screen: Screen;
-  /** Whoever answered elsewhere went on, and is followed. */
-  follows = false;
-  private shown = 0;
-  private wish: { readonly of: string; readonly why: string } | undefined;
-
-  private constructor(
-    private readonly options: DriveOptions,
-    private readonly request: VerbRequest,
-    readonly shared: SharedPart,
-    /** Windows that were closed before we began: not ours. */
-    private readonly before: ReadonlySet<string>,
-    public journal: Journal | undefined,
-  ) {
-    this.screen = options.screen(request.verb, request.run);
-  }
-
-  static async start(request: VerbRequest, options: DriveOptions): Promise<Follower> {
-    const { manifest } = await options.aws.settings.manifest(request.system);
-    const store = options.aws.journal(manifest.shared.journalBucket, request.system);
-    const names = await store.windows();
-    const last = names.at(-1);
-    const newest = last === undefined ? undefined : new Journal(store, last, options.clock, randomUUID);
-    await newest?.refresh();
-    const open = newest && fold(newest.events)?.closed === undefined ? newest : undefined;
-    return new Follower(options, request, manifest.shared, new Set(names), open);
-  }
-
-  get run(): string {
-    return this.request.run;
-  }
-
-  get view(): WindowView | undefined {
-    return this.journal && fold(this.journal.events);
-  }
-
-  /** The number of the event that set the window's hour. */
-  get hour(): number | undefined {
-    return this.journal?.events.findLast(({ type }) => type === 'up-by.set')?.number;
-  }
-
-  /** Nothing is left to answer: the verb has been done, and says so itself. */
-  get finished(): boolean {
-    return this.view?.current?.ended === 'finished' && this.view.current.verb === this.request.verb;
-  }
-
-  /** Whom an answer that overrules takes the place of, said before it does. */
-  sayOverruled(): void {
-    const { view, request } = this;
-    const standing = view?.question && view.answers.get(view.question.step);
-    if (standing && standing.answer !== request.answer?.answer)
-      this.options.note(`overrules the ${answerText(standing)} on ${standing.by.where} at ${standing.at}: ${standing.reason}`);
-  }
-
-  /** Somebody took the place of an answer that was given here. */
-  private hearOfOverruling(added: readonly JournalEvent[]): void {
-    for (const event of added) {
-      if (event.type !== 'gate.answered' || event.overrules === undefined || event.run === this.request.run) continue;
-      const mine = this.journal?.events[event.overrules.number - 1];
-      if (mine?.type === 'gate.answered' && mine.run === this.request.run)
-        this.options.note(`your ${mine.answer} was overruled: ${event.answer} by ${event.by.who} on ${event.by.where}: ${event.reason}`);
-    }
-  }
-
-  /** @throws Stop `window.held` */
-  refuseIfHeld(): void {
-    const { view, request } = this;
-    const held = holderOf(view?.current, request.run, this.options.clock.now());
-    if (view && held) throw windowHeld(view, held, request);
-  }
-
-  /** @throws Stop `window.taken-over` */
-  stopIfTakenOver(): void {
-    const taker = this.journal && takenFrom(this.request.run, this.journal.events);
-    if (this.journal && taker) throw windowTakenOver(this.journal.window, taker);
-  }
-
-  async look(): Promise<void> {
-    const added = await this.added().catch(() => []);
-    const view = this.view;
-    this.hearOfOverruling(added);
-    if (view && added.length > 0) this.screen.events(view, added);
-    else this.screen.tick(this.options.clock.now());
-  }
-
-  /** Leaves a note for a run: it stops after the step it is in. Where no window is open yet, as soon as one is. */
-  async askToStop(of: string, why: string, takeOver = false): Promise<void> {
-    if (this.journal)
-      await this.journal.note(this.request.run, this.request.by, { type: 'stop.asked', of, why, ...(takeOver ? { takeOver } : {}) });
-    else this.wish = { of, why };
-  }
-
-  async warn(upBy: string, { decideBy, rollbackSeconds, steps, measuredSteps }: Decision, warning: number): Promise<void> {
-    const { run, by } = this.request;
-    await this.journal?.note(run, by, { type: 'decision.time', decideBy, upBy, rollbackSeconds, steps, measuredSteps, warning });
-  }
-
-  /** What somebody says of a landing test. */
-  async tell(landing: LandingWord): Promise<void> {
-    await this.journal?.note(this.request.run, this.request.by, { type: 'landing.told', ...landing });
-  }
-
-  /** A look that fails is not the run's trouble: the next one shows what this one missed. */
-  private async added(): Promise<readonly JournalEvent[]> {
-    if (!this.journal) {
-      const store = this.options.aws.journal(this.shared.journalBucket, this.request.system);
-      const mine = (await store.windows()).filter((name) => !this.before.has(name)).at(-1);
-      if (mine === undefined) return [];
-      this.journal = new Journal(store, mine, this.options.clock, randomUUID);
-      if (this.wish) await this.askToStop(this.wish.of, this.wish.why);
-    }
-    await this.journal.refresh();
-    const added = this.journal.events.slice(this.shown);
-    this.shown = this.journal.events.length;
-    return added;
-  }
-
-  async stop(): Promise<void> {
-    await this.look();
-    this.screen.close();
-  }
 }

@@ -3,12 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
 import { type Advice, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
+import { type AskedOf, again, askedOf } from '../engine/again';
 import { parseUpBy } from '../engine/decision-time';
 import type { Verb } from '../engine/events';
 import { decisionStep } from '../engine/step-id';
 import type { Reply, VerbRequest } from '../operations/request';
 import type { Output } from '../report';
 import { spell } from '../report/advice';
+import { foreignNext, foreignReleases, foreignText } from '../steps/foreign-release';
 import { followCustomers } from './customers';
 import { drive } from './drive';
 import { extend, findWindow } from './find-window';
@@ -43,13 +45,15 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
   const run = randomUUID();
   if (upBy && !flags.takeOver && flags.answer === undefined && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
+  // the runner refuses a stage and a cutover for it, and no way back.
+  if (verb === 'rollback' || verb === 'teardown') await sayForeign(aws, system, output);
   if ((verb !== 'stage' || flags.undo) && !flags.yes && flags.answer === undefined) {
     if (!interactive)
       throw new Stop(
         'confirm.no-terminal',
         `${flags.undo ? 'stage --undo deletes the fallback database' : `${verb} changes what customers see`}, and there is no terminal to ask`,
         {
-          next: [flags.undo ? switchback('stage', '--undo', '--yes') : switchback(verb, '--yes')],
+          next: [again(verb, askedIn(flags), '--yes')],
           exit: exit.usage,
         },
       );
@@ -70,11 +74,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     ...(flags.takeOver ? { takeOver: true } : {}),
     ...(flags.patience === undefined ? {} : { patienceSeconds: flags.patience }),
     ...(upBy ? { upBy } : {}),
-    ...(flags.acceptLoss === true ? { acceptLoss: true } : {}),
-    ...(Array.isArray(flags.acceptLoss) ? { acceptedLosses: flags.acceptLoss } : {}),
-    ...(flags.now ? { now: true } : {}),
-    ...(flags.keepStandby ? { keepStandby: true } : {}),
-    ...(flags.undo ? { undo: true } : {}),
+    ...askedIn(flags),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
     ...(flags.overrule ? { overrule: true } : {}),
     ...(flags.goAtGate ? { ahead: { answer: 'go', reason: flags.reason ?? 'answered by --go-at-gate' } } : {}),
@@ -129,6 +129,9 @@ function onInterrupt(): { signal: AbortSignal; end(): void } {
   return { signal: wish.signal, end: () => process.removeListener('SIGINT', first) };
 }
 
+const askedIn = ({ acceptLoss, ...flags }: Flags): AskedOf =>
+  askedOf({ ...flags, acceptLoss: acceptLoss === true, acceptedLosses: Array.isArray(acceptLoss) ? acceptLoss : [] });
+
 /** Another hour for a run that is under way needs no second run: a note to it is enough. */
 async function extended(
   aws: Aws,
@@ -172,4 +175,16 @@ function refuseHalfAnAnswer({ answer, overrule, reason, goAtGate, yes }: Flags):
     );
   if (goAtGate && !yes)
     throw usage('--go-at-gate is for where nobody is there to be asked: it needs --yes', switchback('cutover', '--yes', '--go-at-gate'));
+}
+
+/** Customers may be waiting: what is not known by then is not said. */
+const foreignMs = 3000;
+
+async function sayForeign(aws: Aws, system: string, output: Output): Promise<void> {
+  const look = async () => {
+    const { manifest } = await aws.settings.manifest(system);
+    return (await foreignReleases(aws, manifest)).map((each) => `${foreignText(each, manifest)}; ${spell(foreignNext(each, manifest))}`);
+  };
+  const late = aws.clock.pause(foreignMs).then((): string[] => []);
+  for (const text of await Promise.race([look().catch((): string[] => []), late])) output.note(text);
 }

@@ -4,6 +4,7 @@ import { switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import type { ErrorCode } from '../base/error-codes';
 import { exit } from '../base/errors';
+import { again } from '../engine/again';
 import type { Verb } from '../engine/events';
 import type { Journal } from '../engine/journal';
 import { fold, type WindowView } from '../engine/window-view';
@@ -73,7 +74,7 @@ export function endOf(journal: Journal, { current, asked }: WindowView, now: num
     code: 'run.silent' satisfies ErrorCode,
     message: `nothing has been heard of the ${current.verb} of ${current.by.who} on ${current.by.where} since its lease ended at ${current.leaseUntil}`,
     world: 'What it had done is in the journal.',
-    next: [switchback(current.verb), switchback('status')],
+    next: [again(current.verb, current), switchback('status')],
     exit: exit.failed,
   };
 }

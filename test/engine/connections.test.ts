@@ -60,3 +60,19 @@ test('a change that waits for a take-over is refused when that is granted, and t
   expect(await late).toMatchObject({ code: 'window.taken-over' });
   expect(await ada.query('SELECT count(*)::int AS n FROM t')).toEqual([{ n: 0 }]);
 });
+
+test('a connection whose server has ended it since its last use is made anew at the next', async () => {
+  const connections = run('ada', 99, 'w9');
+  const before = await connections.to('video-db');
+  const [row] = await before.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const ended = new Promise<void>((done) => {
+    const look = () => (before.broken ? done() : void setImmediate(look));
+    look();
+  });
+  await (await server.superuser()).query('SELECT pg_terminate_backend($1)', [row?.pid]);
+  await ended;
+  const after = await connections.to('video-db');
+  expect(after).not.toBe(before);
+  expect(await after.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  expect(await connections.to('video-db')).toBe(after);
+});

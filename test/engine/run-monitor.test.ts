@@ -1,6 +1,7 @@
 import type { Aws } from '../../lib/aws';
 import { say, switchback } from '../../lib/base/advice';
 import { pending, type Step, todo } from '../../lib/engine/step';
+import { ConnectionLost } from '../../lib/postgres/connection/connect';
 import { flag, operator, Rig } from '../_helpers/runbook';
 
 const bob = { who: 'bob', where: 'bob@phone' };
@@ -253,5 +254,56 @@ describe('a window that was taken over', () => {
     });
     expect(await made.advance([slow], { aws })).toEqual({ state: 'finished' });
     expect((await made.events()).filter(({ type }) => type === 'run.alive').length).toBeGreaterThanOrEqual(4);
+  });
+});
+
+describe('a database that restarts after its last use', () => {
+  /** A step that was confirmed, and is looked at again at the beginning and at the end of a run; its database is away for some seconds. */
+  const away = (made: Rig, seconds: number) => {
+    const from = made.clock.time;
+    return flag(new Set(['a']), 'a', {
+      holdsUntil: 'end',
+      observe: async () => {
+        if (made.clock.time > from && made.clock.time < from + seconds * 1000) throw new ConnectionLost('lost the connection', '57P01');
+        return { is: 'done' };
+      },
+    });
+  };
+  const slow = (made: Rig) =>
+    flag(new Set(), 'b', {
+      observe: async () => {
+        await made.clock.pause(1000);
+        return { is: 'done' };
+      },
+    });
+
+  test('is looked at until it answers, and is no fault of Switchback', async () => {
+    const made = await rig();
+    expect(await made.advance([away(made, 90), slow(made)])).toEqual({ state: 'finished' });
+    expect(made.clock.time - Date.parse('2026-11-21T02:00:00Z')).toBeGreaterThan(80_000);
+  });
+
+  test('that does not come back is named, with what to type', async () => {
+    const made = await rig();
+    const reply = await made.advance([away(made, 9999), slow(made)], { verb: 'rollback', acceptLoss: true });
+    expect(reply).toMatchObject({
+      ...{ state: 'stopped', code: 'step.unseen', exit: 1 },
+      message: 'what had been confirmed could not be looked at for 150 s: lost the connection',
+      next: [switchback('rollback', '--accept-loss'), switchback('status')],
+    });
+  });
+
+  test('a fault of Switchback is one all the same', async () => {
+    const made = await rig();
+    let looks = 0;
+    const wrong = flag(new Set(), 'a', {
+      holdsUntil: 'end',
+      observe: async () => {
+        looks += 1;
+        if (looks > 1) throw new TypeError('undefined is not a function');
+        return { is: 'done' };
+      },
+    });
+    expect(await made.advance([wrong])).toMatchObject({ code: 'switchback.bug' });
   });
 });

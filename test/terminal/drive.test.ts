@@ -9,6 +9,7 @@ import type { Step } from '../../lib/engine/step';
 import { fold } from '../../lib/engine/window-view';
 import { type Reply, stopped, type VerbRequest } from '../../lib/operations/request';
 import type { Output } from '../../lib/report';
+import { spell } from '../../lib/report/advice';
 import { type DriveOptions, drive } from '../../lib/terminal/drive';
 import { extend } from '../../lib/terminal/find-window';
 import { watchStatus } from '../../lib/terminal/show';
@@ -101,6 +102,56 @@ beforeEach(async () => {
 
 const busy = () => new Stop('runner.busy', 'the runner is at work for somebody else', { next: [switchback('status')], exit: 5 });
 const lost = () => new Stop('runner.unanswered', 'lambda Invoke runner: the answer was lost (socket hang up)', { exit: exit.unknown });
+
+describe('a runner that dies', () => {
+  const failed = () =>
+    new Stop('runner.failed', 'the runner runner stopped: out of memory', { state: 'What it had done is in the journal.' });
+
+  test('is asked again by the terminal that was told so: its run is its own, and no lease is waited for', async () => {
+    theatre.plan = [flag(theatre.world, 'a'), flag(theatre.world, 'b')];
+    let calls = 0;
+    theatre.wire = async (call) => {
+      calls += 1;
+      await call();
+      if (calls === 1) throw failed();
+      return call();
+    };
+    const from = theatre.clock.time;
+    expect(await theatre.terminal('run-1')).toMatchObject({ state: 'finished' });
+    expect(theatre.notes).toEqual(['the runner runner stopped: out of memory; it is asked again, and goes on from there']);
+    expect(theatre.clock.time - from).toBeLessThan(30_000);
+  });
+
+  test('and dies again before another step is done is told with the end of its lease, and what was asked', async () => {
+    theatre.plan = [flag(theatre.world, 'a', { act: () => Promise.reject(new Error('not reached')) })];
+    theatre.wire = async () => {
+      const journal = theatre.rig.journal();
+      await journal.refresh();
+      await journal.append('run-1', operator, { type: 'run.started', verb: 'rollback', plan: [], runner: 'r' });
+      throw failed();
+    };
+    const ended = theatre.terminal('run-1', { verb: 'rollback', acceptLoss: true });
+    const error = (await ended.catch((thrown: unknown) => thrown)) as Stop;
+    expect(error).toMatchObject({ code: 'runner.failed' });
+    expect(spell(error.next[0]!)).toMatch(/^after 2026-11-21T02:0\d:.*, when its lease ends: npx switchback rollback --accept-loss$/);
+  });
+});
+
+test('a take-over that would be refused after the lease is refused before it', async () => {
+  const journal = theatre.rig.journal();
+  await journal.refresh();
+  await journal.append('run-0', bob, { type: 'run.started', verb: 'cutover', plan: [], runner: 'r' });
+  await journal.append('run-0', bob, { type: 'step.started', step: 'hold.schedule' });
+  const facts = { holdEndsAt: '2026-11-22T02:00:00.000Z' };
+  await journal.append('run-0', bob, { type: 'step.done', step: 'hold.schedule', seconds: 1, acted: true, facts });
+  const from = theatre.clock.time;
+  await expect(theatre.terminal('run-1', { verb: 'teardown', takeOver: true, keepStandby: true })).rejects.toMatchObject({
+    code: 'teardown.hold',
+    next: [expect.anything(), switchback('teardown', '--now', '--keep-standby', '--take-over')],
+  });
+  expect(theatre.clock.time - from).toBeLessThan(1000);
+  expect(theatre.notes).toEqual([]);
+});
 
 describe('a terminal whose call of the runner gets no answer', () => {
   let calls = 0;

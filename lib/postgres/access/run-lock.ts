@@ -74,6 +74,10 @@ export class LockedDb implements Db {
     return this.db.address;
   }
 
+  get broken() {
+    return this.db.broken ?? false;
+  }
+
   async query<T>(sql: string, params?: readonly unknown[]): Promise<T[]> {
     if (!isChange(sql)) return this.db.query<T>(sql, params);
     if (params) return this.transaction((inside) => inside.query<T>(sql, params));

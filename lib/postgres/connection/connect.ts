@@ -40,6 +40,8 @@ export interface Db {
    */
   transaction<T>(action: (db: Db) => Promise<T>, first?: string): Promise<T>;
   close(): Promise<void>;
+  /** Nothing is sent on it any more. */
+  readonly broken?: boolean;
 }
 
 /** An error of the database or on the way to it. `sqlstate` is PostgreSQL's own code, where PostgreSQL gave one. */
@@ -146,6 +148,10 @@ class Connection implements Db {
     client.on('error', (error: Error) => {
       this.lost = error;
     });
+  }
+
+  get broken(): boolean {
+    return this.lost !== undefined;
   }
 
   async open(): Promise<void> {
