@@ -134,7 +134,7 @@ export const errorCodes = {
   },
   'form.not-lossless': {
     means: 'The migrations changed the schema so that a rollback after opening would lose something.',
-    wayOut: say`Accept each loss with --accept-loss and its id, or type ${rollback} and declare a bridge in your app for the next window.`,
+    wayOut: say`Declare it in your app, accept each loss by its id there (acceptedLosses) or with --accept-loss, or change what the message says; with the site down, type ${rollback} first.`,
   },
   'gate.answered': {
     means: 'Somebody else answered the question first, and the first answer stands.',

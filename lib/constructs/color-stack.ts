@@ -276,6 +276,7 @@ export class ColorStack extends SystemStack {
       expand: [...migration.expand],
       ...(migration.contract ? { contract: [...migration.contract] } : {}),
       ...(migration.bridges ? { bridges: migration.bridges } : {}),
+      ...(migration.acceptedLosses ? { acceptedLosses: [...migration.acceptedLosses] } : {}),
       ...(migration.bookkeeping ? { bookkeeping: [...migration.bookkeeping] } : {}),
       network: { subnets: network.vpc.selectSubnets(network.inside).subnetIds, securityGroups: [network.tasks.securityGroupId] },
       logGroup: this.shared.logs[this.color].logGroupName,

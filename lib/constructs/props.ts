@@ -407,7 +407,8 @@ export interface MigrationProps {
 
   /**
    * Tables in which your migration tool notes what it has applied, `schema.table` each. They are not fed to the
-   * fallback: after a rollback it must know that it was never migrated.
+   * fallback: after a rollback it must know that it was never migrated. A table that only looks like one, and into which
+   * the migrations write, is refused at the trial until it stands here or is accepted (`acceptedLosses`) as data.
    * @default - the names that well-known tools use (lib/postgres/schema/bookkeeping.ts)
    */
   readonly bookkeeping?: readonly string[];
@@ -418,6 +419,13 @@ export interface MigrationProps {
    * @default - none
    */
   readonly bridges?: Bridges;
+
+  /**
+   * Schema differences whose loss at a rollback is accepted, by the ids that the trial and `plan` name:
+   * `public.users.nickname:dropped`. One that the trial does not find is told.
+   * @default - none; one can also be accepted while the window is open (`cutover --accept-loss`)
+   */
+  readonly acceptedLosses?: readonly string[];
 
   /**
    * @default - `image` of the system
@@ -448,6 +456,13 @@ export interface Bridges {
    * @default - none
    */
   readonly rows?: readonly BridgeRows[];
+
+  /**
+   * What becomes of rows that the migrations themselves delete, by their table in the old schema: `ship` deletes them on
+   * the fallback too, `keep` has them there again after a rollback.
+   * @default - migrations that delete rows are refused at the trial, with how many of which table
+   */
+  readonly deleted?: Readonly<Record<string, 'keep' | 'ship'>>;
 }
 
 export interface BridgeColumn {

@@ -1,7 +1,7 @@
 /** What can be known to be wrong before anything is deployed. Each sentence names the value and the limit. */
 import { type Duration, Token } from 'aws-cdk-lib/core';
 import { slotsPerListener } from '../manifest/priorities';
-import type { ApplicationProps, CheckProps, MaintenanceProps, SwitchbackProps, WorkerProps } from './props';
+import type { ApplicationProps, CheckProps, MaintenanceProps, MigrationProps, SwitchbackProps, WorkerProps } from './props';
 import { covers, takenBy, unreached } from './reach';
 
 /** What a name may be so that every service it becomes part of accepts it (the narrowest are RDS and ECS). */
@@ -27,6 +27,7 @@ export function validate(system: string, props: SwitchbackProps): void {
   }
   validateCommand('migration.expand', props.migration.expand);
   validateCommand('migration.contract', props.migration.contract);
+  validateLosses(props.migration);
   validateTimes(props);
   validateMaintenance(props.maintenance ?? {});
   if (props.window !== undefined && !(Number.isInteger(props.window) && props.window >= 1)) {
@@ -54,6 +55,21 @@ export function validate(system: string, props: SwitchbackProps): void {
   const { blue, green } = props;
   if (blue && green && blue.version === green.version && blue.commit === green.commit)
     throw new Error(`\`blue\` and \`green\` are the same release, ${blue.version} (${blue.commit}): a window changes from one to another`);
+}
+
+/** As the trial names them: what it is about, and what becomes of it. */
+function validateLosses({ acceptedLosses = [], bridges }: MigrationProps): void {
+  for (const [index, id] of acceptedLosses.entries()) {
+    if (Token.isUnresolved(id)) continue;
+    if (!/^\S(.*\S)?:[^\s:]+$/.test(id))
+      throw new Error(`an accepted loss is an id as \`plan\` shows it, like 'public.users.nickname:dropped', got '${id}'`);
+    if (acceptedLosses.indexOf(id) !== index) throw new Error(`acceptedLosses has '${id}' twice`);
+  }
+  for (const [table, what] of Object.entries(bridges?.deleted ?? {})) {
+    if (!/^([^."]+|"[^"]+")\.([^."]+|"[^"]+")$/.test(table))
+      throw new Error(`\`deleted\` names a table with its schema, like 'public.users', got '${table}'`);
+    if (what !== 'keep' && what !== 'ship') throw new Error(`deleted rows of '${table}' are 'keep' or 'ship', got '${what as string}'`);
+  }
 }
 
 /** A hold of no time has nothing to go back in, and a watch that outlasts it is cut off by the teardown. */

@@ -14,7 +14,7 @@ export interface Context {
   readonly aws: Aws;
   readonly clock: Clock;
   readonly acceptLoss: boolean;
-  /** Ids of differences that a rollback would lose, accepted by the operator. */
+  /** Ids of differences that a rollback would lose, accepted by the operator or in the color's declaration. */
   readonly acceptedLosses: readonly string[];
   /** How long the current step has been under way, over all invocations of this series; no clock that is set makes it jump. */
   waitedMs(): number;

@@ -8,6 +8,7 @@ import { viewOf } from './journal-view';
 import { keepLease } from './keep-lease';
 import type { RunOptions } from './run-options';
 import type { Step } from './step';
+import type { WindowView } from './window-view';
 
 /** How long a step is under way: before this invocation by the journal's times, from here on by a clock that nobody sets. */
 export function waiting(clock: Clock, startedAt: number): () => number {
@@ -26,7 +27,7 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     aws,
     clock,
     acceptLoss: options.acceptLoss ?? view.current?.acceptLoss ?? false,
-    acceptedLosses: options.acceptedLosses ?? view.current?.acceptedLosses ?? [],
+    acceptedLosses: [...(options.acceptedLosses ?? view.current?.acceptedLosses ?? []), ...acceptedInGit(view)],
     connection: (instance) => connections.another(instance),
     leave: (instance) => connections.leave(instance),
     waitedMs: waitedMs ?? waiting(clock, Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '')),
@@ -48,6 +49,9 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     },
   };
 }
+
+/** Beside what somebody has typed: what the color that is coming declares. */
+const acceptedInGit = ({ window, manifest }: WindowView): readonly string[] => manifest[window.to]?.migration.acceptedLosses ?? [];
 
 const lastProgress = new WeakMap<Journal, number>();
 

@@ -56,6 +56,7 @@ export type StepId =
   | 'open-paths.fallback'
   | `feed.${'level' | 'canary' | 'drained' | 'pause' | 'resume' | 'bridge' | 'unbridge' | 'footprint' | 'round-trip' | 'stop' | 'remove'}`
   | `form.${'before' | 'classified' | 'aside'}`
+  | 'deleted.back'
   | 'migrations'
   | 'migrations.contract'
   | 'checks.smoke'

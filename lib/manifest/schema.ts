@@ -176,6 +176,8 @@ export const colorPartSchema = z.object({
     contract: z.array(z.string()).optional(),
     /** Tables of the migration tool's own notes, `schema.table` each, beside the well-known ones. */
     bookkeeping: z.array(z.string()).optional(),
+    /** Ids of schema differences that a rollback may lose, as the trial names them. */
+    acceptedLosses: z.array(z.string()).optional(),
     /** What cannot be guessed about bringing rows back into the old schema (lib/postgres/schema/classify.ts, `Declared`). */
     bridges: z
       .object({
@@ -197,6 +199,7 @@ export const colorPartSchema = z.object({
           )
           .readonly()
           .optional(),
+        deleted: z.record(z.string(), z.enum(['keep', 'ship'])).optional(),
       })
       .optional(),
     network,

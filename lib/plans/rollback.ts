@@ -9,6 +9,7 @@ import { readsFrom } from '../steps/database-host';
 import { comparisonSnapshotTaken, equalityProven, lossReported, Moment } from '../steps/equality';
 import { feedCaughtUp, feedStopped, sequencesAhead } from '../steps/feed';
 import { drained, fenced, opened } from '../steps/fence';
+import { keptRowsBack } from '../steps/kept-rows';
 import { maintenanceOff, maintenanceOn } from '../steps/maintenance';
 import { releaseProven } from '../steps/release-proof';
 import { promoted } from '../steps/replica';
@@ -88,6 +89,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
       feedStopped(fallback),
       unbridged(fallback),
       comparisonSnapshotTaken(fallback, moment),
+      ...keptRowsBack(fallback, world),
       ...toFallback,
       equalityProven(production, fallback, moment),
       lossReported(production, fallback),
@@ -96,7 +98,9 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
     ];
   }
   // the data before the change is on the fallback, which becomes production; what came after it stays behind, if anything did.
-  const left = fed ? [feedStopped(fallback), unbridged(fallback), newObjectsMovedAside(fallback)] : [promoted(fallback)];
+  const left = fed
+    ? [feedStopped(fallback), unbridged(fallback), ...keptRowsBack(fallback, world), newObjectsMovedAside(fallback)]
+    : [promoted(fallback)];
   return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
 }
 

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Context, colorPart } from '../engine/context';
+import { trialFound } from '../engine/milestones';
 import { done, type Observation, type Step, todo } from '../engine/step';
 import { DatabaseError, ident } from '../postgres/connection/connect';
 import { copyTables, resumeFeed } from '../postgres/replication/feed';
@@ -61,7 +62,7 @@ export function schemaClassified(production: string, fallback: string): Step {
         ...{ old, now, declared },
         // the footprint will: it is not looked at twice while customers wait.
         compared: false,
-        accepted: context.acceptedLosses,
+        accepted: acceptedAndFound(context),
       });
       const differences = withLosses(classify(old, now, declared).differences, losses);
       const open = notLossless(differences, context.acceptedLosses);
@@ -70,6 +71,12 @@ export function schemaClassified(production: string, fallback: string): Step {
       return done(count(differences), { now, differences });
     },
   };
+}
+
+/** What the trial has counted and somebody has accepted: nobody waits for it to be counted again. */
+function acceptedAndFound({ view, acceptedLosses }: Context): string[] {
+  const found = (trialFound(view)?.['differences'] ?? []) as readonly Difference[];
+  return found.filter(({ id, loses }) => loses !== undefined && acceptedLosses.includes(id)).map(({ id }) => id);
 }
 
 /** The fallback takes rows of the new schema from here on. Its own part is one transaction: it is up or it is not. */
@@ -126,6 +133,7 @@ export function footprintShipped(production: string, fallback: string): Step {
         await context.database(fallback),
         planned(context).classification.plan,
         found,
+        { window: context.window.name, deleted: declaredBy(context).deleted },
       );
       brought = true;
     },

@@ -16,6 +16,7 @@ import {
   proveAfterwards,
   takeComparisonSnapshot,
 } from '../postgres/verification/equality';
+import { deletedLosses, deletedRows } from '../postgres/verification/kept-rows';
 import { type Loss, lossManifest } from '../postgres/verification/loss-manifest';
 import type { PairingOptions } from '../postgres/verification/pairing';
 import { declaredBy, recordBefore } from './bridges';
@@ -194,6 +195,7 @@ export function lossReported(production: string, fallback: string): Step {
       const losses: Loss[] = await lossManifest(await context.database(production), await context.database(fallback), {
         ...(record ? { record } : {}),
         announced: announced(context).map(({ loses }) => loses!),
+        deleted: deletedLosses(await deletedRows(await context.database(fallback), context.window.name), context.window.name),
         notPutBack: (context.view.facts('feed.unbridge')?.['notPutBack'] as string[] | undefined) ?? [],
         ...(proof ? { proof } : {}),
       });

@@ -30,6 +30,23 @@ test.each<[string, Partial<SwitchbackProps>, string]>([
   ['a maintenance page the balancer cannot hold', { maintenance: { body: 'x'.repeat(1025) } }, 'has 1025 characters'],
   ['a maintenance type the balancer refuses', { maintenance: { contentType: 'text/markdown' } }, "got 'text/markdown'"],
   ['a maintenance status the balancer refuses', { maintenance: { status: 302 } }, 'got 302'],
+  [
+    'an accepted loss that is no id',
+    { migration: { expand: ['m'], acceptedLosses: ['public.users.nickname'] } },
+    "like 'public.users.nickname:dropped', got 'public.users.nickname'",
+  ],
+  ['an accepted loss that is two', { migration: { expand: ['m'], acceptedLosses: ['public.a:dropped public.b:dropped', ' '] } }, "got ' '"],
+  [
+    'a loss accepted twice',
+    { migration: { expand: ['m'], acceptedLosses: ['public.a:dropped', 'public.a:dropped'] } },
+    "has 'public.a:dropped' twice",
+  ],
+  ['deleted rows of a table without its schema', { migration: { expand: ['m'], bridges: { deleted: { users: 'ship' } } } }, "got 'users'"],
+  [
+    'deleted rows of which something else becomes',
+    { migration: { expand: ['m'], bridges: { deleted: { 'public.users': 'drop' as never } } } },
+    "got 'drop'",
+  ],
   ['a window that is none', { window: 0 }, 'got 0'],
   ['a window that is half', { window: 1.5 }, 'got 1.5'],
   ['two of an only-once worker', worker({ once: true, count: 2 }), "worker 'queue' may run only once, got a count of 2"],

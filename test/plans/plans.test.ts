@@ -292,6 +292,19 @@ describe('with a feed', () => {
     expect(ids.indexOf('sequences.ahead')).toBeLessThan(ids.indexOf('database.open'));
   });
 
+  test('rows that the migrations deleted and that are to be kept come back after the moment of the comparison, before anybody writes', () => {
+    const bridges = { deleted: { 'public.users': 'keep' as const } };
+    const green = { ...manifest.green!, migration: { ...manifest.green!.migration, bridges } };
+    const world = fed(['cutover migrations', 'cutover database.open']);
+    const keeping = planRollback({ ...world, manifest: { ...world.manifest, green } });
+    const ids = keeping.map(({ id }) => id);
+    expect(ids.slice(ids.indexOf('proof.moment'), ids.indexOf('deleted.back') + 2)).toEqual([
+      'proof.moment',
+      'deleted.back',
+      'production.pointer',
+    ]);
+  });
+
   test('before opening, a rollback needs no proof: nobody has written', () => {
     const ids = planRollback(fed(['cutover migrations'])).map(({ id }) => id);
     expect(ids).toContain('production.pointer');

@@ -108,7 +108,6 @@ export class LocalSystem {
   run(verb: Verb, steps: readonly Step[]): Promise<RunAnswer> {
     return advance({
       ...{ aws: this.aws, clock: wallClock, journal: this.journal, verb, run: randomUUID(), by, runner: 'try', patienceSeconds },
-      acceptedLosses: this.options.accepted,
       deadline: wallClock.now() + 24 * 3_600_000,
       plan: async () => steps.map((step) => this.told(verb, step)),
     });
@@ -165,7 +164,7 @@ function localAws({ servers, logins }: SystemOptions): Aws {
   return aws as unknown as Aws;
 }
 
-function manifestOf({ database, declared, bookkeeping, logins }: SystemOptions): Manifest {
+function manifestOf({ database, declared, accepted, bookkeeping, logins }: SystemOptions): Manifest {
   const none = { subnets: [], securityGroups: [] };
   const color = (part: 'blue' | 'green'): ColorPart => ({
     ...{ manifest: manifestVersion, part, system, stack: part, release: { version: part, commit: part } },
@@ -175,6 +174,7 @@ function manifestOf({ database, declared, bookkeeping, logins }: SystemOptions):
       ...{ taskDefinition: 'none', container: 'none', expand: [], network: none, logGroup: 'none', logStreamPrefix: 'none' },
       bridges: declared as NonNullable<ColorPart['migration']['bridges']>,
       bookkeeping: [...bookkeeping],
+      acceptedLosses: [...accepted],
     },
   });
   return {

@@ -29,17 +29,20 @@ interface Sequence {
   readonly min: string;
   readonly max: string;
   readonly cycle: boolean;
+  /** Columns that get their numbers from it. */
+  readonly fills: readonly string[];
 }
 
 /**
  * Sets every sequence of `to` to what `from` has used plus `margin` steps; never back, and a gap in numbers harms nobody. One that `from`
- * does not have under that name (a migration has renamed or dropped it) goes past what its columns hold. May be run again.
+ * does not have under that name (a migration has renamed or dropped it), or that fills other columns there, goes past what its columns
+ * hold. May be run again.
  */
 export async function advanceSequences(from: Db, to: Db, margin: number): Promise<AdvancedSequences> {
   // at once: in a rollback nobody can write while they are read.
   const [source, there] = await Promise.all([read(from), read(to)]);
   const target = new Map(there.map((row) => [row.sequence, row]));
-  const moved: SequenceMove[] = [];
+  const moves = new Map<string, SequenceMove>();
   const missing: string[] = [];
   const nearEnd: string[] = [];
   const past = (there: Sequence, used: { readonly last: string; readonly increment: string }) => {
@@ -48,9 +51,10 @@ export async function advanceSequences(from: Db, to: Db, margin: number): Promis
     const wanted = BigInt(used.last) + BigInt(margin) * increment;
     const goal = wanted > max ? max : wanted < min ? min : wanted;
     if (goal !== wanted) nearEnd.push(there.sequence);
-    const current = there.last === null ? undefined : BigInt(there.last);
+    const last = moves.get(there.sequence)?.to ?? there.last;
+    const current = last === null ? undefined : BigInt(last);
     const behind = current === undefined || (increment > 0n ? current < goal : current > goal);
-    if (behind) moved.push({ sequence: there.sequence, from: there.last ?? there.start, to: goal.toString() });
+    if (behind) moves.set(there.sequence, { sequence: there.sequence, from: there.last ?? there.start, to: goal.toString() });
   };
   for (const { sequence, last, increment } of source) {
     if (last === null) continue;
@@ -58,12 +62,15 @@ export async function advanceSequences(from: Db, to: Db, margin: number): Promis
     if (there) past(there, { last, increment });
     else missing.push(sequence);
   }
-  const named = new Set(source.map(({ sequence }) => sequence));
+  const named = new Map(source.map((one) => [one.sequence, one]));
   for (const there of target.values()) {
-    if (named.has(there.sequence)) continue;
+    const same = named.get(there.sequence);
+    // what it fills here has got its numbers elsewhere there: from an identity, from another sequence.
+    if (same && there.fills.every((column) => same.fills.includes(column))) continue;
     const last = await furthest(to, there);
     if (last !== null) past(there, { last, increment: there.increment });
   }
+  const moved = [...moves.values()];
   if (moved.length > 0) {
     // without parameters it is one message, also where the run's lock is looked at with it.
     const each = moved.map(({ sequence, to: value }) => `(${literal(sequence)}, ${value})`);
@@ -115,7 +122,12 @@ async function furthest(db: Db, { sequence, increment }: Sequence): Promise<stri
 async function read(db: Db): Promise<Sequence[]> {
   return db.query<Sequence>(
     `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, pg_catalog.pg_sequence_last_value(c.oid)::text AS last,
-            q.seqstart::text AS start, q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max, q.seqcycle AS cycle
+            q.seqstart::text AS start, q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max, q.seqcycle AS cycle,
+            coalesce((SELECT pg_catalog.json_agg(DISTINCT f.oid::regclass || '.' || a.attname) FROM (
+               SELECT d.refobjid, d.refobjsubid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i' AND d.refobjsubid > 0
+                UNION ALL
+               SELECT d.adrelid, d.adnum FROM pg_catalog.pg_depend u JOIN pg_catalog.pg_attrdef d ON d.oid = u.objid
+                WHERE u.classid = 'pg_catalog.pg_attrdef'::regclass AND u.refclassid = 'pg_catalog.pg_class'::regclass AND u.refobjid = c.oid) AS f (oid, attnum) JOIN pg_catalog.pg_attribute a ON a.attrelid = f.oid AND a.attnum = f.attnum), '[]') AS fills
        FROM pg_catalog.pg_sequence q JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE ${userSchema} AND c.relpersistence = 'p' AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY 1`,
   );

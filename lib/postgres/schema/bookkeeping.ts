@@ -3,7 +3,7 @@
  * got production's rows would claim, after a rollback, that the migrations it never had were done, and the next window's
  * would not run.
  */
-import type { Catalog } from './catalog';
+import type { Catalog, CatalogTable } from './catalog';
 
 /** As the tools name them when nobody says otherwise. */
 const wellKnown = new Set([
@@ -23,11 +23,29 @@ const wellKnown = new Set([
   'SequelizeMeta',
   '__EFMigrationsHistory',
   '__drizzle_migrations',
+  'directus_migrations',
+  'strapi_migrations',
+  'strapi_migrations_internal',
+  'strapi_database_schema',
+  'pgboss.version',
+  'graphile_worker.migrations',
+  'mikro_orm_migrations',
+  'doctrine_migration_versions',
+  '_sqlx_migrations',
+  '__diesel_schema_migrations',
 ]);
+
+const called = /(^|_)(migrations?|schema_(versions?|info|history|changes)|db_versions?|changelog)$|^version$/i;
+const columns =
+  /^(version|version_num|checksum|migration|migration_name|applied_at|executed_at|executed_on|installed_on|run_on|batch|dirty)$/i;
+
+/** A table that may be one which nobody has named: by what it or two of its columns are called. TypeORM and Laravel call theirs `migrations`. */
+export const looksLikeBookkeeping = ({ table, columns: all }: Pick<CatalogTable, 'table' | 'columns'>): boolean =>
+  called.test(table) || all.filter(({ name }) => columns.test(name)).length >= 2;
 
 /** `more` names further ones, `schema.table` each. */
 export const isBookkeeping = ({ name, table }: { readonly name: string; readonly table: string }, more: readonly string[] = []): boolean =>
-  wellKnown.has(table) || more.includes(name);
+  wellKnown.has(table) || wellKnown.has(name) || more.includes(name);
 
 /** The catalog without them. */
 export const withoutBookkeeping = (catalog: Catalog, more?: readonly string[]): Catalog => ({

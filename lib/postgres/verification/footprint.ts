@@ -6,14 +6,22 @@
 import { DatabaseError, type Db, ident } from '../connection/connect';
 import { ownSchema } from '../connection/server';
 import { columnList } from '../connection/tables';
-import type { BridgePlan, TablePlan } from '../schema/classify';
+import type { BridgePlan, Declared, TablePlan } from '../schema/classify';
 import type { Mapping } from '../schema/mapping';
-import { type Comparison, compareTables, type Progress } from './compare';
+import { type Comparison, compareTables, type Progress, type TableComparison } from './compare';
+import { deleteRows, prepareDeletedRows } from './kept-rows';
 
 export interface Footprint {
   /** Rows per table of the old schema that differ after the migrations. */
   readonly tables: readonly { readonly table: string; readonly rows: number }[];
   readonly comparison: Comparison;
+}
+
+export interface Shipping {
+  /** What is put aside has its name. */
+  readonly window: string;
+  /** What becomes of rows that the migrations deleted, by table. @default all are deleted on the fallback too */
+  readonly deleted?: Declared['deleted'];
 }
 
 /** `fallback` has the bridge up; inert tables are not looked at, they are copied. */
@@ -38,30 +46,52 @@ export async function footprint(
  * Brings the rows of a footprint to the fallback, through the bridge, so that what customers change later fits what is there.
  * Tables whose rows cannot be told apart are refused.
  */
-export async function shipFootprint(production: Db, fallback: Db, plan: BridgePlan, found: Footprint): Promise<void> {
-  let left = found.comparison.tables.filter(({ equal }) => !equal);
-  // A row may point to one of another table that is still to come.
-  while (left.length > 0) {
-    const refused: typeof left = [];
-    let reason: DatabaseError | undefined;
-    for (const table of left) {
+export async function shipFootprint(
+  production: Db,
+  fallback: Db,
+  plan: BridgePlan,
+  found: Footprint,
+  shipping: Shipping = { window: 'w0' },
+): Promise<void> {
+  const changed = found.comparison.tables.filter(({ equal }) => !equal);
+  if (changed.length > 0) await prepareDeletedRows(fallback);
+  const ship = (tables: readonly TableComparison[], which: Which): Promise<TableComparison[]> =>
+    rounds(tables, (table) => {
       const tablePlan = plan.tables.find(({ old }) => old.name === table.table)!;
-      await shipTable(production, fallback, tablePlan, table.differences).catch((error: unknown) => {
+      return shipTable(production, fallback, tablePlan, table.differences, { ...shipping, which });
+    });
+  const left = await ship(changed, 'all');
+  if (left.length === 0) return;
+  // rows that others point to got another key: the new ones first, then those that point, then the old ones go.
+  const waiting = await ship(left, 'come');
+  if (waiting.length === 0) waiting.push(...(await ship(left, 'gone')));
+  if (waiting.length > 0) throw new DatabaseError(`rows of ${waiting.map(({ table }) => table).join(', ')} point to each other`, undefined);
+}
+
+/** A row may point to one of another table that is still to come. Answers those that nothing more helps. */
+async function rounds(tables: readonly TableComparison[], ship: (table: TableComparison) => Promise<void>): Promise<TableComparison[]> {
+  let left = [...tables];
+  for (;;) {
+    const refused: TableComparison[] = [];
+    for (const table of left)
+      await ship(table).catch((error: unknown) => {
         if (!(error instanceof DatabaseError) || error.sqlstate !== '23503') throw error;
-        reason = error;
         refused.push(table);
       });
-    }
-    if (refused.length === left.length) throw reason!;
+    if (refused.length === 0 || refused.length === left.length) return refused;
     left = refused;
   }
 }
+
+/** `come`: rows that are new or changed. `gone`: those that are not there any more. */
+type Which = 'all' | 'come' | 'gone';
 
 async function shipTable(
   production: Db,
   fallback: Db,
   plan: TablePlan,
   differences: Comparison['tables'][number]['differences'],
+  { window, deleted, which }: Shipping & { readonly which: Which },
 ): Promise<void> {
   const { old, now } = plan;
   // without a list every column travels, and a key is one all the same.
@@ -92,10 +122,12 @@ async function shipTable(
     ).map((column) => [column.name, column]),
   );
   const rowText = (names: readonly string[]): string => `ROW(${columnList(names)})::text`;
-  const gone = differences.filter(({ is }) => is === 'only on b').map(({ key }) => key);
-  const come = differences.filter(({ is }) => is !== 'only on b').map(({ key }) => key);
+  const gone = which === 'come' ? [] : differences.filter(({ is }) => is === 'only on b').map(({ key }) => key);
+  const come = which === 'gone' ? [] : differences.filter(({ is }) => is !== 'only on b').map(({ key }) => key);
   await quietly(fallback, plan, async (inside) => {
-    if (gone.length > 0) await inside.query(`DELETE FROM ${now.name} WHERE ${rowText(keys)} = ANY ($1::text[])`, [gone]);
+    const where = `${rowText(keys)} = ANY ($1::text[])`;
+    const fate = deleted?.[old.name] ?? 'ship';
+    if (gone.length > 0) await deleteRows(inside, { window, oid: old.oid, name: old.name, fate, from: now.name, where, keys: gone });
     for (let first = 0; first < come.length; first += 1_000) {
       const rows = await production.query<{ row: string }>(
         `SELECT pg_catalog.array_to_json(ARRAY[${published.map(source).join(', ')}]::text[])::text AS row FROM ${now.name} AS new WHERE ${rowText(nowKeys)} = ANY ($1::text[])`,

@@ -8,10 +8,10 @@ import { type ProofRecord, readRecord } from './record';
 
 export interface Loss {
   /**
-   * `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old
+   * `deleted`: the migrations deleted it, and so did the feed. `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old
    * schema does not hold any more. `not proven`: nothing could be compared with it.
    */
-  readonly is: 'kept' | 'lost' | 'broken' | 'not proven';
+  readonly is: 'kept' | 'deleted' | 'lost' | 'broken' | 'not proven';
   readonly what: string;
   readonly rows?: number;
 }
@@ -24,10 +24,16 @@ export interface LossOptions {
   /** What `unbridge` could not put back. */
   readonly notPutBack: readonly string[];
   readonly proof?: Proof;
+  /** What became of rows that the migrations deleted. */
+  readonly deleted?: readonly Loss[];
 }
 
-export async function lossManifest(production: Db, fallback: Db, { record, announced, notPutBack, proof }: LossOptions): Promise<Loss[]> {
-  const losses: Loss[] = announced.map((what) => ({ is: 'lost', what }));
+export async function lossManifest(
+  production: Db,
+  fallback: Db,
+  { record, announced, notPutBack, proof, deleted = [] }: LossOptions,
+): Promise<Loss[]> {
+  const losses: Loss[] = [...announced.map((what): Loss => ({ is: 'lost', what })), ...deleted];
   for (const table of proof?.comparison.tables ?? []) {
     if (table.equal) continue;
     const keys = table.differences

@@ -4,6 +4,7 @@
  * or accepted.
  */
 import { DatabaseError, type Db, ident } from '../connection/connect';
+import { looksLikeBookkeeping } from '../schema/bookkeeping';
 import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
 import type { Declared, Difference } from '../schema/classify';
 import { structuralLosses } from '../schema/structural';
@@ -43,7 +44,11 @@ export async function migrationLosses(before: Db, after: Db, options: MigrationO
     else {
       found.push(...(await droppedColumns(look, table, other, declared)));
       if (compared)
-        found.push(...(await retyped(before, after, table, other, declared)), ...(await deleted(before, after, table, other, declared)));
+        found.push(
+          ...(await retyped(before, after, table, other, declared)),
+          ...(await deleted(before, after, table, other, declared)),
+          ...(await noted(before, after, table, other)),
+        );
       else found.push(...(await droppedPartitions(look, table, declared, was, is)));
     }
   }
@@ -119,7 +124,7 @@ async function droppedPartitions(
   was: Inventory,
   is: Inventory,
 ): Promise<Difference[]> {
-  if (!table.partitioned || declared.deleted?.[table.name] === 'ship') return [];
+  if (!table.partitioned || declared.deleted?.[table.name]) return [];
   const left = new Set(is.filter(({ kind }) => kind === 'persistence').map(({ of }) => of));
   const found: Difference[] = [];
   for (const { name, key, of, kind } of was) {
@@ -134,7 +139,7 @@ const deletedRows = ({ name }: CatalogTable, rows: string, which: string): Diffe
   id: `${name}:deleted`,
   verdict: 'declare',
   what: `the migrations delete ${rows} of ${name} (${which})`,
-  loses: `these rows, on the fallback too. Declare deleted: {'${name}': 'ship'}; that they are kept there is not supported yet`,
+  loses: `these rows, on the fallback too. Declare deleted: {'${name}': 'ship'}, or 'keep' to have them there again after a rollback`,
 });
 
 /** A key by which a row is the same one before and after, in the same text. */
@@ -216,7 +221,7 @@ async function differing(before: Db, after: Db, { table, other, key, column, now
 /** Rows that the migration itself deletes; under another key, rows that it writes anew. */
 async function deleted(before: Db, after: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
   const key = keyOf(table, other);
-  if (!key || declared.deleted?.[table.name] === 'ship') return [];
+  if (!key || declared.deleted?.[table.name]) return [];
   const sameType = table.primaryKey.every((number) => {
     const column = table.columns.find((one) => one.number === number)!;
     return sameColumn(column, table, other)!.enum !== 0 || sameColumn(column, table, other)!.type === column.type;
@@ -233,4 +238,27 @@ async function deleted(before: Db, after: Db, table: CatalogTable, other: Catalo
   if (gone.length === 0) return [];
   const keys = gone.slice(0, 3).map((one) => one.key);
   return [deletedRows(table, `${gone.length} rows`, keys.join(', '))];
+}
+
+/** What a migration tool that nobody knows has noted: fed to the fallback, its next window would migrate nothing, and say so to nobody. */
+async function noted(before: Db, after: Db, table: CatalogTable, other: CatalogTable): Promise<Difference[]> {
+  if (!looksLikeBookkeeping(table)) return [];
+  const both = table.columns.flatMap((column) => {
+    const now = sameColumn(column, table, other);
+    return now ? [[`new.${ident(now.name)}::text`, `old.${ident(column.name)}::text`] as const] : [];
+  });
+  const side = (relation: string, columns: string[]) => ({ relation, key: [], keyTypes: [], columns });
+  const [a, b] = [both.map(([now]) => now), both.map(([, old]) => old)];
+  const pair = { name: table.name, a: side(`${other.name} AS new`, a), b: side(`${table.name} AS old`, b), ranges: false, rows: 0 };
+  const { tables } = await compareTables(after, before, { pairs: [pair], maxKeys: Number.POSITIVE_INFINITY });
+  const rows = tables[0]!.differences.filter(({ is }) => is !== 'only on b').length;
+  if (rows === 0) return [];
+  return [
+    {
+      id: `${table.name}:notes`,
+      verdict: 'declare',
+      what: `the migrations write ${rows} rows into ${table.name}, which looks like the notes of a migration tool`,
+      loses: `the next window's migrations, which a fallback with these rows takes for done. Declare bookkeeping: ['${table.name}'], or accept it where the rows are data`,
+    },
+  ];
 }

@@ -145,6 +145,19 @@ const kinds: readonly Kind[] = [
     lost: ['r on public.t:rule', 'public.t.file:large-objects', 'public.u.file:large-objects'],
   },
   {
+    kind: 'notes of a migration tool that nobody knows, by their name and by their columns, and tables that only look so',
+    old: "CREATE TABLE migrations (id serial PRIMARY KEY, name text); INSERT INTO migrations (name) VALUES ('one'); CREATE TABLE done (id int PRIMARY KEY, version text, applied_at timestamptz); CREATE TABLE app_versions (id int PRIMARY KEY, v text); INSERT INTO app_versions VALUES (1, 'a')",
+    change:
+      "INSERT INTO migrations (name) VALUES ('two'); INSERT INTO done VALUES (1, '2', now()); CREATE TABLE schema_versions (version int PRIMARY KEY); INSERT INTO schema_versions VALUES (1)",
+    lost: ['public.migrations:notes', 'public.done:notes'],
+  },
+  {
+    kind: 'the same, where a row is only written over',
+    old: 'CREATE TABLE db_version (version int); ALTER TABLE db_version REPLICA IDENTITY FULL; INSERT INTO db_version VALUES (1)',
+    change: 'UPDATE db_version SET version = 2',
+    lost: ['public.db_version:notes'],
+  },
+  {
     kind: 'what a bridge carries, or concerns nobody',
     old: "CREATE TABLE t (id int PRIMARY KEY, a text UNIQUE); INSERT INTO t VALUES (1, 'x'); CREATE SEQUENCE s; CREATE VIEW w AS SELECT id FROM t",
     change:
