@@ -20,6 +20,7 @@ export type TrialStep =
   | 'writes'
   | 'hold'
   | 'closed'
+  | 'kept'
   | 'sequences'
   | 'drained'
   | 'stop'

@@ -10,6 +10,7 @@ import { bridged, feedResumed, footprintShipped, newObjectsMovedAside, productio
 import { comparisonSnapshotTaken, equalityProven, lossReported, Moment } from '../steps/equality';
 import { feedCaughtUp, feedRemoved, feedStopped, sequencesAhead } from '../steps/feed';
 import { fenced, opened } from '../steps/fence';
+import { keptRowsBack } from '../steps/kept-rows';
 import { roundTripped } from '../steps/round-trip';
 import { differencesFound, once, preflightAgain, schemaAfter, schemaBefore, trialEnded } from '../steps/trial';
 import { restored, snapshotTaken, trialName, trialRemoved } from '../steps/trial-copy';
@@ -53,7 +54,7 @@ export function planTrial(world: World, places?: Pick<TrialPair, 'production' | 
     preflightAgain(pair),
     schemaAfter(pair),
     differencesFound(pair),
-    ...(forkOf(world) === 'ahead' ? [...thereAndBack(pair, { from, to }), run('trial.again', 'again', pair.fallback)] : []),
+    ...(forkOf(world) === 'ahead' ? [...thereAndBack(pair, world, { from, to }), run('trial.again', 'again', pair.fallback)] : []),
     ...(contract ? [run('trial.contract', 'contract', pair.production)] : []),
     trialEnded(pair),
   ].map((step) => (step.id === 'trial.classified' ? step : once(step)));
@@ -61,7 +62,7 @@ export function planTrial(world: World, places?: Pick<TrialPair, 'production' | 
 }
 
 /** As the cutover goes on after the migrations, and as a rollback goes back; in their order. */
-function thereAndBack(pair: TrialPair, { from, to }: { from: 'blue' | 'green'; to: 'blue' | 'green' }): Step[] {
+function thereAndBack(pair: TrialPair, world: World, { from, to }: { from: 'blue' | 'green'; to: 'blue' | 'green' }): Step[] {
   const { production, fallback } = pair;
   const moment = new Moment();
   return [
@@ -79,6 +80,7 @@ function thereAndBack(pair: TrialPair, { from, to }: { from: 'blue' | 'green'; t
     tried(feedStopped(fallback), pair, 'rollback'),
     tried(unbridged(fallback), pair, 'rollback'),
     tried(comparisonSnapshotTaken(fallback, moment), pair, 'proof'),
+    ...keptRowsBack(fallback, world).map((step) => tried(step, pair, 'rollback')),
     tried(opened(fallback, from), pair, 'rollback', 'reopen'),
     tried(equalityProven(production, fallback, moment), pair, 'proof'),
     tried(lossReported(production, fallback), pair, 'proof'),

@@ -37,6 +37,7 @@ const standsFor: Partial<Record<StepId, TrialStep>> = {
   'feed.stop': 'stop',
   'feed.unbridge': 'unbridge',
   'proof.moment': 'moment',
+  'deleted.back': 'kept',
   'proof.equal': 'equal',
   'loss.manifest': 'losses',
   'form.aside': 'aside',
