@@ -146,7 +146,7 @@ export const errorCodes = {
   },
   'gate.not-asked': {
     means: 'An answer was given where no question is open; it began nothing.',
-    wayOut: say`See ${status}; to answer go beforehand, type ${switchback('cutover', '--yes', '--go-at-gate')}.`,
+    wayOut: say`See ${status}; whoever begins a cutover says go beforehand with --yes --go-at-gate.`,
   },
   'gate.over': {
     means: 'A no-go came after the cutover had gone on.',

@@ -107,7 +107,7 @@ const comesSecond = (standing: StandingAnswer, { answer }: GateAnswer): Stop =>
 
 const notAsked = ({ answer }: GateAnswer): Stop =>
   new Stop('gate.not-asked', `no question is open that ${answer} could answer`, {
-    state: 'Nothing was begun and nothing was changed.',
-    next: [switchback('status'), say`to answer beforehand: ${switchback('cutover', '--yes', '--go-at-gate')}`],
+    state: 'Nothing was begun and nothing was changed. Whoever begins a cutover says go beforehand with --yes --go-at-gate.',
+    next: [switchback('status')],
     exit: exit.refused,
   });

@@ -222,7 +222,7 @@ class Look {
       ? fine('traffic', says)
       : wrong(
           'traffic',
-          [switchback('status'), switchback('rollback')],
+          [switchback('status'), say`where customers are not well: ${switchback('rollback')}`],
           `${says}; it should be ${wanted}, with maintenance ${pageText(page)}`,
         );
   }

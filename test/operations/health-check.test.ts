@@ -180,7 +180,7 @@ test('traffic, workers and schedules that somebody has changed', async () => {
   expect(await wrong()).toEqual({
     traffic: {
       what: 'blue in front, maintenance in front; it should be green, with maintenance parked',
-      next: [switchback('status'), switchback('rollback')],
+      next: [switchback('status'), say`where customers are not well: ${switchback('rollback')}`],
     },
     customers: {
       what: expect.stringMatching(/answers 503, without a release; it should be green's release 2.0.0$/),
