@@ -8,7 +8,7 @@ export async function unsentChanges(production: Db, name: FeedName, numbers: rea
   if (numbers.length === 0) return 0;
   let slot = await readSlot(production, name);
   // a feed that was just disabled is letting go.
-  const wait = pollEvery(5, 2_000, `the end of whoever reads from the slot ${name}`);
+  const wait = pollEvery(5, 5_000, `the end of whoever reads from the slot ${name}`);
   while (slot?.active) {
     try {
       await wait();

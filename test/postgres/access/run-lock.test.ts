@@ -263,7 +263,13 @@ test('every function that our SQL calls is known as one that reads or as one tha
       'pg_stat_force_next_flush',
     ],
     ...['pg_current_wal_flush_lsn', 'pg_current_wal_insert_lsn', 'pg_current_wal_lsn', 'pg_last_wal_replay_lsn', 'pg_is_in_recovery'],
-    ...['pg_database_collation_actual_version', 'pg_partition_tree', 'pg_sequence_last_value', 'pg_show_replication_origin_status'],
+    ...[
+      'pg_database_collation_actual_version',
+      'pg_database_size',
+      'pg_partition_tree',
+      'pg_sequence_last_value',
+      'pg_show_replication_origin_status',
+    ],
     ...['pg_table_size', 'pg_total_relation_size'],
   ];
   const unknown = volatile.map(({ name }) => name).filter((name) => !isChange(`SELECT pg_catalog.${name}($1)`) && !reading.includes(name));

@@ -72,7 +72,7 @@ test('a feed with a young heartbeat is alive, and its marker comes back each tim
 
 test('disabling the feed makes durable what it has applied, and its worker ends by itself', async () => {
   const admin = await b!.superuser();
-  await admin.query("ALTER SYSTEM SET wal_writer_delay = '10s'; ");
+  await admin.query("ALTER SYSTEM SET wal_writer_delay = '1s'");
   await admin.query('SELECT pg_reload_conf()');
   await production!.query("INSERT INTO ballast (filler) SELECT 'durable' FROM generate_series(1, 1000)");
   await markerRoundTrip(production!, fallback!);
