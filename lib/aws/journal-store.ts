@@ -43,6 +43,15 @@ export class S3JournalStore implements JournalStore {
     }
   }
 
+  async keep(window: string, name: string, text: string): Promise<string> {
+    const key = `journal/${this.system}/${window}/${name}`;
+    const address = `s3://${this.bucket}/${key}`;
+    await mutate(`s3 PutObject ${key}`, `aws s3 ls ${address}`, () =>
+      this.clients.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: text, ContentType: 'text/plain; charset=utf-8' })),
+    );
+    return address;
+  }
+
   read(window: string, from: number): Promise<string[]> {
     const look = () => this.readNow(window, from);
     // a verb begins by reading everything, and is nothing without it; a later look for news that fails is made again anyway.

@@ -8,7 +8,7 @@ export const advisedWords = {
   stage: ['--accept-loss', '--undo', '--take-over', '--yes'],
   plan: ['--verb'],
   cutover: ['--answer', '--overrule', '--go-at-gate', '--reason', '--up-by', '--at-decision', '--accept-loss', '--take-over', '--yes'],
-  rollback: ['--accept-loss', '--traffic-only', '--system', '--take-over', '--yes'],
+  rollback: ['--accept-loss', '--accept-difference', '--reason', '--traffic-only', '--system', '--take-over', '--yes'],
   teardown: ['--now', '--keep-standby', '--take-over', '--yes'],
   status: ['--watch', '--check'],
   try: [],

@@ -16,6 +16,7 @@ const rollback = switchback('rollback');
 const status = switchback('status');
 const watch = switchback('status', '--watch');
 const trafficOnly = switchback('rollback', '--traffic-only');
+const acceptDifference = switchback('rollback', '--accept-difference <id>', '--reason "<why>"');
 const acceptLoss = switchback('rollback', '--accept-loss');
 const environment = evaluate('sandbox', 'env');
 
@@ -59,6 +60,10 @@ export const errorCodes = {
   'decision.roll-back': {
     means: 'At the decision time it was decided to roll back: by an answer, or by the policy of the window.',
     wayOut: say`Type ${rollback}; with no terminal left, the schedule begins it.`,
+  },
+  'difference.unknown': {
+    means: 'Nothing of that name was found different, or nothing was compared yet.',
+    wayOut: say`Take an id from the message or from ${status}; each stands in brackets behind its sentence.`,
   },
   'emergency.no-window': {
     means: 'No window is open, so there is no color to go back to.',
@@ -202,12 +207,12 @@ export const errorCodes = {
   },
   'proof.different': {
     means: 'After the rollback, the two databases differ in rows that nobody may have changed.',
-    wayOut: say`Keep both databases and type no teardown; mend the rows that the message names on what is production now, then type ${rollback}, which compares again.`,
+    wayOut: say`Look at the SQL that the message names, and put the rows in that belong on what is production now. Then accept each difference by its name: ${acceptDifference}. Until then ${rollback} says the same again, and no teardown goes on.`,
   },
   'proof.written-behind': {
     means:
       'The databases are equal as they were compared, but somebody has written to the fenced one past every grant since the last marker.',
-    wayOut: say`Keep both databases and type no teardown; find what was written with the SQL of the message, and put it into what is production now.`,
+    wayOut: say`Find what was written with the SQL of the message, put it into what is production now, and accept it by its name: ${acceptDifference}. Until then no teardown goes on.`,
   },
   'region.missing': {
     means: 'No AWS Region is set.',
@@ -322,7 +327,7 @@ export const errorCodes = {
     wayOut: say`Type ${switchback('teardown')} to end the window; the next change is the next window.`,
   },
   'teardown.hold': {
-    means: 'The hold has not ended, and a rollback is possible until then.',
+    means: 'The hold has not ended: what a rollback needs is kept until then.',
     wayOut: say`Wait: the schedule does it; or type ${switchback('teardown', '--now')}.`,
   },
   'teardown.instance.missing': {
@@ -348,6 +353,10 @@ export const errorCodes = {
   'teardown.standby-in-use': {
     means: 'The color that was to be removed still serves somebody.',
     wayOut: say`See ${status}; take the reason away and type ${switchback('teardown')}, or ${rollback} if that color is to serve again.`,
+  },
+  'teardown.unproven': {
+    means: 'The window was rolled back, and the former production may hold rows that nobody else has.',
+    wayOut: say`Look at what ${status} names, put in what is missing, and accept each by its name: ${acceptDifference}.`,
   },
   'terminal.interrupted': {
     means: 'You pressed Ctrl-C.',

@@ -6,6 +6,8 @@ export interface JournalStore {
   create(window: string, number: number, event: string): Promise<boolean>;
   /** The events from `from` on, in order, without a gap. */
   read(window: string, from: number): Promise<string[]>;
+  /** Keeps a text beside the events, over what was there under that name; answers where people find it. */
+  keep(window: string, name: string, text: string): Promise<string>;
   /** Names of all windows, oldest first. */
   windows(): Promise<string[]>;
 }

@@ -3,7 +3,7 @@ import type { Aws } from '../aws';
 import type { Clock } from '../base/clock';
 import type { Color, ColorPart, Manifest } from '../manifest/schema';
 import type { Db } from '../postgres/connection/connect';
-import type { Facts, Window } from './events';
+import type { Facts, ProofFound, Window } from './events';
 import type { StepId } from './step-id';
 import type { WindowView } from './window-view';
 
@@ -26,6 +26,10 @@ export interface Context {
   leave(instance: string): Promise<void>;
   /** What a confirmed step left behind. @throws Error when it left nothing: the plan's order is wrong */
   facts(step: StepId): Facts;
+  /** What a proof has found, kept before anything is said of it. */
+  found(what: Omit<ProofFound, 'type'>): Promise<void>;
+  /** Keeps a text beside the journal; answers where people find it. */
+  keep(name: string, text: string): Promise<string>;
   /** Ends the window in the journal. */
   closeWindow(outcome: string): Promise<void>;
   /** For people, about what is going on inside the current step: a line, or several. `share`: how much of it is done, from 0 to 1. */

@@ -82,8 +82,31 @@ export interface HoldSeen {
   readonly bytesLeft?: number;
   readonly applyErrors: number;
   readonly conflicts?: Readonly<Record<string, number>>;
-  /** The earlier of the hold's end and of production's limit; left out when the feed is dead or no end is in sight. */
+  /** The end of the hold, of a feed that lives. Earlier versions noted it beside one that stands still: lib/operations/way-back.ts reads it. */
   readonly rollbackPossibleUntil?: string;
+  /** Of a feed that does not live: the earlier of the hold's end and of production's limit. */
+  readonly mendBy?: string;
+}
+
+/** What a proof has found. It stays until somebody accepts it by name. */
+export interface Finding {
+  /** `public.orders:different`: what `rollback --accept-difference` takes. */
+  readonly id: string;
+  /** `different`: rows are not equal. `written`: somebody wrote behind the fence. `unproven`: it could not be told. */
+  readonly is: 'different' | 'written' | 'unproven';
+  /** One sentence, said the same whenever it is said. */
+  readonly what: string;
+  readonly rows?: number;
+}
+
+/** One look of a proof; findings of later looks stand beside those of earlier ones. */
+export interface ProofFound {
+  readonly type: 'proof.found';
+  readonly findings: readonly Finding[];
+  /** The comparison of the rollback, where this is it. */
+  readonly proof?: Facts;
+  /** Where the SQL is that puts in the rows that differ. */
+  readonly file?: string;
 }
 
 export type EventBody =
@@ -171,6 +194,9 @@ export type EventBody =
     }
   | { readonly type: 'run.finished'; readonly verb: Verb; readonly seconds: number }
   | HoldSeen
+  | ProofFound
+  /** What was found different, and may stay so: by whom is said by the event. */
+  | { readonly type: 'difference.accepted'; readonly ids: readonly string[]; readonly reason: string }
   | { readonly type: 'window.closed'; readonly outcome: string };
 
 /**
@@ -184,6 +210,7 @@ export const isNote = ({ type }: EventBody): boolean =>
   type === 'landing.told' ||
   type === 'hold.seen' ||
   type === 'decision.time' ||
+  type === 'difference.accepted' ||
   type === 'decision.unanswered';
 
 /** An event as it stands in the journal. */

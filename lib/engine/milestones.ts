@@ -3,7 +3,7 @@
  * for the step that brings it. A step that is renamed is renamed in StepId, or neither its list nor its milestone compiles.
  */
 import type { Facts } from './events';
-import type { StepId } from './step-id';
+import { proofStep, type StepId } from './step-id';
 import type { WindowView } from './window-view';
 
 type Begun = Pick<WindowView, 'begun'>;
@@ -113,13 +113,21 @@ export const isTrials = (step: string): boolean => step.startsWith('trial.');
 export const opensTheSite = (step: string): boolean => step === 'traffic.open';
 
 /** Steps whose word is shown at the end of a rollback: what was proven, and what was left behind. */
-export const lastWords: readonly StepId[] = ['proof.equal', 'loss.manifest'];
+export const lastWords: readonly StepId[] = [proofStep, 'loss.manifest'];
 
 /** What the proof of a rollback found, as it noted it. */
-export const proofFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('proof.equal');
+export const proofFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts(proofStep);
+
+/** A rollback that has to be proven, and whose proof has not come to its end: nothing is known of what only production holds. */
+export const proofPending = ({ series }: Ended): boolean =>
+  series.rollback?.plan.some(({ id }) => id === proofStep) === true && series.rollback.steps.get(proofStep)?.doneAt === undefined;
 
 /** What a rollback could not bring into the old schema, as it reported it. */
 export const lossesReported = ({ facts }: Pick<WindowView, 'facts'>): unknown => facts('loss.manifest')?.['losses'];
+
+/** The snapshot that is left of the database that a teardown removed. */
+export const finalSnapshotOf = ({ facts }: Pick<WindowView, 'facts'>): string | undefined =>
+  facts('final.snapshot')?.['snapshot'] as string | undefined;
 
 /** In a fork inside the window: the fallback was proven to take no writes either. */
 export const fallbackFenced = ({ series }: Ended): boolean => series.cutover?.steps.get('fallback.fence')?.doneAt !== undefined;

@@ -44,6 +44,10 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     progress: async (text, share) => {
       await journal.append(options.run, options.by, progressed(step, text, share));
     },
+    found: async (what) => {
+      await journal.append(options.run, options.by, { type: 'proof.found', ...what });
+    },
+    keep: (name, text) => aws.journal(view.manifest.shared.journalBucket, view.window.system).keep(view.window.name, name, text),
     closeWindow: async (outcome) => {
       await journal.append(options.run, options.by, { type: 'window.closed', outcome });
     },

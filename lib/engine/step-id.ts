@@ -71,8 +71,7 @@ export type StepId =
   | 'production.pointer'
   | `live.${'production' | 'fallback'}`
   | 'bridge.remove'
-  | 'retired.fence'
-  | 'retired.delete'
+  | `retired.${'untouched' | 'fence' | 'delete'}`
   | 'final.snapshot'
   | `undo.${'trial' | 'feed' | 'rights' | 'release' | 'close' | 'fallback'}`
   /** No step: the question at the decision time, asked and answered as at a gate. */
@@ -80,3 +79,6 @@ export type StepId =
 
 /** The question at the decision time: asked and answered as at a gate. */
 export const decisionStep = 'decision.time' satisfies StepId;
+
+/** The comparison after a rollback: what it found is kept by the journal as a verdict. */
+export const proofStep = 'proof.equal' satisfies StepId;

@@ -16,7 +16,13 @@ export type Observation =
   /** It has been asked for and is on its way: wait, do not ask again. */
   | { readonly is: 'pending'; readonly detail?: string; readonly share?: number }
   /** It was tried and went wrong. Tried again only when an operator runs the verb again. */
-  | { readonly is: 'failed'; readonly code: ErrorCode; readonly message: string; readonly next?: readonly Advice[] };
+  | {
+      readonly is: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly state?: string;
+      readonly next?: readonly Advice[];
+    };
 
 export interface Step {
   /** Words with dots: `traffic.maintenance`. Stable: the journal and the estimates use it. */

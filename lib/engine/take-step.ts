@@ -116,7 +116,10 @@ export async function takeStep(
           await tryOnce(seen);
           continue;
         }
-        throw new Stop(seen.code, seen.message, { next: seen.next ?? nextAfterFailure(options) });
+        throw new Stop(seen.code, seen.message, {
+          ...(seen.state === undefined ? {} : { state: seen.state }),
+          next: seen.next ?? nextAfterFailure(options),
+        });
       case 'todo':
         if (!acted && step.act) {
           await tryOnce(seen);

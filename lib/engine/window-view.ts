@@ -17,6 +17,7 @@ import {
   type Window,
 } from './events';
 import { decisionStep, type StepId } from './step-id';
+import { judged, type Verdict } from './verdict';
 
 /** How long a writer that says nothing holds the window. */
 export const leaseSeconds = 60;
@@ -154,6 +155,8 @@ export interface WindowView {
   /** Whether a step was ever begun: written ahead of its first change. */
   begun(verb: Verb, step: StepId): boolean;
   readonly closed: string | undefined;
+  /** What the proof of a rollback found. */
+  readonly verdict: Verdict | undefined;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -189,10 +192,12 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   const asked = new Map<string, string>();
   let upBy: Mutable<UpBy> | undefined;
   let closed: string | undefined;
+  let verdict: Verdict | undefined;
   let lastOfWriter: JournalEvent | undefined;
 
   for (const event of journal.slice(opened)) {
     if (event.run === current?.run && !isNote(event)) lastOfWriter = event;
+    verdict = judged(verdict, event);
     switch (event.type) {
       case 'run.started': {
         // the same verb goes on with its series; after another verb has run it starts anew.
@@ -321,5 +326,6 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
     noLongerHold,
     begun: (verb, step) => begun.has(`${verb} ${step}`),
     closed,
+    verdict,
   };
 }

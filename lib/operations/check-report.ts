@@ -20,4 +20,8 @@ export interface CheckReport {
   readonly checks: readonly Check[];
   /** In the hold, while the feed lives: until then a rollback is possible, and what ends it. */
   readonly rollbackPossibleUntil?: { readonly at: string; readonly ends: 'hold' | 'limit' };
+  /** In the hold, while the feed does not live: until then it can be mended, and what ends it. */
+  readonly mendBy?: { readonly at: string; readonly ends: 'hold' | 'limit' };
+  /** What that means for a rollback, in a sentence with ISO times. */
+  readonly wayBack?: string;
 }

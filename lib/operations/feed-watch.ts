@@ -6,38 +6,23 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Aws } from '../aws';
-import { messageOf } from '../base/errors';
 import { Connections } from '../engine/connections';
 import { decide as decisionFor } from '../engine/decision-time';
 import type { HoldSeen } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
 import { Journal } from '../engine/journal';
-import { databaseOpened, feedEnding, feedPaused, feedRemoved, feedStarted, holdEndsAt, schemaOpened } from '../engine/milestones';
 import { type Left, leftAlone, unansweredRun } from '../engine/unattended-decision';
 import { fold, type WindowView } from '../engine/window-view';
 import { rollbackFrom } from '../plans';
-import { feedName } from '../postgres/replication/subscription';
-import type { Catalog } from '../postgres/schema/catalog';
-import { lookAtFeed, possibleUntil } from '../postgres/verification/feed-look';
 import { watchName } from '../steps/schedule';
-import { forkOf, observeWorld } from '../steps/world';
+import { observeWorld } from '../steps/world';
+import { lookNow, watchPhase } from './look-now';
 import type { Reply, Runtime, WatchRequest } from './request';
 import { runVerb } from './run-verb';
 
 /** A feed that lives is noted this often; one that does not, at every look. Every note is read by every run of the window. */
 const quietMs = 3_600_000;
 const noisyMs = 240_000;
-
-/**
- * `staged`, `open`: the feed should live, whatever became of the last run. `none`: it is not there yet, or a verb has it stopped or is
- * about to. `over`: nobody needs it any more.
- */
-export function watchPhase(view: WindowView): 'staged' | 'open' | 'none' | 'over' {
-  if (view.closed !== undefined || feedRemoved(view) || view.series.rollback?.ended === 'finished') return 'over';
-  if (forkOf(view) === 'window' || feedEnding(view)) return 'none';
-  if (databaseOpened(view)) return 'open';
-  return feedStarted(view) && !feedPaused(view) ? 'staged' : 'none';
-}
 
 /** One look; answers as a verb does. A watch with nothing left to watch takes itself away. */
 export async function watchFeed(request: WatchRequest, runtime: Runtime): Promise<Reply> {
@@ -84,45 +69,6 @@ async function decide(left: Left, { system, run, by }: WatchRequest, runtime: Ru
   const { why, upBy, run: goesOn } = left;
   if (view.current?.verb === 'cutover') await journal.note(run, by, { type: 'decision.unanswered', upBy, does: 'rollback', why });
   return runVerb({ system, verb: 'rollback', window: view.name, run: goesOn ?? unansweredRun(randomUUID()), by, reason: why }, runtime);
-}
-
-/** A look at the feed as it is now, as a note says it. */
-export async function lookNow(
-  view: WindowView,
-  phase: 'staged' | 'open',
-  connections: Pick<Connections, 'to'>,
-  last: ReturnType<typeof lastHoldSeen>,
-  now: number,
-): Promise<HoldSeen> {
-  const { production, fallback, name } = view.window;
-  const ends = holdEndsAt(view)?.getTime();
-  const form = phase === 'open' ? (schemaOpened(view) as Catalog | undefined) : undefined;
-  try {
-    const seen = await lookAtFeed(await connections.to(production), await connections.to(fallback ?? ''), feedName(name), {
-      knownErrors: last?.applyErrors ?? 0,
-      ...(form ? { form } : {}),
-    });
-    const { state, reasons, drift, nearEnd, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
-    const until = possibleUntil({ at: now, health: seen }, last && { at: Date.parse(last.at), bytesLeft: last.bytesLeft }, ends);
-    return {
-      type: 'hold.seen',
-      ...{ state, reasons, drift, retainedBytes, applyErrors },
-      ...(nearEnd.length > 0 ? { nearEnd } : {}),
-      ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
-      ...(bytesLeft === undefined ? {} : { bytesLeft }),
-      ...(conflicts === undefined ? {} : { conflicts }),
-      ...(until === undefined ? {} : { rollbackPossibleUntil: new Date(until).toISOString() }),
-    };
-  } catch (error) {
-    return {
-      type: 'hold.seen',
-      state: 'unreachable',
-      reasons: [`the feed could not be looked at: ${messageOf(error)}`],
-      drift: last?.drift ?? [],
-      applyErrors: last?.applyErrors ?? 0,
-      ...(ends === undefined ? {} : { rollbackPossibleUntil: new Date(ends).toISOString() }),
-    };
-  }
 }
 
 /** Whether it is worth a note: something has changed, or the last one is old. */

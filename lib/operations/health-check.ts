@@ -13,20 +13,21 @@ import { Connections } from '../engine/connections';
 import type { HoldSeen, Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
 import { Journal } from '../engine/journal';
-import { fallbackFenced, feedStarted, holdEndsAt, shouldBe, siteIsDown } from '../engine/milestones';
+import { fallbackFenced, feedStarted, holdEndsAt, proofPending, shouldBe, siteIsDown } from '../engine/milestones';
+import { nextWhileOpen, openWords } from '../engine/verdict';
 import { fold, type WindowView } from '../engine/window-view';
 import type { Color, Manifest, SystemState } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
 import { byHand, proveFenced, writersAllowed } from '../postgres/access/fence';
 import { inRecovery } from '../postgres/connection/lsn';
 import { feedName } from '../postgres/replication/subscription';
-import { possibleUntil } from '../postgres/verification/feed-look';
 import { scheduleName, watchName } from '../steps/schedule';
 import type { Check, CheckReport } from './check-report';
 import { lookAsCustomer } from './customers-look';
-import { lookNow, watchPhase } from './feed-watch';
+import { lookNow, watchPhase } from './look-now';
 import { checkReleases } from './release-check';
 import type { CheckRequest, Reply, Runtime } from './request';
+import { endOf, wayBackReport } from './way-back';
 
 /** Looks once; answers as a verb does. */
 export async function checkHealth(request: CheckRequest, { aws, clock }: Runtime): Promise<Reply> {
@@ -90,6 +91,7 @@ class Look {
     const checks = [
       ...this.run(),
       ...(await checkReleases(this.on.aws, this.on.manifest)),
+      ...this.proof(),
       ...(await this.feed()),
       ...(place
         ? [
@@ -168,6 +170,16 @@ class Look {
     };
     const how = current.ended === 'stopped' ? 'has stopped' : 'was interrupted, and nobody is at it';
     return [wrong('window', next[verb], `the ${verb} ${how}${begun ? ' in the middle' : ''}`)];
+  }
+
+  /** What a rollback has found different, or could not tell: it stands until people accept it by name. */
+  private proof(): Check[] {
+    const { view } = this.on;
+    if (!view?.series.rollback) return [];
+    const words = openWords(view);
+    if (words !== undefined) return [wrong('proof', nextWhileOpen(view).slice(0, 1), words)];
+    if (proofPending(view)) return [wrong('proof', [switchback('rollback')], 'the comparison after the rollback has not come to its end')];
+    return view.verdict ? [fine('proof', 'nothing is open of what the comparison found')] : [];
   }
 
   private async feed(): Promise<Check[]> {
@@ -368,14 +380,12 @@ class Look {
     return what.length === 0 ? [] : [{ name: 'schedule', ok: next.length === 0, what, next }];
   }
 
-  private until(): Pick<CheckReport, 'rollbackPossibleUntil'> {
+  private until(): Pick<CheckReport, 'rollbackPossibleUntil' | 'mendBy' | 'wayBack'> {
     const { view, now } = this.on;
     if (!this.seen || !view || watchPhase(view) !== 'open') return {};
-    const ends = holdEndsAt(view)?.getTime();
-    if (this.seen.state === 'unreachable') return {};
-    const at = possibleUntil({ at: now, health: { state: this.seen.state, bytesLeft: this.seen.bytesLeft } }, this.earlier, ends);
-    if (at === undefined) return {};
-    return { rollbackPossibleUntil: { at: new Date(at).toISOString(), ends: at === ends ? 'hold' : 'limit' } };
+    const { state, bytesLeft } = this.seen;
+    const ending = endOf({ at: now, health: { state, bytesLeft } }, this.earlier, holdEndsAt(view)?.getTime());
+    return wayBackReport(state, ending);
   }
 }
 

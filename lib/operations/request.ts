@@ -5,6 +5,7 @@ import type { Stop } from '../base/errors';
 import type { AtDecision, GateAnswer, Operator, Verb } from '../engine/events';
 import type { RunAnswer } from '../engine/run-options';
 import type { CheckReport } from './check-report';
+import type { Closing } from './closing';
 
 interface Asked {
   readonly system: string;
@@ -25,6 +26,8 @@ export interface VerbRequest extends Asked {
   readonly acceptLoss?: boolean;
   /** Cutover: ids of differences (`plan` and the stop name them) that a rollback after it may lose. */
   readonly acceptedLosses?: readonly string[];
+  /** Rollback: ids of what its proof has found (the stop and `status` name them) that may stay as it is; needs a reason. */
+  readonly acceptDifferences?: readonly string[];
   /** Teardown before the hold has ended. */
   readonly now?: boolean;
   /** Teardown leaves the standby color's stack. */
@@ -69,7 +72,7 @@ export interface CheckRequest extends Asked {
 export type Request = VerbRequest | WatchRequest | CheckRequest;
 
 /** What the runner answers; `window` is where the journal can be read. */
-export type Reply = RunAnswer & { readonly window?: string; readonly check?: CheckReport };
+export type Reply = RunAnswer & { readonly window?: string; readonly check?: CheckReport; readonly closing?: Closing };
 
 /** What a request is handled with. */
 export interface Runtime {

@@ -5,6 +5,7 @@ import { say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
 import { exit, Stop } from '../base/errors';
 import { again, askedOf } from '../engine/again';
+import { Connections } from '../engine/connections';
 import { estimated } from '../engine/estimates';
 import type { Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
@@ -18,34 +19,41 @@ import { planOf, rollbackFrom } from '../plans';
 import { refuseForeign } from '../steps/foreign-release';
 import type { World } from '../steps/world';
 import { observeWorld } from '../steps/world';
+import { acceptDifferences } from './accept-difference';
+import { closingOf } from './closing';
+import { lookNow, watchPhase } from './look-now';
 import { findOrOpen } from './open-window';
 import { refuseLoss } from './refuse-loss';
 import type { Reply, Runtime, VerbRequest } from './request';
 import { stopped } from './request';
+import { type WayBack, wayBackOf } from './way-back';
 
 /** Advances a verb. What goes wrong is an answer, never an exception. */
 export async function runVerb(given: VerbRequest, runtime: Runtime): Promise<Reply> {
   let name: string | undefined;
   try {
     const opened = await findOrOpen(given, runtime);
-    const { journal, view } = opened;
-    name = view.name;
-    const request = carried(given, view);
+    const { journal } = opened;
+    name = opened.view.name;
+    const request = carried(given, opened.view);
     if (request.window !== undefined && request.window !== name) {
       throw new Stop('window.other', `${request.window} was asked for, ${name} is open`, {
         next: [switchback('status')],
         exit: exit.usage,
       });
     }
+    if (opened.view.closed === undefined) await acceptDifferences(request, journal, runtime);
+    const view = viewOf(journal);
+    const finished = async (): Promise<Reply> => ({ state: 'finished', window: view.name, ...(await closing(request, journal, runtime)) });
     if (view.closed !== undefined) {
       await sayFinished(request, journal, runtime.clock);
-      return { state: 'finished', window: name };
+      return await finished();
     }
     // before it is said that a way back is open.
     refuseTooLate(request, view);
     const isOver = view.series[request.verb]?.ended === 'finished' && isFinished(request.verb, await observeWorld(runtime.aws, view));
     // a no-go that comes too late is told so.
-    if (isOver && request.answer?.answer !== 'no-go') return { state: 'finished', window: name };
+    if (isOver && request.answer?.answer !== 'no-go') return await finished();
     if (request.answer) await answerGate(journal, request, request.answer);
     await noteUpBy(request, journal);
     if (beginsWithin(request, view)) await refuseForeign(runtime.aws, view.manifest);
@@ -77,7 +85,7 @@ export async function runVerb(given: VerbRequest, runtime: Runtime): Promise<Rep
         rollback: async (now, next) => rollbackFrom(await observeWorld(runtime.aws, now), next),
       },
     });
-    return { ...answer, window: name };
+    return answer.state === 'finished' ? await finished() : { ...answer, window: name };
   } catch (error) {
     const explained = explain(error);
     if (!(explained instanceof Stop)) throw explained;
@@ -135,7 +143,7 @@ export function refuseDuringHold(request: VerbRequest, view: WindowView, clock: 
   const ends = holdEndsAt(view);
   if (view.series.teardown) return;
   if (!request.now && ends && ends.getTime() > clock.now()) {
-    throw new Stop('teardown.hold', `the hold of ${view.name} ends at ${ends.toISOString()}; until then a rollback is possible`, {
+    throw new Stop('teardown.hold', `the hold of ${view.name} ends at ${ends.toISOString()}; until then what a rollback needs is kept`, {
       next: [say`wait: the schedule does it`, again('teardown', { ...request, now: true }, ...(request.takeOver ? ['--take-over'] : []))],
       exit: exit.refused,
     });
@@ -146,4 +154,20 @@ export function refuseDuringHold(request: VerbRequest, view: WindowView, clock: 
 async function noteUpBy({ upBy, run, by }: VerbRequest, journal: Journal): Promise<void> {
   if (!upBy || journal.events.some((event) => event.type === 'up-by.set' && event.run === run)) return;
   await journal.note(run, by, hourSet(viewOf(journal), upBy));
+}
+
+/** What its last screen says. A cutover has opened a hold: whether the way back is open is looked at, not assumed. */
+async function closing({ verb }: VerbRequest, journal: Journal, { aws, clock }: Runtime): Promise<Pick<Reply, 'closing'>> {
+  const view = viewOf(journal);
+  let way: WayBack | undefined;
+  if (verb === 'cutover' && watchPhase(view) === 'open') {
+    const connections = new Connections(aws, view.manifest);
+    try {
+      way = wayBackOf(await lookNow(view, 'open', connections, lastHoldSeen(journal.events), clock.now()));
+    } finally {
+      await connections.end();
+    }
+  }
+  const said = closingOf(verb, view, way);
+  return said ? { closing: said } : {};
 }

@@ -3,17 +3,19 @@
 import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { colorPart } from '../engine/context';
-import { releaseProven, siteIsDown } from '../engine/milestones';
+import { proofPending, releaseProven, siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
+import { findingWords, isLoss, nextWhileOpen, openFindings } from '../engine/verdict';
 import { otherColor } from '../manifest/schema';
 import { productionUnbridged } from '../steps/bridges';
 import { feedRemoved } from '../steps/feed';
 import { fenced } from '../steps/fence';
 import { migrationsRun } from '../steps/migrations';
-import { finalSnapshot, stackDeleted, standbyIdle } from '../steps/remove';
+import { finalSnapshot, finalSnapshotName, stackDeleted, standbyIdle } from '../steps/remove';
 import { trialRemoved } from '../steps/trial-copy';
 import { stacksReleased, windowClosed } from '../steps/window-records';
 import { forkOf, progressOf, type World } from '../steps/world';
+import { untouchedSinceProof } from '../steps/written-behind';
 
 export interface TeardownOptions {
   /** Leaves the standby color's stack, for the next window to use. */
@@ -22,6 +24,7 @@ export interface TeardownOptions {
 
 /**
  * Retires the database that is not production, and the color that is not live.
+ * @throws Stop `teardown.unproven` while the former production may hold rows that nobody else has
  * @throws Stop `teardown.nothing-done` when the window never got to its end: roll back or go on first
  */
 export function planTeardown(world: World, options: TeardownOptions = {}): Step[] {
@@ -42,6 +45,7 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
         ];
     throw new Stop('teardown.nothing-done', message, { state: 'Nothing was deleted.', next, exit: exit.refused });
   }
+  if (progress.rolledBack) refuseUnproven(world);
   const standby = rolledBack ? to : from;
   const production = rolledBack && progress.migrated ? fallback : window.production;
   const retired = production === fallback ? window.production : fallback;
@@ -55,6 +59,7 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
   return [
     ...(copyLeft ? [trialRemoved()] : []),
     standbyIdle(standby, production),
+    ...(rolledBack && forkOf(world) === 'ahead' && view.verdict ? [untouchedSinceProof(retired)] : []),
     // a replica that was never promoted holds nothing of its own: nothing to prove, nothing to keep.
     ...(forkOf(world) === 'ahead' ? [feedRemoved(window.production, fallback)] : []),
     ...(forkOf(world) === 'ahead' && progress.opened && !rolledBack ? [productionUnbridged(production)] : []),
@@ -69,4 +74,22 @@ export function planTeardown(world: World, options: TeardownOptions = {}): Step[
     ...(options.keepStandby ? [] : [stackDeleted('standby.delete', `Delete ${standby}'s stack`, colorPart(manifest, standby).stack)]),
     windowClosed(rolledBack ? `rolled back; production is ${production}` : `done; ${to} is live on ${production}`, production),
   ];
+}
+
+function refuseUnproven({ view, window: { name, system, production, fallback } }: World): void {
+  const open = openFindings(view);
+  const pending = open.length === 0 && proofPending(view);
+  if (open.length === 0 && !pending) return;
+  const why = pending
+    ? 'the comparison has not come to its end'
+    : `${open.some(isLoss) ? 'the two are not equal: ' : ''}${findingWords(open, view.verdict?.files)}`;
+  throw new Stop(
+    'teardown.unproven',
+    `${name} was rolled back to ${fallback}, and ${production} may hold rows that nobody else has: ${why}`,
+    {
+      state: `Nothing was deleted: ${production} stays, fenced. Once that is accepted by name, a teardown takes its final snapshot ${finalSnapshotName(production, { system, name })} before anything goes.`,
+      next: pending ? [switchback('rollback'), switchback('status')] : nextWhileOpen(view),
+      exit: exit.refused,
+    },
+  );
 }

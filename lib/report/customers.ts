@@ -17,6 +17,7 @@ import {
 import type { WindowView } from '../engine/window-view';
 import type { Color, Release } from '../manifest/schema';
 import type { CustomersSeen } from '../operations/customers-look';
+import { wayBackOf, wayBackWords } from '../operations/way-back';
 import { clockTime, dateTime, duration, type Style, seconds, wrap } from './style';
 
 export interface CustomersPicture {
@@ -105,7 +106,9 @@ function backText(view: WindowView, feed: HoldSeen | undefined): string | undefi
     const since = databaseOpenedAt(view);
     return `a rollback loses what was written${since && !feedStarted(view) ? ` since ${since}` : feed?.heartbeatSeconds === undefined ? '' : ' since the feed died'}`;
   }
-  const until = feed?.rollbackPossibleUntil ?? holdEndsAt(view)?.toISOString();
+  const way = feed && wayBackOf(feed);
+  if (way && way.state !== 'alive') return wayBackWords(way);
+  const until = way?.possibleUntil ?? holdEndsAt(view)?.toISOString();
   return until === undefined ? 'a rollback loses nothing' : `a rollback loses nothing until ${until}`;
 }
 

@@ -3,7 +3,7 @@ import type { CheckReport } from '../operations/check-report';
 import { spell } from './advice';
 import { dateTime, localTimes, type Style, wrap } from './style';
 
-export function checkScreen({ system, window, at, checks, rollbackPossibleUntil }: CheckReport, style: Style): string[] {
+export function checkScreen({ system, window, at, checks, rollbackPossibleUntil, mendBy, wayBack }: CheckReport, style: Style): string[] {
   const { paint, columns } = style;
   const lines = [paint('bold', `${system}${window ? ` ${window}` : ''}, looked at ${dateTime(at, style)}`), ''];
   for (const { name, ok, what, next } of checks) {
@@ -14,10 +14,18 @@ export function checkScreen({ system, window, at, checks, rollbackPossibleUntil 
     for (const advice of next)
       lines.push(...wrap(`→ ${localTimes(spell(advice), style)}`, columns - 13).map((line) => `${' '.repeat(13)}${paint('bold', line)}`));
   }
-  if (rollbackPossibleUntil) {
-    const { at: until, ends } = rollbackPossibleUntil;
-    const why = ends === 'hold' ? 'then the hold ends' : 'then production gives the fallback up, at the rate at which it writes now';
-    lines.push('', ...wrap(`rollback possible until ${dateTime(until, style)}: ${why}`, columns));
+  if (wayBack) {
+    const ends = (rollbackPossibleUntil ?? mendBy)?.ends;
+    const why =
+      ends === 'hold'
+        ? ': then the hold ends'
+        : ends === 'limit'
+          ? ': then production gives the fallback up, at the rate at which it writes now'
+          : '';
+    lines.push(
+      '',
+      ...wrap(rollbackPossibleUntil ? localTimes(`${wayBack}${why}`, style) : paint('red', localTimes(`${wayBack}${why}`, style)), columns),
+    );
   }
   const bad = checks.filter(({ ok }) => !ok).length;
   const verdict =

@@ -3,9 +3,11 @@ import { type Advice, answers } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { JournalEvent, Verb } from '../engine/events';
 import { siteIsOpening } from '../engine/milestones';
+import { openWords, type Verdict } from '../engine/verdict';
 import type { UpBy, WindowView } from '../engine/window-view';
 import type { CheckReport } from '../operations/check-report';
 import type { Reply } from '../operations/request';
+import { wayBackOf } from '../operations/way-back';
 import { spell } from './advice';
 import { type Customers, customersOf } from './customers';
 import type { Ending } from './messages';
@@ -27,7 +29,7 @@ export const jsonPlan = (plan: PlanScreen): object => ({
 });
 
 export function jsonStatus(screen: StatusScreen, next: readonly { readonly command: Advice }[]): object {
-  const { window, now, stackPath: _path, seen: _seen, ...status } = screen;
+  const { window, now, stackPath: _path, seen: _seen, feed, ...status } = screen;
   const picture = pictureOf(screen);
   return {
     event: 'status',
@@ -35,12 +37,32 @@ export function jsonStatus(screen: StatusScreen, next: readonly { readonly comma
     ...(picture ? { customers: customersOf(picture, now) } : {}),
     at: new Date(now).toISOString(),
     window: window?.name,
+    ...(feed ? { feed: feedOf(feed) } : {}),
+    ...(window?.verdict ? { proof: proofOf(window.verdict, openWords(window)) } : {}),
     ...(window?.current ? { run: runOf(window) } : {}),
     ...(window?.upBy && !siteIsOpening(window) ? { upBy: hourOf(window.upBy) } : {}),
     ...(window?.asked && window.current?.ended === undefined ? { asked: window.asked } : {}),
     next: next.map(({ command }) => spell(command)),
   };
 }
+
+/** As it was noted, without an hour that says more than it should. */
+function feedOf(feed: NonNullable<StatusScreen['feed']>): object {
+  const { rollbackPossibleUntil: _until, mendBy: _by, ...seen } = feed;
+  const { possibleUntil, mendBy } = wayBackOf(feed);
+  return {
+    ...seen,
+    ...(possibleUntil === undefined ? {} : { rollbackPossibleUntil: possibleUntil }),
+    ...(mendBy === undefined ? {} : { mendBy }),
+  };
+}
+
+/** `open`: what nobody has accepted, in a sentence; left out where nothing is. */
+const proofOf = ({ findings, files }: Verdict, open: string | undefined): object => ({
+  findings,
+  ...(files.length > 0 ? { files } : {}),
+  ...(open === undefined ? {} : { open }),
+});
 
 function runOf({ current }: WindowView): object | undefined {
   if (!current) return undefined;
@@ -73,6 +95,7 @@ export const jsonReply = (
   ...(undone && reply.state === 'finished' ? { undone } : {}),
   ...(deleted.length > 0 ? { deleted } : {}),
   ...(customers ? { customers } : {}),
+  ...(reply.closing ? { closing: { ...reply.closing, ...(reply.closing.next ? { next: reply.closing.next.map(spell) } : {}) } } : {}),
 });
 
 export const jsonCheck = (report: CheckReport): object => ({

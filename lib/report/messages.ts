@@ -3,6 +3,7 @@ import { type Advice, answers, say, switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { JournalEvent, PlannedStep, Verb } from '../engine/events';
 import { isTrials } from '../engine/milestones';
+import { findingWords, isLoss } from '../engine/verdict';
 import type { WindowView } from '../engine/window-view';
 import type { Reply } from '../operations/request';
 import { spell } from './advice';
@@ -69,6 +70,12 @@ export function eventText(
       const text = [`the feed is ${event.state}`, ...event.reasons, ...event.drift, ...(event.nearEnd ?? [])].join('; ');
       return event.state === 'dead' || event.state === 'stuck' ? paint('red', text) : text;
     }
+    case 'proof.found':
+      return event.findings.length === 0
+        ? undefined
+        : paint(event.findings.some(isLoss) ? 'red' : 'yellow', findingWords(event.findings, event.file === undefined ? [] : [event.file]));
+    case 'difference.accepted':
+      return `${event.by.who} accepts ${event.ids.join(', ')}: ${event.reason}`;
     case 'window.closed':
       return `window closed: ${event.outcome}`;
   }
@@ -132,7 +139,11 @@ export function replyLines(
     case 'finished': {
       const { text, next } = undone ? undoFinished : finished[verb];
       const gone = deleted.length > 0 ? wrap(`deleted: ${deleted.join(', ')}`, columns - 2).map((line) => `  ${line}`) : [];
-      return [`${paint('green', '✔')} ${text(window)}`, ...gone, ...customers, ...nextLines(next(window), style)];
+      const { closing } = reply;
+      const [first = '', ...more] = wrap(localTimes([text(window), ...(closing ? [closing.words] : [])].join('; '), style), columns - 2);
+      const mark = closing?.ok === false ? paint('red', '!') : paint('green', '✔');
+      const said = [`${mark} ${first}`, ...more.map((line) => `  ${line}`)];
+      return [...said, ...gone, ...customers, ...nextLines(closing?.next ?? next(window), style)];
     }
     case 'gate':
       return [
@@ -210,7 +221,7 @@ const finished: Record<Verb, Finished> = {
   },
   cutover: {
     // the first opening of a system has no hold and nothing to go back to.
-    text: (window) => (window === 'w0' ? 'the system is open' : `${window} is cut over; a rollback stays possible until the hold ends`),
+    text: (window) => (window === 'w0' ? 'the system is open' : `${window} is cut over`),
     next: (window) => [
       switchback('status'),
       ...(window === 'w0' ? [] : [say`to go back, with the maintenance page in between: ${switchback('rollback')}`]),

@@ -3,11 +3,13 @@
 import { type Advice, deploy, switchback } from '../base/advice';
 import { again } from '../engine/again';
 import type { Verb } from '../engine/events';
-import { databaseOpened, forkMethodOf, siteIsOpening } from '../engine/milestones';
+import { databaseOpened, forkMethodOf, proofPending, siteIsOpening } from '../engine/milestones';
 import { decisionStep } from '../engine/step-id';
+import { acceptCommand, openFindings, openWords } from '../engine/verdict';
 import { answerText, type Series, type WindowView } from '../engine/window-view';
 import { type Color, otherColor } from '../manifest/schema';
 import { stackAt } from '../manifest/stack-names';
+import { wayBackOf, wayBackWords } from '../operations/way-back';
 import { spell } from './advice';
 import { type CustomersPicture, customersText } from './customers';
 import { gateLines } from './gate';
@@ -98,12 +100,22 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const when = left > 0 ? `in ${duration(left)}, then teardown by itself` : 'now; the schedule runs the teardown';
     lines.push(['hold ends', `${dateTime(status.holdEndsAt, style)}, ${when}`]);
   }
-  if (status.feed) lines.push(...feedLines(status.feed, style));
+  if (status.feed) lines.push(...feedLines(status.feed, databaseOpened(window), style));
+  lines.push(...proofLines(window, style));
   return lines;
 }
 
+/** What the rollback has found and nobody has accepted, with what to type; or that it has not come to its end. */
+function proofLines(window: WindowView, { paint }: Style): [string, string][] {
+  const open = openWords(window);
+  if (open !== undefined) return [['proof', paint('red', `${open}; ${spell(acceptCommand(openFindings(window)))} accepts it`)]];
+  return proofPending(window) && window.current?.ended !== undefined
+    ? [['proof', paint('red', `not proven yet; ${spell(switchback('rollback'))} goes on with it`)]]
+    : [];
+}
+
 /** The feed as it was last seen, and until when it can be gone back on. */
-function feedLines(feed: NonNullable<StatusScreen['feed']>, style: Style): [string, string][] {
+function feedLines(feed: NonNullable<StatusScreen['feed']>, opened: boolean, style: Style): [string, string][] {
   const { paint } = style;
   const dead = feed.state === 'dead';
   const color =
@@ -121,8 +133,17 @@ function feedLines(feed: NonNullable<StatusScreen['feed']>, style: Style): [stri
     const { heartbeatSeconds } = feed;
     const since = heartbeatSeconds === undefined ? 'the fork' : dateTime(Date.parse(feed.at) - heartbeatSeconds * 1000, style);
     lines.push(['', paint('red', `a rollback would leave what was written since ${since} behind (--accept-loss); production goes on`)]);
-  } else if (feed.rollbackPossibleUntil) {
-    lines.push(['', paint(color, `rollback possible until ${dateTime(feed.rollbackPossibleUntil, style)}`)]);
+  } else {
+    const way = wayBackOf(feed);
+    // before the opening a rollback needs no feed.
+    if (feed.state === 'alive' ? way.possibleUntil : opened)
+      lines.push([
+        '',
+        paint(
+          color,
+          wayBackWords(way, (at) => dateTime(at, style)),
+        ),
+      ]);
   }
   return lines;
 }
@@ -184,6 +205,8 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
     command: current?.verb === verb ? again(verb, current) : switchback(verb),
     why: 'go on where it is',
   });
+  const accept: Next[] =
+    openFindings(window).length > 0 ? [{ command: acceptCommand(openFindings(window)), why: 'accept what the proof found, by name' }] : [];
   if (!current) return [{ command: switchback('stage'), why: `check everything ${name} needs` }];
   const { verb } = current;
   if (current.ended === undefined) {
@@ -204,6 +227,7 @@ function inWindow(status: StatusScreen, window: WindowView): Next[] {
       return [{ command: switchback('status', '--watch'), why: `${current.by.who} is at it: follow it` }];
     return [goOn(verb), ...(verb === 'cutover' ? rollback : [])];
   }
+  if (accept.length > 0 && current.ended !== undefined) return accept;
   if (current.ended === 'stopped') return [...(verb === 'cutover' ? [...rollback, goOn(verb)] : [goOn(verb)])];
   const finished: Record<Verb, Next[]> = {
     stage: [

@@ -19,7 +19,7 @@ export const compareShare = ({ tables, ofTables, rows, ofRows }: Progress): numb
   rows < ofRows ? rows / ofRows : ofTables > 0 ? tables / ofTables : 1;
 
 /** The first differing keys of each table; `a` and `b` are what was compared. */
-export function differenceWords({ tables }: Comparison, a: string, b: string): string {
+export function differenceWords({ tables }: Pick<Comparison, 'tables'>, a: string, b: string): string {
   const is = { 'only on a': `only on ${a}`, 'only on b': `only on ${b}`, different: 'different' } as const;
   return tables
     .filter(({ equal }) => !equal)

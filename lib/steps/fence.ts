@@ -85,7 +85,7 @@ export function opened(instance: string, color: Color, { after }: { after?: stri
       if (others.length > 0) await fence(db, roles);
       // said at once; the comparison stops for it.
       const behind = after === undefined ? undefined : await writtenBehind(context, after);
-      if (behind !== undefined) await context.progress(behind);
+      if (behind !== undefined) await context.progress(behind.what);
       await openTo(db, roles, user);
     },
   };

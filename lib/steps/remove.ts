@@ -51,8 +51,11 @@ export function standbyIdle(color: Color, production: string): Step {
   };
 }
 
+export const finalSnapshotName = (instance: string, { system, name }: { system: string; name: string }): string =>
+  `${system}-${name}-final-${instance}`.slice(0, 255);
+
 export function finalSnapshot(instance: string, window: { system: string; name: string }): Step {
-  const name = `${window.system}-${window.name}-final-${instance}`.slice(0, 255);
+  const name = finalSnapshotName(instance, window);
   return {
     id: 'final.snapshot',
     title: `Take the final snapshot of ${instance}`,

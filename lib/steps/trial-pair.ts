@@ -7,6 +7,7 @@ import { exit, Stop } from '../base/errors';
 import type { Context } from '../engine/context';
 import { done, type Observation, type Step } from '../engine/step';
 import type { StepId, TrialStep } from '../engine/step-id';
+import { foundMore, type Verdict } from '../engine/verdict';
 import { DatabaseError } from '../postgres/connection/connect';
 
 /** Where a trial is made. Places as `context.database` takes them, both on one server. */
@@ -74,6 +75,7 @@ export function tried(step: Step, { name }: TrialPair, phase: TrialPhase, id?: T
     const of = standsFor[asked];
     return of && name(`trial.${of}`);
   };
+  let verdict: Verdict | undefined;
   const inside = (context: Context): Context => {
     const { view } = context;
     const known = (asked: StepId) => {
@@ -87,8 +89,14 @@ export function tried(step: Step, { name }: TrialPair, phase: TrialPhase, id?: T
         if (!facts) throw new Error(`the trial has left no facts of ${asked}`);
         return facts;
       },
+      // what the proof finds here ends the stage: there is nothing for people to accept after a rollback.
+      found: async (what) => {
+        verdict = foundMore(verdict, what);
+      },
+      keep: (name, text) => context.keep(`trial-${name}`, text),
       view: {
         ...view,
+        verdict,
         facts: known,
         begun(_verb, asked) {
           const of = stand(asked);

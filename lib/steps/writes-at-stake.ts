@@ -26,15 +26,18 @@ export function changesCounted(instance: string): Step {
 export async function changesAtStake(
   context: Pick<Context, 'view' | 'database'>,
   instance: string,
-): Promise<{ rows: number; words: string }> {
+): Promise<{ rows: number; words: string; incomplete: boolean }> {
   const baseline = context.view.facts('loss.baseline')?.['baseline'] as Baseline | undefined;
-  if (!baseline) return { rows: 0, words: 'nothing was opened' };
+  if (!baseline) return { rows: 0, words: 'nothing was opened', incomplete: false };
   const changes = await changesSince(await context.database(instance), baseline);
   const rows = changes.reduce((sum, { inserted, updated, deleted }) => sum + inserted + updated + deleted, 0);
   const words = changes
-    .map(({ table, inserted, updated, deleted }) => `${table}: ${inserted} inserted, ${updated} updated, ${deleted} deleted`)
+    .map(
+      ({ table, inserted, updated, deleted, incomplete }) =>
+        `${table}: ${inserted} inserted, ${updated} updated, ${deleted} deleted${incomplete === undefined ? '' : `, at least: ${incomplete}`}`,
+    )
     .join('; ');
-  return { rows, words: words || 'no row has changed' };
+  return { rows, words: words || 'no row has changed', incomplete: changes.some((change) => change.incomplete !== undefined) };
 }
 
 /** After the fence, so that the number is final: refuses to lose anything the operator has not accepted to lose. */
@@ -45,13 +48,18 @@ export function lossAccepted(instance: string): Step {
     estimateSeconds: 2,
     patienceSeconds: 30,
     async observe(context) {
-      const { rows, words } = await changesAtStake(context, instance);
-      if (rows === 0) return done('no row has changed since opening: nothing is lost', { rows });
+      const { rows, words, incomplete } = await changesAtStake(context, instance);
+      // what the statistics have lost, they do not show as nothing.
+      if (rows === 0 && !incomplete) return done('no change of a row has been counted since opening', { rows });
       if (context.acceptLoss) return done(`accepted: ${rows} row changes stay behind on ${instance} (${words})`, { rows, words });
       // the statistics of a session that has just ended arrive with it; a moment makes the count final.
       return context.waitedMs() < 1500
         ? pending('counting')
-        : { is: 'failed', code: 'rollback.loses-writes', message: `${rows} row changes since opening would stay behind: ${words}` };
+        : {
+            is: 'failed',
+            code: 'rollback.loses-writes',
+            message: `${incomplete ? 'at least ' : ''}${rows} row changes since opening would stay behind: ${words}`,
+          };
     },
   };
 }

@@ -14,6 +14,8 @@ export interface Flags {
   readonly by?: string;
   /** True at a rollback; ids of differences at a cutover. */
   readonly acceptLoss?: boolean | readonly string[];
+  /** Ids of what the proof of a rollback has found. */
+  readonly acceptDifference?: readonly string[];
   readonly now?: boolean;
   readonly keepStandby?: boolean;
   readonly undo?: boolean;
@@ -48,11 +50,21 @@ export interface Flags {
 export function said(text: string): string {
   const words = oneLine(text);
   if (words === '') throw new InvalidArgumentError('it is empty.');
+  refuseOption(words);
   return words;
 }
 
 /** Of an option that may be given again. */
 export const more = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+/** One of several ids. `--accept-difference --yes`: the next option is none, whatever was forgotten before it. */
+export function named(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), said(text)];
+}
+
+function refuseOption(text: string): void {
+  if (text.startsWith('-')) throw new InvalidArgumentError('it is the next option: a value is missing before it.');
+}
 
 export function positive(text: string): number {
   const value = Number(text);

@@ -7,6 +7,7 @@ import { type AskedOf, again, askedOf } from '../engine/again';
 import { parseUpBy } from '../engine/decision-time';
 import type { Verb } from '../engine/events';
 import { decisionStep } from '../engine/step-id';
+import { reasonMissing } from '../operations/accept-difference';
 import type { Reply, VerbRequest } from '../operations/request';
 import type { Output } from '../report';
 import { spell } from '../report/advice';
@@ -30,6 +31,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       exit: exit.usage,
     });
   refuseHalfAnAnswer(flags);
+  if (flags.acceptDifference && flags.reason === undefined) throw reasonMissing(flags.acceptDifference);
   const aws = awsFor(output);
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
@@ -75,6 +77,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     ...(flags.patience === undefined ? {} : { patienceSeconds: flags.patience }),
     ...(upBy ? { upBy } : {}),
     ...askedIn(flags),
+    ...(flags.acceptDifference ? { acceptDifferences: flags.acceptDifference } : {}),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
     ...(flags.overrule ? { overrule: true } : {}),
     ...(flags.goAtGate ? { ahead: { answer: 'go', reason: flags.reason ?? 'answered by --go-at-gate' } } : {}),

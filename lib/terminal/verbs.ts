@@ -6,7 +6,7 @@ import { parseUpBy } from '../engine/decision-time';
 import type { Verb } from '../engine/events';
 import type { Output } from '../report';
 import { completion, type Shell, shells } from './completion';
-import { type Flags, positive, said } from './flags';
+import { type Flags, named, positive, said } from './flags';
 import { showCheck, showPlan, showStatus, watchStatus } from './show';
 import { whichSystem, whoIsThis } from './system';
 import { takeVerb } from './take-verb';
@@ -95,17 +95,18 @@ export const verbs: readonly VerbEntry[] = [
             'what happens when nobody answers at the decision time (default: as before, else hold)',
           ).choices(['rollback', 'hold']),
         )
-        .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by the ids the run named'),
+        .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by the ids the run named', named),
     run: taken('cutover'),
   },
   {
     name: 'rollback',
     description: 'take everything back, from wherever the window is',
     details:
-      'Before the opening it reopens what was there; after it, what customers have written in the new schema goes with it. Compares every row, and prints what the old schema could not hold. Deletes nothing.',
+      'Before the opening it reopens what was there; after it, what customers have written in the new schema goes with it. Compares every row, and prints what the old schema could not hold. Deletes nothing. What the comparison has found different, or could not tell, stays so until it is accepted by name: typed again it says the same, and no teardown goes on (docs/operations.md).',
     options: (command) =>
       running(command)
         .option('--accept-loss', 'accept that writes since opening stay behind')
+        .option('--accept-difference <ids...>', 'accept what the proof has found, by the ids it named; needs --reason', named)
         .option('--traffic-only', 'emergency: only the rules move, from this process, with nothing but ELBv2 and one SSM parameter'),
     run: taken('rollback'),
   },

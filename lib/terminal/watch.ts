@@ -8,6 +8,7 @@ import { again } from '../engine/again';
 import type { Verb } from '../engine/events';
 import type { Journal } from '../engine/journal';
 import { fold, type WindowView } from '../engine/window-view';
+import { closingOf } from '../operations/closing';
 import type { Reply } from '../operations/request';
 import type { Screen } from '../report';
 
@@ -59,10 +60,14 @@ export async function watch(journal: Journal, options: WatchOptions): Promise<{ 
 }
 
 /** How the run ended; undefined while it goes on, or waits for people. */
-export function endOf(journal: Journal, { current, asked }: WindowView, now: number): Reply | undefined {
+export function endOf(journal: Journal, view: WindowView, now: number): Reply | undefined {
+  const { current, asked } = view;
   if (!current) return undefined;
   const last = journal.events.findLast(({ type, run }) => run === current.run && (type === 'run.stopped' || type === 'run.finished'));
-  if (current.ended === 'finished') return { state: 'finished' };
+  if (current.ended === 'finished') {
+    const closing = closingOf(current.verb, view);
+    return { state: 'finished', ...(closing ? { closing } : {}) };
+  }
   if (current.ended === 'stopped' && last?.type === 'run.stopped') {
     const { code, message, state: world, next, exit: code_ } = last;
     return { state: 'stopped', code, message, ...(world === undefined ? {} : { world }), next, exit: code_ };

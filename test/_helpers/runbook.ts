@@ -24,6 +24,11 @@ export class MemoryStore implements JournalStore {
     return isNew;
   }
 
+  async keep(window: string, name: string, text: string): Promise<string> {
+    this.objects.set(`${window}/${name}`, text);
+    return `memory://${window}/${name}`;
+  }
+
   async read(window: string, from: number): Promise<string[]> {
     const events: string[] = [];
     for (let number = from; this.objects.has(`${window}/${number}`); number += 1)

@@ -1,4 +1,4 @@
-import { S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { S3JournalStore } from '../../lib/aws/journal-store';
 import { Journal } from '../../lib/engine/journal';
 import { clientConfig, sandboxForTest, type TestSandbox } from '../../packages/sandbox/test/_helpers/sandbox';
@@ -113,4 +113,16 @@ test('a look for news is not held up: it is made again soon, and a write finds o
   await journal.glance();
   expect(await journal.note('run-2', operator, { type: 'stop.asked', of: 'run-1', why: 'lunch' })).toMatchObject({ number: 3 });
   expect([errors, clock.time - from]).toEqual([[], 0]);
+});
+
+test('a text beside the events is kept over what was there, is no event, and no window', async () => {
+  const kept = store();
+  await kept.create('w9', 1, '{"number":1}');
+  await kept.keep('w9', 'differences.sql', 'BEGIN;');
+  expect(await kept.keep('w9', 'differences.sql', 'COMMIT;')).toBe('s3://journal/journal/video/w9/differences.sql');
+  expect(await store().read('w9', 1)).toEqual(['{"number":1}']);
+  expect((await store().windows()).filter((name) => name === 'w9')).toEqual(['w9']);
+  const s3 = new S3Client(clientConfig(sandbox));
+  const found = await s3.send(new GetObjectCommand({ Bucket: 'journal', Key: 'journal/video/w9/differences.sql' }));
+  expect(await found.Body?.transformToString()).toBe('COMMIT;');
 });

@@ -42,6 +42,7 @@ class Machine {
     };
     return {
       create: async (...args) => heard(await this.rig.store.create(...args)),
+      keep: async (...args) => heard(await this.rig.store.keep(...args)),
       read: async (...args) => heard(await this.rig.store.read(...args)),
       windows: async () => heard(await this.rig.store.windows()),
     };

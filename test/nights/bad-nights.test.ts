@@ -153,7 +153,9 @@ describe('a window that is opened', () => {
 
   test('a teardown during the hold is refused', async () => {
     const { code, text } = await world.verb('teardown', ['--yes']);
-    expect(text).toMatch(/teardown\.hold: the hold of w3 ends at \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? \S+; until then a rollback is possible/);
+    expect(text).toMatch(
+      /teardown\.hold: the hold of w3 ends at \d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? \S+; until then what a rollback needs is kept/,
+    );
     expect(text).toContain('npm run teardown -- --now');
     expect(code).toBe(6);
   });

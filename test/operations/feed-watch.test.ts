@@ -2,14 +2,15 @@ import type { Aws } from '../../lib/aws';
 import type { EventBody, HoldSeen, JournalEvent } from '../../lib/engine/events';
 import { lastHoldSeen } from '../../lib/engine/events';
 import { fold } from '../../lib/engine/window-view';
-import { isNews, watchPhase } from '../../lib/operations/feed-watch';
+import { isNews } from '../../lib/operations/feed-watch';
 import { handleRequest } from '../../lib/operations/handle-request';
+import { watchPhase } from '../../lib/operations/look-now';
 import type { Reply } from '../../lib/operations/request';
+import { endOf, wayBack, wayBackOf, wayBackWords } from '../../lib/operations/way-back';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
 import { forkAhead } from '../../lib/postgres/replication/fork';
 import { dropSlot, ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/replication/subscription';
-import { possibleUntil } from '../../lib/postgres/verification/feed-look';
 import { watchName } from '../../lib/steps/schedule';
 import { operator, Rig, window, manifest as windowManifest } from '../_helpers/runbook';
 import { forks } from '../plans/model';
@@ -85,15 +86,29 @@ test('a cutover without a stage before it has its feed watched, too', () => {
   expect(phase(...run('cutover', 'watch.schedule', 'fork.feed'), fed, stopped('cutover', 'step.too-slow'))).toBe('staged');
 });
 
-test('a rollback is possible until the hold ends or production gives the fallback up, whichever comes first', () => {
-  const look = (state: 'alive' | 'behind' | 'dead', bytesLeft?: number) => ({ at: 60_000, health: { state, bytesLeft } });
-  expect(possibleUntil(look('alive'), undefined, undefined)).toBeUndefined();
-  expect(possibleUntil(look('alive', 100), undefined, 3_600_000)).toBe(3_600_000);
+test('a rollback is possible until the hold ends, of a feed that lives; one that does not must be mended before production gives it up', () => {
+  const look = (state: HoldSeen['state'], bytesLeft?: number) => ({ at: 60_000, health: { state, bytesLeft } });
+  expect(endOf(look('alive'), undefined, undefined)).toBeUndefined();
+  expect(endOf(look('alive', 100), undefined, 3_600_000)).toEqual({ at: 3_600_000, ends: 'hold' });
   // 10 bytes in a minute: the 100 that are left last 10 more.
-  expect(possibleUntil(look('behind', 100), { at: 0, bytesLeft: 110 }, 3_600_000)).toBe(660_000);
-  expect(possibleUntil(look('behind', 100), { at: 0, bytesLeft: 110 }, 120_000)).toBe(120_000);
-  expect(possibleUntil(look('alive', 110), { at: 0, bytesLeft: 100 }, 3_600_000)).toBe(3_600_000);
-  expect(possibleUntil(look('dead'), undefined, 3_600_000)).toBeUndefined();
+  expect(endOf(look('behind', 100), { at: 0, bytesLeft: 110 }, 3_600_000)).toEqual({ at: 660_000, ends: 'limit' });
+  expect(endOf(look('behind', 100), { at: 0, bytesLeft: 110 }, 120_000)).toEqual({ at: 120_000, ends: 'hold' });
+  expect(endOf(look('alive', 110), { at: 0, bytesLeft: 100 }, 3_600_000)).toEqual({ at: 3_600_000, ends: 'hold' });
+  expect(endOf(look('dead'), undefined, 3_600_000)).toBeUndefined();
+});
+
+test.each<[HoldSeen['state'], string]>([
+  ['alive', 'rollback possible until 1970-01-01T01:00:00.000Z'],
+  ['behind', 'a rollback would wait until the fallback has caught up, until 1970-01-01T01:00:00.000Z at the latest'],
+  ['paused', 'no rollback without loss while the feed is paused, mend it by 1970-01-01T01:00:00.000Z at the latest'],
+  ['stuck', 'no rollback without loss while the feed is stuck, mend it by 1970-01-01T01:00:00.000Z at the latest'],
+  ['dead', 'no rollback without loss: the feed is dead'],
+  ['unreachable', 'whether a rollback is possible is not known: the feed could not be looked at'],
+])('a feed that is %s: %s', (state, words) => {
+  expect(wayBackWords(wayBack(state, { at: 3_600_000, ends: 'hold' }))).toBe(words);
+  // journals of earlier versions have an hour beside whatever the feed was.
+  const noted: HoldSeen = { type: 'hold.seen', state, reasons: [], drift: [], applyErrors: 0 };
+  expect(wayBackWords(wayBackOf({ ...noted, rollbackPossibleUntil: '1970-01-01T01:00:00.000Z' }))).toBe(words);
 });
 
 test('a living feed is noted once an hour, a change at once, one that is behind at every look', () => {

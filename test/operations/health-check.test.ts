@@ -15,6 +15,7 @@ import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
 import { feedHealth } from '../../lib/postgres/replication/feed';
 import { forkAhead } from '../../lib/postgres/replication/fork';
+import { markerRoundTrip } from '../../lib/postgres/replication/marker';
 import { dropSlot, ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/replication/subscription';
 import { readCatalog } from '../../lib/postgres/schema/catalog';
 import { checkScreen } from '../../lib/report/health-check';
@@ -60,6 +61,7 @@ const aws = {
   settings: {
     manifest: async () => ({ manifest, state: { production: 'video-db', window: 'w1', opened: true } }),
     secret: async () => master,
+    state: async () => ({ production: 'video-db', window: 'w1', opened: true }),
   },
   journal: () => rig.store,
   databases: { describe: async (instance: string) => ({ status: 'available', address: servers[instance]?.address }) },
@@ -236,14 +238,47 @@ test('a change of form under the feed, and a feed that was switched off, with th
     ],
     next: [say`on video-fallback-w1: ALTER SUBSCRIPTION switchback_w1 ENABLE`],
   });
-  expect(report.rollbackPossibleUntil?.ends).toBe('limit');
-  const left = Date.parse(report.rollbackPossibleUntil!.at) - clock.now();
+  expect(report.rollbackPossibleUntil).toBeUndefined();
+  expect(report.mendBy?.ends).toBe('limit');
+  const said = checkScreen(report, { paint: (_: string, text: string) => text, columns: 200, rows: 24, timeZone: 'UTC' }).join('\n');
+  expect(said).toMatch(
+    /\nno rollback without loss while the feed is paused, mend it by \S+ \S+ UTC at the latest: then production gives the fallback up, at the rate at which it writes now\n/,
+  );
+  expect(said).not.toContain('possible until');
+  const left = Date.parse(report.mendBy!.at) - clock.now();
   expect(left).toBeGreaterThan(0);
   expect(left).toBeLessThan(10 * 60_000);
   clock.pause = pause;
   await fallback!.query(`ALTER SUBSCRIPTION ${name} ENABLE`);
   const poll = pollEvery(20, 15_000, 'the feed being alive');
   while ((await feedHealth(production!, fallback!, name)).state !== 'alive' || Object.keys(await wrong()).length > 0) await poll();
+});
+
+test('what a rollback has found is not as it should be, until it is accepted', async () => {
+  await night(
+    ...ran('cutover', 'database.open'),
+    { type: 'run.started', verb: 'rollback', plan: [{ id: 'proof.equal', title: 'Compare', estimateSeconds: 1 }], runner: 'test' },
+    { type: 'step.started', step: 'feed.stop' },
+    { type: 'run.stopped', verb: 'rollback', code: 'step.too-slow', message: 'x', next: [], exit: 1 },
+  );
+  expect((await wrong())['proof']).toEqual({
+    what: 'the comparison after the rollback has not come to its end',
+    next: [switchback('rollback')],
+  });
+  const journal = rig.journal();
+  await journal.refresh();
+  const id = 'public.users:different';
+  await journal.append('run', operator, {
+    ...{ type: 'proof.found', proof: {}, findings: [{ id, is: 'different', what: 'public.users differs', rows: 1 }] },
+  });
+  expect((await wrong())['proof']).toEqual({
+    what: 'not equal: public.users differs [public.users:different]',
+    next: [switchback('rollback', `--accept-difference ${id}`, '--reason "<why>"')],
+  });
+  await journal.note('run', operator, { type: 'difference.accepted', ids: [id], reason: 'put in' });
+  await journal.append('run', operator, { type: 'step.done', step: 'proof.equal', seconds: 1, acted: true });
+  const { checks } = await check();
+  expect(checks.find(({ name: of }) => of === 'proof')).toMatchObject({ ok: true });
 });
 
 test('between windows: traffic, who may write, and workers', async () => {
@@ -374,6 +409,41 @@ test('a database that does not answer is said, and the rest is looked at all the
   expect(Object.keys(found)).toEqual(['feed', 'fence']);
   expect(found['fence']?.what).toContain('video-fallback-w1 could not be looked at');
   servers = kept;
+});
+
+test('beside a feed that is stuck, neither a check nor the end of a cutover says until when a rollback is possible', async () => {
+  const cutover = () =>
+    handleRequest(
+      { system: 'video', verb: 'cutover', run: 'again', by: operator },
+      { aws, clock: rig.clock, runner: 'test', deadline: Number.POSITIVE_INFINITY },
+    );
+  expect(await cutover()).toEqual({
+    ...{ state: 'finished', window: 'w1' },
+    closing: { words: `rollback possible until ${holdEndsAt}`, ok: true },
+  });
+  const stray = await servers['video-fallback-w1']!.superuser();
+  await stray.query("INSERT INTO users VALUES (500000, 'stray')");
+  await production!.query("INSERT INTO users VALUES (500000, 'customer')");
+  await stray.close();
+  const stuck = pollEvery(20, 20_000, 'the feed being stuck');
+  while ((await feedHealth(production!, fallback!, name)).state !== 'stuck') await stuck();
+  for (const columns of [80, 200]) {
+    const lines = checkScreen(await check(), { paint: (_: string, text: string) => text, columns, rows: 24, timeZone: 'UTC' });
+    expect(lines.join(' ')).toContain('no rollback without loss while the feed is stuck');
+    expect(lines.join(' ')).not.toContain('possible until');
+  }
+  expect(await cutover()).toEqual({
+    ...{ state: 'finished', window: 'w1' },
+    closing: {
+      words: `no rollback without loss while the feed is stuck, mend it by ${holdEndsAt} at the latest`,
+      ok: false,
+      next: [switchback('status', '--check')],
+    },
+  });
+  const again = await servers['video-fallback-w1']!.superuser();
+  await again.query('DELETE FROM users WHERE id = 500000');
+  await again.close();
+  await markerRoundTrip(production!, fallback!);
 });
 
 test('a dead feed: what it means, and no time until which a rollback is possible', async () => {

@@ -311,6 +311,25 @@ describe('with a feed', () => {
     expect(ids).not.toContain('proof.equal');
   });
 
+  test('after a rollback a teardown looks who has written behind the fence, before it removes by what that is told', () => {
+    const world = fed([
+      'stage fallback.promote',
+      'cutover migrations',
+      'cutover database.open',
+      'cutover traffic.proof!',
+      'rollback traffic.proof!',
+    ]);
+    const view = { ...world.view, verdict: { findings: [], proof: {}, files: [] } };
+    const ids = planTeardown({ ...world, view }).map(({ id }) => id);
+    expect(ids.slice(0, 3)).toEqual(['standby.idle', 'retired.untouched', 'feed.remove']);
+    const open = { ...view.verdict, findings: [{ id: 'public.t:gone', is: 'unproven' as const, what: 'rows are gone' }] };
+    expect(() => planTeardown({ ...world, view: { ...view, verdict: open } })).toThrow(
+      'w1 was rolled back to video-fallback-w1, and video-db may hold rows that nobody else has: not proven: rows are gone [public.t:gone]',
+    );
+    // what has been found is not passed by with another flag.
+    expect(planRollback({ ...world, view }, { acceptLoss: true }).map(({ id }) => id)).toContain('proof.equal');
+  });
+
   test('a teardown removes the feed before it deletes what it feeds', () => {
     const ids = planTeardown(fed(['stage fallback.promote', 'cutover migrations', 'cutover database.open', 'cutover traffic.proof!'])).map(
       ({ id }) => id,

@@ -75,6 +75,17 @@ test.each<[string, CustomersPicture, number, string]>([
     'customers: green 2.0.0, asked now; down 6:34 min in total; a rollback loses what was written since the feed died',
   ],
   [
+    'the feed stands still',
+    {
+      seen: served(400, 'green'),
+      releases,
+      view: open().add(397, { type: 'step.done', step: 'hold.schedule', seconds: 1, acted: true, facts: { holdEndsAt: iso(86_400) } }).view,
+      feed: { type: 'hold.seen', state: 'stuck', reasons: [], drift: [], applyErrors: 1, mendBy: iso(7200) },
+    },
+    400,
+    'customers: green 2.0.0, asked now; down 6:34 min in total; no rollback without loss while the feed is stuck, mend it by 2026-03-01 04:00 UTC at the latest',
+  ],
+  [
     'an error of the balancer is no maintenance',
     { seen: served(0, 'blue', { answer: { status: 502 } }), releases },
     0,

@@ -1,4 +1,4 @@
-import { deploy, switchback } from '../../lib/base/advice';
+import { type Advice, deploy, switchback } from '../../lib/base/advice';
 import { exit, Stop } from '../../lib/base/errors';
 import { deletedBy, eventText, failureLines, replyLines } from '../../lib/report/messages';
 import { dateTime, duration } from '../../lib/report/style';
@@ -26,15 +26,83 @@ Next
   );
 });
 
+test('a rollback whose proof found a difference says it with its name, where the SQL is, and what accepts it', () => {
+  const reply = {
+    ...{ state: 'stopped' as const, code: 'proof.different', exit: 1, window: 'w3' },
+    message:
+      'public.orders differs (3 rows on a, 2 on b): (3) only on a [public.orders:different]; the SQL that puts the rows in is in s3://journal/w3/differences.sql',
+    world:
+      'Customers are served on b. a stays, fenced, with rows that nobody else has: nothing is deleted before they are accepted by name.',
+    next: [switchback('rollback', '--accept-difference public.orders:different', '--reason "<why>"'), switchback('status')],
+  };
+  const next = screen(`
+
+Next
+  npx switchback rollback --accept-difference public.orders:different --reason "<why>"
+  npx switchback status
+`);
+  expect(replyLines('rollback', reply, plain)).toEqual([
+    ...screen(`
+✖ proof.different: public.orders differs (3 rows on a, 2 on b): (3) only on a
+  [public.orders:different]; the SQL that puts the rows in is in
+  s3://journal/w3/differences.sql
+  Customers are served on b. a stays, fenced, with rows that nobody else has:
+  nothing is deleted before they are accepted by name.`),
+    ...next,
+  ]);
+  expect(replyLines('rollback', reply, { ...plain, columns: 200 })).toEqual([
+    `✖ ${reply.code}: ${reply.message}`,
+    `  ${reply.world}`,
+    ...next,
+  ]);
+});
+
 test('a verb that finished says what that means and what comes next', () => {
   expect(replyLines('cutover', { state: 'finished', window: 'w3' }, plain)).toEqual(
     screen(`
-✔ w3 is cut over; a rollback stays possible until the hold ends
+✔ w3 is cut over
 
 Next
   npx switchback status
   to go back, with the maintenance page in between: npx switchback rollback
 `),
+  );
+  const closing = (words: string, ok: boolean, next?: Advice[]) => ({ closing: { words, ok, ...(next ? { next } : {}) } });
+  const cutOver = { state: 'finished' as const, window: 'w3' };
+  expect(replyLines('cutover', { ...cutOver, ...closing('rollback possible until 2026-03-02T02:00:00Z', true) }, plain)[0]).toBe(
+    '✔ w3 is cut over; rollback possible until 2026-03-02 02:00 UTC',
+  );
+  expect(
+    replyLines(
+      'cutover',
+      { ...cutOver, ...closing('no rollback without loss while the feed is stuck', false, [switchback('status', '--check')]) },
+      plain,
+    ),
+  ).toEqual(
+    screen(`
+! w3 is cut over; no rollback without loss while the feed is stuck
+
+Next
+  npx switchback status --check
+`),
+  );
+  const lost = closing('not proven: the moment was lost with the runner that kept it: nothing was compared [moment:lost]', false, [
+    switchback('rollback', '--accept-difference moment:lost', '--reason "<why>"'),
+  ]);
+  expect(replyLines('rollback', { ...cutOver, ...lost }, plain)).toEqual(
+    screen(`
+! w3 is rolled back; nothing was deleted; not proven: the moment was lost with
+  the runner that kept it: nothing was compared [moment:lost]
+
+Next
+  npx switchback rollback --accept-difference moment:lost --reason "<why>"
+`),
+  );
+  expect(replyLines('rollback', { ...cutOver, ...lost }, { ...plain, columns: 200 })[0]).toBe(
+    '! w3 is rolled back; nothing was deleted; not proven: the moment was lost with the runner that kept it: nothing was compared [moment:lost]',
+  );
+  expect(replyLines('teardown', { ...cutOver, ...closing('the final snapshot is video-w3-final-video-db', true) }, plain)[0]).toBe(
+    '✔ w3 is closed; the final snapshot is video-w3-final-video-db',
   );
   expect(replyLines('cutover', { state: 'finished', window: 'w0' }, plain)).toEqual([
     '✔ the system is open',

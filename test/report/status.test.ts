@@ -1,7 +1,8 @@
 import { spell } from '../../lib/report/advice';
+import { jsonStatus } from '../../lib/report/json';
 import { nextCommands, statusScreen } from '../../lib/report/status';
 import type { StatusScreen } from '../../lib/report/types';
-import { began, colored, cutover, Night, plain, screen, w3 } from './night';
+import { ana, began, colored, cutover, Night, plain, screen, w3 } from './night';
 
 const quiet: StatusScreen = {
   system: 'video',
@@ -230,4 +231,88 @@ test('what to type next follows the window', () => {
   // two colors with one release: the next release comes first.
   const same = { ...quiet, releases: { blue: quiet.releases.blue, green: quiet.releases.blue } };
   expect(commands(same)[0]).toBe('npx cdk deploy green');
+});
+
+test('beside a feed that stands still no hour is said until which a rollback is possible, whatever an earlier version noted', () => {
+  const night = new Night()
+    .start(0, 'cutover', cutover.slice(0, 1))
+    .add(1, { type: 'step.started', step: 'database.open' })
+    .add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 });
+  const hold = { ...quiet, window: night.view, holdEndsAt: '2026-03-02T02:00:05Z' };
+  const seen = { type: 'hold.seen' as const, at: '2026-03-01T03:00:00Z', reasons: [], drift: [], applyErrors: 0 };
+  const shown = (feed: NonNullable<StatusScreen['feed']>) => statusScreen({ ...hold, feed }, { ...plain, columns: 100 }).join('\n');
+  for (const state of ['behind', 'paused', 'stuck', 'dead', 'unreachable'] as const) {
+    const feed = { ...seen, state, rollbackPossibleUntil: '2026-03-02T02:00:05Z' };
+    expect(shown(feed)).not.toContain('possible until');
+    expect(JSON.stringify(jsonStatus({ ...hold, feed }, []))).not.toContain('rollbackPossibleUntil');
+  }
+  expect(shown({ ...seen, state: 'stuck', mendBy: '2026-03-01T20:00:00Z' })).toContain(
+    'no rollback without loss while the feed is stuck, mend it by 2026-03-01 20:00',
+  );
+});
+
+describe('what the proof of a rollback has found', () => {
+  const proof = { id: 'proof.equal', title: 'Compare', estimateSeconds: 30 };
+  const rolledBack = () => new Night().start(0, 'rollback', [proof]).add(1, { type: 'step.started', step: 'proof.equal' });
+  const found = (night: Night) =>
+    night.add(2, {
+      ...{ type: 'proof.found', proof: {}, file: 's3://journal/journal/video/w3/differences.sql' },
+      findings: [
+        { id: 'public.orders:different', is: 'different', what: 'public.orders differs (3 rows on a, 2 on b): (3) only on a', rows: 1 },
+        { id: 'public."Tags":gone', is: 'unproven', what: 'rows are gone: public."Tags": 2', rows: 2 },
+      ],
+    });
+  const stopped = (night: Night) =>
+    night.add(3, {
+      ...{ type: 'run.stopped', verb: 'rollback', step: 'proof.equal', code: 'proof.different' },
+      ...{ message: '', next: [], exit: 1 },
+    });
+  const screenOf = (night: Night, columns: number) => {
+    const lines = statusScreen({ ...quiet, window: night.view, now: began + 600_000 }, { ...plain, columns });
+    return lines.slice(lines.findIndex((line) => line.startsWith('  proof')));
+  };
+
+  test('is in its status until it is accepted, with what to type, at 80 columns', () => {
+    expect(screenOf(stopped(found(rolledBack())), 80)).toEqual(
+      screen(`
+  proof        not equal: public.orders differs (3 rows on a, 2 on b): (3) only
+               on a [public.orders:different]; not proven: rows are gone:
+               public."Tags": 2 [public."Tags":gone]; the SQL that puts the rows
+               in is in s3://journal/journal/video/w3/differences.sql; npx
+               switchback rollback --accept-difference public.orders:different
+               --accept-difference 'public."Tags":gone' --reason "<why>" accepts
+               it
+
+Next
+  npx switchback rollback --accept-difference public.orders:different --accept-difference 'public."Tags":gone' --reason "<why>"
+                                                  accept what the proof found, by name
+`),
+    );
+  });
+
+  test('and at 200', () => {
+    expect(screenOf(stopped(found(rolledBack())), 200).slice(0, 3)).toEqual([
+      '  proof        not equal: public.orders differs (3 rows on a, 2 on b): (3) only on a [public.orders:different]; not proven: rows are gone: public."Tags": 2 [public."Tags":gone]; the SQL that puts the',
+      `               rows in is in s3://journal/journal/video/w3/differences.sql; npx switchback rollback --accept-difference public.orders:different --accept-difference 'public."Tags":gone' --reason`,
+      '               "<why>" accepts it',
+    ]);
+  });
+
+  test('goes with its acceptance', () => {
+    const night = stopped(found(rolledBack())).add(4, { type: 'difference.accepted', ids: ['public.orders:different'], reason: 'put in' });
+    expect(screenOf(night, 80)[0]).toBe('  proof        not proven: rows are gone: public."Tags": 2 [public."Tags":gone];');
+    night.add(5, { type: 'difference.accepted', ids: ['public."Tags":gone'], reason: 'deleted by a customer' });
+    expect(statusScreen({ ...quiet, window: night.view, now: began + 600_000 }, plain).join()).not.toContain('public.orders');
+    expect(jsonStatus({ ...quiet, window: night.view }, [])).toMatchObject({
+      proof: { findings: [{ accepted: { reason: 'put in', by: ana } }, { accepted: { reason: 'deleted by a customer' } }] },
+    });
+  });
+
+  test('is pending while the comparison has not come to its end', () => {
+    const night = rolledBack().add(3, {
+      ...{ type: 'run.stopped', verb: 'rollback', step: 'proof.equal', code: 'step.too-slow' },
+      ...{ message: '', next: [], exit: 1 },
+    });
+    expect(screenOf(night, 100)[0]).toBe('  proof        not proven yet; npx switchback rollback goes on with it');
+  });
 });

@@ -231,7 +231,7 @@ export class Attempt {
   private stopped(answer: Exclude<RunAnswer, { state: 'finished' }>): Ended {
     if (answer.state !== 'stopped') return new Ended('failed', [`it would wait: ${answer.state}`]);
     const { code, message } = answer;
-    if (code === 'proof.different') return new Ended('wrong', [message]);
+    if (code === 'proof.different' || code === 'proof.written-behind') return new Ended('wrong', [message]);
     // said before anything is down, by a step that has looked and not by one that broke.
     const refused =
       (this.at === 'preflight' && /^(preflight\.|fork\.round-trip$)/.test(code)) || (this.at === 'trial' && /^trial\./.test(code));

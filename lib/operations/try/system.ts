@@ -83,8 +83,9 @@ export class LocalSystem {
   private readonly aws: Aws;
 
   private constructor(private readonly options: SystemOptions) {
-    this.journal = new Journal(memoryStore(), options.window, wallClock, randomUUID);
-    this.aws = localAws(options);
+    const store = memoryStore();
+    this.journal = new Journal(store, options.window, wallClock, randomUUID);
+    this.aws = localAws(options, store);
   }
 
   static async open(options: SystemOptions): Promise<LocalSystem> {
@@ -131,6 +132,8 @@ export class LocalSystem {
 function memoryStore(): JournalStore {
   const events: string[] = [];
   return {
+    // the databases are gone with the try, and what would be put into them.
+    keep: async (_window, name) => name,
     async create(_window, number, event) {
       if (number !== events.length + 1) return false;
       events.push(event);
@@ -145,7 +148,7 @@ function memoryStore(): JournalStore {
  * As much of AWS as steps of the database ask for. A step that asks for more has no business in a try: it fails with the name of what it
  * asked for.
  */
-function localAws({ servers, logins }: SystemOptions): Aws {
+function localAws({ servers, logins }: SystemOptions, store: JournalStore): Aws {
   const describe = async (id: string): Promise<Instance | undefined> => ({
     ...{ id, status: 'available', backupDays: 1, deletionProtection: false, class: 'local', storageGb: 0, multiAz: false },
     ...{ parameterGroups: [], managedPassword: false, madeFor: undefined },
@@ -154,7 +157,8 @@ function localAws({ servers, logins }: SystemOptions): Aws {
     replicaOf: id === fallback && !servers.promoted ? production : undefined,
   });
   const secret = async (name: string): Promise<DatabaseSecret> => (name === 'master' ? logins.master : logins.of(name));
-  const aws: Pick<Aws, 'clock' | 'say' | 'beforeChange'> & { databases: object; settings: object } = {
+  const aws: Pick<Aws, 'clock' | 'say' | 'beforeChange'> & { databases: object; settings: object; journal: () => JournalStore } = {
+    journal: () => store,
     clock: wallClock as Aws['clock'],
     say: () => undefined,
     beforeChange: undefined,

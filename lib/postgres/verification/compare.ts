@@ -236,7 +236,8 @@ async function closer(a: Db, b: Db, pair: Pair, part: Part, max: number): Promis
   return found.sort((x, y) => x.key.localeCompare(y.key, 'en', { numeric: true })).slice(0, max);
 }
 
-const hashOf = (columns: readonly string[]): string => `pg_catalog.hashtextextended(ROW(${columns.join(', ')})::text, 0)`;
+/** What a row is told by where it has no key. */
+export const hashOf = (columns: readonly string[]): string => `pg_catalog.hashtextextended(ROW(${columns.join(', ')})::text, 0)`;
 
 /** A moment of a database that can be read later, while others go on writing. */
 export interface Snapshot {

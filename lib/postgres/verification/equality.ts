@@ -9,17 +9,10 @@ import { ConnectionLost, DatabaseError, type Db } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import { majorVersion } from '../connection/server';
 import { type Baseline, changesSince, takeBaseline } from './change-counts';
-import {
-  type Comparison,
-  comparePair,
-  exportSnapshot,
-  importSnapshot,
-  type Progress,
-  type Snapshot,
-  type TableComparison,
-} from './compare';
+import { type Comparison, comparePair, exportSnapshot, type Progress, type Snapshot, type TableComparison } from './compare';
 import { type NotProven, type PairingOptions, type ProofPair, pair } from './pairing';
-import { type ProofRecord, recordOf, settle } from './record';
+import { type Reader, reading, type Sides } from './reading';
+import { type ProofRecord, recordOf } from './record';
 
 export interface Proof {
   /** No row was found that differs. What could not be compared stands beside it. */
@@ -61,17 +54,6 @@ export const isProven = ({ equal, since, notProven = [] }: Proof): boolean =>
 
 /** Keeps the moment; call it in the gap: production fenced, marker arrived, bridge down, the fallback not yet open. Until `prove` is done, the result is "not yet proven". */
 export const takeComparisonSnapshot = (fallback: Db): Promise<Snapshot> => exportSnapshot(fallback);
-
-/** The moment is gone with the connection that kept it: what is compared now has been written to since. */
-export class MomentLost extends ConnectionLost {
-  override name = 'MomentLost';
-}
-
-/** Makes connections of the comparison's own, each time it is asked; closed by it. */
-export interface Sides {
-  readonly production: () => Promise<Db>;
-  readonly fallback: () => Promise<Db>;
-}
 
 /**
  * Compares the fenced production with the kept moment. The moment stays until it is released: after an error that was not the moment's, the
@@ -153,45 +135,20 @@ export async function proveAfterwards(
   });
 }
 
-/** Reads one side in a transaction of its own, which an error ends; the moment of the fallback is held by another connection. */
-class Reader {
-  constructor(
-    readonly db: Db,
-    private readonly moment?: Snapshot,
-  ) {}
-
-  async begin(): Promise<void> {
-    if (!this.moment) await this.db.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    else
-      await importSnapshot(this.db, this.moment.id).catch((error: unknown) => {
-        if (!(error instanceof DatabaseError) || error instanceof ConnectionLost) throw error;
-        throw new MomentLost(`the moment that was kept is gone: ${error.message}`, error.sqlstate);
-      });
-    await this.db.query(settle);
-  }
-
-  async again(): Promise<void> {
-    await this.db.query('ROLLBACK');
-    await this.begin();
-  }
-}
-
-async function reading<T>(sides: Sides, moment: Snapshot, action: (production: Reader, fallback: Reader) => Promise<T>): Promise<T> {
-  const open: Db[] = [];
-  const connected = async (make: () => Promise<Db>): Promise<Db> => {
-    const db = await make();
-    open.push(db);
-    return db;
-  };
-  try {
-    const fallback = new Reader(await connected(sides.fallback), moment);
-    await fallback.begin();
-    const production = new Reader(await connected(sides.production));
-    await production.begin();
-    return await action(production, fallback);
-  } finally {
-    await Promise.all(open.map((db) => db.close().catch(() => undefined)));
-  }
+/**
+ * As many keys of what differs as are asked for, and by what each table was compared.
+ * @throws MomentLost
+ */
+export async function lookCloser(
+  sides: Sides,
+  moment: Snapshot,
+  options: PairingOptions,
+  look: { readonly maxKeys: number; readonly only?: ReadonlySet<string> },
+): Promise<{ pair: ProofPair; table: TableComparison }[]> {
+  return reading(sides, moment, async (production, fallback) => {
+    const { found } = await comparison(production, fallback, options, look);
+    return found.comparison.tables.map((table, index) => ({ table, pair: found.compared[index]! }));
+  });
 }
 
 interface Found {
@@ -204,6 +161,8 @@ interface Found {
 interface Compared {
   readonly onProgress?: (progress: Progress) => void;
   readonly maxKeys?: number;
+  /** These tables and no others. @default all */
+  readonly only?: ReadonlySet<string>;
   /** The pair as this comparison reads it. */
   readonly asSeen?: (pair: ProofPair) => ProofPair;
 }
@@ -212,7 +171,7 @@ async function comparison(
   production: Reader,
   fallback: Reader,
   options: PairingOptions,
-  { onProgress, maxKeys, asSeen }: Compared,
+  { onProgress, maxKeys, asSeen, only }: Compared,
 ): Promise<{ found: Found; pairing: ReturnType<typeof pair>; partitions: PartitionRows[] }> {
   const began = performance.now();
   const [now, there] = [await recordOf(production.db), await recordOf(fallback.db)];
@@ -222,6 +181,7 @@ async function comparison(
   const ofRows = pairing.pairs.reduce((sum, { rows }) => sum + rows, 0);
   let rows = 0;
   for (const one of pairing.pairs) {
+    if (only && !only.has(one.name)) continue;
     let seen = asSeen ? asSeen(one) : one;
     const take = () =>
       comparePair(production.db, fallback.db, seen, maxKeys === undefined ? {} : { maxKeys }, (more) => {

@@ -1,7 +1,7 @@
 /** One look at a feed from outside of any run: does it live, has the form changed under it, until when can it be used? */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../connection/connect';
-import { beat, type FeedHealth, feedHealth, heartbeatAge, secondsLeft } from '../replication/feed';
+import { beat, type FeedHealth, feedHealth, heartbeatAge } from '../replication/feed';
 import { endingSequences, sequenceMargin } from '../replication/sequences';
 import { type FeedName, readSlot, readSubscription } from '../replication/subscription';
 import { type Catalog, catalogDrift, readCatalog } from '../schema/catalog';
@@ -37,32 +37,22 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
   const mayArrive = slot !== undefined && slot.walStatus !== 'lost' && subscription?.enabled === true;
   while (mayArrive && !hasArrived(await heartbeatAge(production, fallback)) && elapsed() <= waitMs) await pause(50);
   const knownErrors = options.knownErrors ?? 0;
-  const first = await feedHealth(production, fallback, name, { knownErrors });
+  const see = async (errors: number): Promise<FeedHealth> => {
+    const seen = await feedHealth(production, fallback, name, { knownErrors: errors });
+    // a feed that has just come to a stand has a heartbeat that is young, and takes nothing all the same.
+    return seen.state === 'alive' && !hasArrived(seen.heartbeatSeconds)
+      ? { ...seen, state: 'behind', reasons: ['what was written at this look has not arrived', ...seen.reasons] }
+      : seen;
+  };
+  const first = await see(knownErrors);
   let health = first;
   // a change that cannot be applied is an error at every try. A connection that breaks is counted as one, too, but once.
-  if (first.state === 'stuck' && first.applyErrors > knownErrors) {
+  if (first.applyErrors > knownErrors && (first.state === 'stuck' || first.state === 'behind')) {
     for (const until = elapsed() + triesEveryMs; ; await pause(250)) {
-      health = await feedHealth(production, fallback, name, { knownErrors: first.applyErrors });
+      health = await see(first.applyErrors);
       if (health.state === 'stuck' || hasArrived(health.heartbeatSeconds) || elapsed() > until) break;
     }
   }
   const drift = catalogDrift(options.form ?? (await readCatalog(fallback)), await readCatalog(production));
   return { ...health, drift, nearEnd: await endingSequences(production, fallback, sequenceMargin) };
-}
-
-/**
- * The earlier of the end of the hold and of production's patience, told by two looks (milliseconds since the epoch).
- * Undefined: the feed is dead, or there is no end in sight.
- */
-export function possibleUntil(
-  now: { readonly at: number; readonly health: Pick<FeedHealth, 'state' | 'bytesLeft'> },
-  earlier: { readonly at: number; readonly bytesLeft: number | undefined } | undefined,
-  holdEndsAt: number | undefined,
-): number | undefined {
-  if (now.health.state === 'dead') return undefined;
-  // of a feed that lives, production keeps now more and now less: only one that takes nothing uses the limit up.
-  const used = now.health.state !== 'alive';
-  const seconds = used && earlier && now.at > earlier.at ? secondsLeft(earlier, now.health, (now.at - earlier.at) / 1000) : undefined;
-  const ends = [holdEndsAt, seconds === undefined ? undefined : now.at + seconds * 1000].filter((end) => end !== undefined);
-  return ends.length > 0 ? Math.min(...ends) : undefined;
 }

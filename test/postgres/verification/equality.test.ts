@@ -8,7 +8,6 @@ import { compareTables, type Snapshot } from '../../../lib/postgres/verification
 import {
   type ComparisonSnapshotNote,
   isProven,
-  MomentLost,
   noteComparisonSnapshot,
   type Proof,
   prove,
@@ -16,6 +15,7 @@ import {
   takeComparisonSnapshot,
 } from '../../../lib/postgres/verification/equality';
 import type { PairingOptions } from '../../../lib/postgres/verification/pairing';
+import { MomentLost } from '../../../lib/postgres/verification/reading';
 import { type ProofRecord, readRecord } from '../../../lib/postgres/verification/record';
 import { master, type Server, startServer, stopServers } from '../servers';
 

@@ -16,7 +16,8 @@ const leadsTo: Readonly<Record<Verb, readonly (Verb | 'status')[]>> = {
   // what was staged may have to be staged anew; a night that cannot go on is taken back.
   cutover: ['cutover', 'stage', 'status', 'rollback'],
   rollback: ['rollback', 'status'],
-  teardown: ['teardown', 'status'],
+  // what nobody could tell is accepted first; where rows are different, the run has failed.
+  teardown: ['teardown', 'rollback', 'status'],
 };
 
 /**
@@ -26,13 +27,21 @@ const leadsTo: Readonly<Record<Verb, readonly (Verb | 'status')[]>> = {
 export function nextCommand(goal: Verb, typed: Command, advice: readonly string[]): Command | undefined {
   const commands = advice.flatMap((line) => commandsIn(line, typed));
   for (const verb of leadsTo[goal]) {
-    const found = commands.filter((command) => command.verb === verb);
+    const found = commands.filter(
+      (command) => command.verb === verb && (goal !== 'teardown' || verb !== 'rollback' || acceptsUntold(command)),
+    );
     // what gives up writes, ends a window, or overrules somebody is not done because a last line names it.
     const [first] = found.filter(({ args }) => !['--accept-loss', 'no-go', '--overrule'].some((word) => args.includes(word)));
     if (first) return first;
   }
   return undefined;
 }
+
+/** A runner that was killed in the comparison has lost its moment: what customers have written since can be told by nobody. */
+const acceptsUntold = ({ args }: Command): boolean => {
+  const ids = args.filter((_, index) => args[index - 1] === '--accept-difference');
+  return ids.length > 0 && !ids.some((id) => /:different$|^written-behind:\d|^sequence:/.test(id));
+};
 
 /** As the installed command is typed: flags, each with a value or without one; what comes after them is the sentence that it stands in. */
 const installed = /npx switchback (stage|cutover|rollback|teardown|status)((?: --[a-z-]+(?: (?:"[^"]*"|<[^>]*>|(?!-)[^\s,;()]+))?)*)/;

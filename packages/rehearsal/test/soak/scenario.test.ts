@@ -111,6 +111,19 @@ describe('a person does what the last lines say', () => {
   test('a night that cannot go on is taken back; losing writes is never the way', () => {
     expect(nextCommand('cutover', typed, ['npm run rollback'])).toEqual({ verb: 'rollback', args: [] });
     expect(nextCommand('rollback', typed, ['npm run rollback -- --accept-loss'])).toBeUndefined();
+    const accept = (id: string) => [
+      `npx switchback rollback --accept-difference public.a:gone --accept-difference ${id} --reason "<why>"`,
+      'npx switchback status',
+    ];
+    expect(nextCommand('teardown', { verb: 'teardown', args: ['--now'] }, accept('written-since-opening'))).toEqual({
+      ...{
+        verb: 'rollback',
+        args: ['--accept-difference', 'public.a:gone', '--accept-difference', 'written-since-opening', '--reason', '<why>'],
+      },
+    });
+    // rows that are different nobody accepts who wants to know that none are.
+    for (const id of ['public.b:different', 'written-behind:745', 'sequence:public.s'])
+      expect(nextCommand('teardown', { verb: 'teardown', args: ['--now'] }, accept(id))).toEqual({ verb: 'status', args: [] });
   });
 
   test('advice that leads nowhere is told as that', () => {
