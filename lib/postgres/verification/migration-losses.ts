@@ -34,7 +34,8 @@ export function withLosses(differences: readonly Difference[], counted: readonly
 /** `before`: a database of the old schema, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
 export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
   const { old, now, declared = {}, compared = true, accepted = [] } = options;
-  const [was, is] = [await readInventory(before), await readInventory(after)];
+  // at once: in the window customers wait.
+  const [was, is] = await Promise.all([readInventory(before), readInventory(after)]);
   const found: Difference[] = [...unclaimed(was, is, { old, now }), ...structuralLosses(old, now, declared)];
   const look: Look = (id, from, condition) => (accepted.includes(id) ? Promise.resolve(undefined) : rowsOf(before, from, condition));
   for (const table of old.tables) {
