@@ -108,6 +108,7 @@ function* finerKeys(table: CatalogTable, other: CatalogTable): Generator<Differe
       `${table.name}.${column.name}:keys-told-apart`,
       `${table.name}.${column.name} becomes ${now.type} (was ${column.type}) and is part of a key`,
       `rows whose keys differ only ${is[1]}: the second of them stops the feed`,
+      `keep its type, or drop the key's rule until the teardown`,
     );
   }
 }
