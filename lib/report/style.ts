@@ -68,19 +68,20 @@ export const localTimes = (text: string, style: Style): string =>
 /** Cut to a width, with a mark that it was. */
 export const cut = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`);
 
-/** Broken between words into lines of a width; a word that is longer stands alone. Colors take no room. */
+/** Broken between words into lines of a width, set in as it begins; a word that is longer stands alone. Colors take no room. */
 export function wrap(text: string, width: number): string[] {
   const wide = (part: string) => stripVTControlCharacters(part).length;
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
+    const indent = /^ */.exec(paragraph)?.[0] ?? '';
     let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line && wide(line) + 1 + wide(word) > width) {
-        lines.push(line);
+    for (const word of paragraph.slice(indent.length).split(' ')) {
+      if (line && wide(indent + line) + 1 + wide(word) > width) {
+        lines.push(indent + line);
         line = word;
       } else line = line ? `${line} ${word}` : word;
     }
-    lines.push(line);
+    lines.push(indent + line);
   }
   return lines;
 }

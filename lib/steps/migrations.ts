@@ -8,6 +8,7 @@ import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgre
 import { endTransactionsOfColors, migratorWaits, waitWords } from '../postgres/access/lock-waits';
 import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
+import { failureOf, failureText, logOf, streamOf } from './task-log';
 
 export function migrationsRun(instance: string, color: Color, part: 'expand' | 'contract' = 'expand'): Step {
   let logToken: string | undefined;
@@ -38,7 +39,7 @@ export function migrationsRun(instance: string, color: Color, part: 'expand' | '
       }
       // once more: the last lines arrive after the task has stopped.
       logToken = await showLog(context, color, newest.task, logToken);
-      if (newest.task.exitCode !== 0) return failedTask(newest.task);
+      if (newest.task.exitCode !== 0) return failedTask(newest.task, await logOf(context, color, newest.task));
       const db = await context.database(instance);
       const { roles } = context.manifest.shared.database;
       if (await migrationsAllowed(db, roles)) await forbidMigrations(db, roles);
@@ -88,16 +89,14 @@ async function newestAttempt(context: Context, part: 'expand' | 'contract'): Pro
 }
 
 async function showLog(context: Context, color: Color, task: OneOff, token: string | undefined): Promise<string | undefined> {
-  const { migration } = colorPart(context.manifest, color);
-  const stream = `${migration.logStreamPrefix}/${migration.container}/${task.id}`;
-  const { lines, token: next } = await context.aws.logs.lines(migration.logGroup, stream, token);
+  const { lines, token: next } = await context.aws.logs.lines(...streamOf(context, color, task), token);
   // one event for a look: customers wait, and each event is a call.
   if (lines.length > 0) await context.progress(lines.join('\n'));
   return next;
 }
 
-const failedTask = (task: OneOff): Observation => ({
+const failedTask = (task: OneOff, log: readonly string[]): Observation => ({
   is: 'failed',
   code: 'migrations.failed',
-  message: `the migration task ${task.id} ended with ${task.exitCode === undefined ? 'no exit code' : `exit code ${task.exitCode}`}${task.reason ? ` (${task.reason})` : ''}; its last lines are above`,
+  message: `the migration task ${task.id} ${failureText(failureOf(task, log))}`,
 });

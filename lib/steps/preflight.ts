@@ -43,7 +43,7 @@ export function preflightPassed(production: string, fallback: string, fork: 'ahe
         return {
           is: 'failed',
           code: 'preflight.refused',
-          message: refused.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`).join(' | '),
+          message: refused.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`).join('\n'),
         };
       }
       return done(findings.length === 0 ? 'nothing found' : `${findings.length} remarks, none that stops the window`);

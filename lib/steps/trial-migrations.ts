@@ -9,6 +9,7 @@ import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgre
 import { locksHeld, noteLocks, prepareLocks } from '../postgres/schema/rewrites';
 import { addressOf, withHost } from './database-host';
 import { onceToken } from './once';
+import { failureOf, failureText, logOf, streamOf } from './task-log';
 
 const failing = { expand: { code: 'trial.migrations.failed' }, again: { code: 'trial.next.failed' } } as const;
 
@@ -63,23 +64,23 @@ export function migrationsTried({ id, place, color, part, attempt }: TrialRun): 
         for (const table of await noteLocks(db, part)) await context.progress(`locked: nobody can read ${table}`);
         return pending(`task ${task.id} is ${task.status}`);
       }
-      const lines = await allLines(context, color, task);
-      const failed = task.exitCode === 0 ? undefined : failure(task, lines);
+      const lines = await logOf(context, color, task);
+      const failed = task.exitCode === 0 ? undefined : failureOf(task, lines);
       // the contract part may count on what the new release writes during the hold: on a copy of today it is not there.
       if (failed !== undefined && part !== 'contract')
         return {
           is: 'failed',
           ...failing[part],
-          message: `on a copy of ${context.window.production}${part === 'again' ? ' that was rolled back' : ''} the migration task ${task.id} ${failed}`,
+          message: `on a copy of ${context.window.production}${part === 'again' ? ' that was rolled back' : ''} the migration task ${task.id} ${failureText(failed)}`,
         };
       const { roles } = shared.database;
       if (await migrationsAllowed(db, roles)) await forbidMigrations(db, roles);
       const words = task.seconds === undefined ? '' : ` after ${task.seconds.toFixed(1)} s`;
       const facts: TrialFacts = {
         ...{ task: task.id, seconds: task.seconds, takes: task.takes, lines, locks: await locksHeld(db, part) },
-        ...(failed === undefined ? {} : { failed }),
+        ...(failed === undefined ? {} : { failed: failed.what }),
       };
-      return done(`task ${task.id} ${failed ?? `ended with exit code 0${words}`}`, { ...facts });
+      return done(`task ${task.id} ${failed?.what ?? `ended with exit code 0${words}`}`, { ...facts });
     },
     async act(context) {
       const { shared } = context.manifest;
@@ -104,11 +105,6 @@ export function migrationsTried({ id, place, color, part, attempt }: TrialRun): 
   };
 }
 
-function failure({ exitCode, reason }: OneOff, lines: readonly string[]): string {
-  const how = exitCode === undefined ? 'no exit code' : `exit code ${exitCode}`;
-  return `ended with ${how}${reason ? ` (${reason})` : ''}: ${lines.slice(-5).join(' | ') || 'it printed nothing'}`;
-}
-
 export async function pointMigrator(context: Context, instance: string): Promise<void> {
   const { migratorSecret, certificates } = context.manifest.shared.database;
   const secret = await context.aws.settings.secret(migratorSecret);
@@ -127,20 +123,4 @@ export async function runningTasks(context: Context): Promise<OneOff[]> {
       if (task && task.status !== 'STOPPED') found.push(task);
     }
   return found;
-}
-
-function streamOf(context: Context, color: Color, task: OneOff): [group: string, stream: string] {
-  const { migration } = colorPart(context.manifest, color);
-  return [migration.logGroup, `${migration.logStreamPrefix}/${migration.container}/${task.id}`];
-}
-
-/** The last 200: what a migration tool says of each migration, with the time it took where it tells. */
-async function allLines(context: Context, color: Color, task: OneOff): Promise<string[]> {
-  const lines: string[] = [];
-  for (let token: string | undefined; ; ) {
-    const page = await context.aws.logs.lines(...streamOf(context, color, task), token);
-    lines.push(...page.lines);
-    if (page.lines.length === 0 || page.token === undefined || page.token === token) return lines.slice(-200);
-    token = page.token;
-  }
 }

@@ -105,7 +105,7 @@ export function preflightAgain({ copy, production, name }: TrialPair): Step {
       const before = (context.facts(name('trial.form')) as unknown as Form).refused ?? [];
       const made = (await refusals(context, production)).filter(({ code, what }) => !before.includes(`${code}: ${what}`));
       if (made.length === 0) return done('nothing that stops the window');
-      throw new Stop('trial.preflight.refused', made.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`).join(' | '), {
+      throw new Stop('trial.preflight.refused', made.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`).join('\n'), {
         state: 'It was found on a copy: production is not changed.',
         next: [say`mend the migrations, then ${switchback('stage')}`],
         exit: exit.refused,
@@ -171,7 +171,7 @@ export function differencesFound({ name }: TrialPair): Step {
         );
       const open = refused(all, context.acceptedLosses);
       if (open.length === 0) return done(count(all), { now: after!.catalog, differences: all });
-      throw new Stop('trial.not-lossless', open.map(refusalWords).join(' | '), {
+      throw new Stop('trial.not-lossless', open.map(refusalWords).join('\n'), {
         state: 'It was found on a copy: production is not changed.',
         next: [
           say`declare it in your CDK app, deploy, then ${switchback('stage')}`,
