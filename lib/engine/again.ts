@@ -31,7 +31,9 @@ export function again(
     ...(now && verb === 'teardown' ? ['--now'] : []),
     ...(keepStandby && verb === 'teardown' ? ['--keep-standby'] : []),
     ...(acceptLoss && verb === 'rollback' ? ['--accept-loss'] : []),
-    ...(acceptedLosses.length > 0 && verb === 'cutover' ? [`--accept-loss ${acceptedLosses.map(quoted).join(' ')}`] : []),
+    ...(acceptedLosses.length > 0 && (verb === 'cutover' || (verb === 'stage' && !undo))
+      ? [`--accept-loss ${acceptedLosses.map(quoted).join(' ')}`]
+      : []),
     ...more,
   ];
   return { verb, ...(words.length > 0 ? { words } : {}) };

@@ -92,7 +92,7 @@ export function openWords(view: Judged): string | undefined {
 }
 
 /** As it is typed, for these findings. */
-export const acceptCommand = (findings: readonly Finding[]): Command =>
+export const acceptCommand = (findings: readonly Pick<Finding, 'id'>[]): Command =>
   switchback('rollback', ...findings.map(({ id }) => `--accept-difference ${shellWord(id)}` as const), '--reason "<why>"');
 
 /** What to type while something is open. */

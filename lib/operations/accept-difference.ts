@@ -4,7 +4,7 @@ import { exit, Stop } from '../base/errors';
 import type { Journal } from '../engine/journal';
 import { viewOf } from '../engine/journal-view';
 import { refuseWhileHeld } from '../engine/run';
-import { findingWords, nextWhileOpen, openFindings } from '../engine/verdict';
+import { acceptCommand, findingWords, nextWhileOpen, openFindings } from '../engine/verdict';
 import type { Runtime, VerbRequest } from './request';
 
 /**
@@ -38,6 +38,6 @@ export async function acceptDifferences(request: VerbRequest, journal: Journal, 
 /** A journal that does not say why answers nothing. */
 export const reasonMissing = (ids: readonly string[]): Stop =>
   new Stop('usage', `--accept-difference ${ids.join(' ')} needs a reason`, {
-    next: [switchback('rollback', ...ids.map((id) => `--accept-difference ${id}` as const), '--reason "<why>"')],
+    next: [acceptCommand(ids.map((id) => ({ id })))],
     exit: exit.usage,
   });

@@ -50,9 +50,9 @@ export const taken = (program = commandLine(() => async () => undefined)): VerbT
 
 const takenBy = (command: Command): VerbTaken => ({
   verb: command.name() as CommandName,
-  options: command.options.map(({ long, flags, parseArg }) => {
+  options: command.options.map(({ long, flags, parseArg, variadic }) => {
     const value = /<.*>/.exec(flags)?.[0];
-    return { long: long ?? flags, ...(value === undefined ? {} : { value }), ...(parseArg === more ? { again: true } : {}) };
+    return { long: long ?? flags, ...(value === undefined ? {} : { value }), ...(variadic || parseArg === more ? { again: true } : {}) };
   }),
   words: command.registeredArguments.map((argument) => argument.name()),
 });

@@ -207,7 +207,8 @@ const taken: VerbTaken = {
   ],
 };
 
-function flagsOf(args: readonly string[]): Flags {
+/** @throws Stop `usage` */
+export function flagsOf(args: readonly string[]): Flags {
   refuseWrongWords(args, taken, [taken]);
   const flag = { type: 'boolean' } as const;
   const text = { type: 'string' } as const;

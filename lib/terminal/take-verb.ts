@@ -30,8 +30,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
       next: [switchback('rollback', '--traffic-only')],
       exit: exit.usage,
     });
-  refuseHalfAnAnswer(flags);
-  if (flags.acceptDifference && flags.reason === undefined) throw reasonMissing(flags.acceptDifference);
+  refuseHalf(flags);
   const aws = awsFor(output);
   const by = await whoIsThis(aws, flags.by);
   const system = await whichSystem(aws, flags.system);
@@ -39,11 +38,6 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     flags.upBy === undefined
       ? undefined
       : { upBy: parseUpBy(flags.upBy, aws.clock.now()), ...(flags.atDecision ? { atDecision: flags.atDecision } : {}) };
-  if (flags.atDecision && !upBy)
-    throw new Stop('usage', `--at-decision ${flags.atDecision} says nothing without --up-by`, {
-      next: [switchback('cutover', '--up-by <hour>', `--at-decision ${flags.atDecision}`)],
-      exit: exit.usage,
-    });
   const run = randomUUID();
   if (upBy && !flags.takeOver && flags.answer === undefined && (await extended(aws, system, { upBy, run, by }, output))) return exit.done;
   const interactive = process.stdin.isTTY === true && process.stderr.isTTY === true && !flags.json;
@@ -151,7 +145,7 @@ async function extended(
     `noted: ${open.view.name} must be up by ${upBy.upBy}; the ${at.verb} of ${at.by.who} works out its decision time anew before its next step`,
   );
   if (open.view.asked && open.view.asked.step !== decisionStep)
-    output.note(`its question is still open: ${spell(switchback('cutover', '--answer go|no-go', '--reason "<why>"'))}`);
+    output.note(`its question is still open: ${spell(switchback('cutover', '--answer <go or no-go>', '--reason "<why>"'))}`);
   return true;
 }
 
@@ -163,13 +157,14 @@ function exitOf(reply: Reply): number {
 }
 
 /** What belongs together is given together: nobody is overruled in silence, and nobody says go without meaning it. @throws Stop `usage` */
-function refuseHalfAnAnswer({ answer, overrule, reason, goAtGate, yes }: Flags): void {
+export function refuseHalf({ answer, overrule, reason, goAtGate, yes, acceptDifference, upBy, atDecision }: Flags): void {
   const usage = (message: string, next: Advice) =>
     new Stop('usage', message, { state: 'Nothing was begun.', next: [next], exit: exit.usage });
+  if (acceptDifference && reason === undefined) throw reasonMissing(acceptDifference);
   if (overrule && (!answer || !reason))
     throw usage(
       "--overrule takes the place of somebody's answer: it needs --answer and --reason",
-      switchback('cutover', `--answer ${answer ?? 'go|no-go'}`, '--overrule', '--reason "<why>"'),
+      switchback('cutover', `--answer ${answer ?? '<go or no-go>'}`, '--overrule', '--reason "<why>"'),
     );
   if (goAtGate && answer)
     throw usage(
@@ -178,6 +173,11 @@ function refuseHalfAnAnswer({ answer, overrule, reason, goAtGate, yes }: Flags):
     );
   if (goAtGate && !yes)
     throw usage('--go-at-gate is for where nobody is there to be asked: it needs --yes', switchback('cutover', '--yes', '--go-at-gate'));
+  if (atDecision && upBy === undefined)
+    throw usage(
+      `--at-decision ${atDecision} says nothing without --up-by`,
+      switchback('cutover', '--up-by <hour>', `--at-decision ${atDecision}`),
+    );
 }
 
 /** Customers may be waiting: what is not known by then is not said. */

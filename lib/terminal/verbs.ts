@@ -55,7 +55,7 @@ export const verbs: readonly VerbEntry[] = [
       'Tries the migrations on a copy of production, forks the database while customers use it and keeps the fork fed, and brings the standby color up out of traffic. Run it again after a stop: it goes on from there.',
     options: (command) =>
       running(command)
-        .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by the ids the trial named')
+        .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by the ids the trial named', named)
         .option('--undo', 'take it back: the trial, the feed and the fallback go, and the window is closed'),
     run: taken('stage'),
   },

@@ -17,7 +17,7 @@ test.each([
   [
     ['cutover', '--overrule', '--reason', 'CHG-4711'],
     "--overrule takes the place of somebody's answer: it needs --answer and --reason",
-    'npx switchback cutover --answer go|no-go --overrule --reason "<why>"',
+    'npx switchback cutover --answer <go or no-go> --overrule --reason "<why>"',
   ],
   [
     ['cutover', '--go-at-gate'],
@@ -28,6 +28,11 @@ test.each([
     ['cutover', '--yes', '--go-at-gate', '--answer', 'go'],
     '--answer go answers the question that is open, --go-at-gate one that nobody has asked yet: give one of them',
     'npx switchback status',
+  ],
+  [
+    ['cutover', '--at-decision', 'hold'],
+    '--at-decision hold says nothing without --up-by',
+    'npx switchback cutover --up-by <hour> --at-decision hold',
   ],
 ])('%j is refused', async (args, message, next) => {
   expect(await typed(...args)).toEqual({
