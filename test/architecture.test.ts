@@ -147,6 +147,7 @@ test('the proof imports nothing of the bridge or of the feed, not even a type, t
     'equality',
     'reading',
     'pairing',
+    'partitions',
     'values',
     'record',
     'compare',

@@ -5,14 +5,15 @@
  * What equals what the proof finds by itself (pairing.ts): it knows nothing of the bridge.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { ConnectionLost, DatabaseError, type Db } from '../connection/connect';
+import type { Db } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import { majorVersion } from '../connection/server';
 import { type Baseline, changesSince, takeBaseline } from './change-counts';
 import { type Comparison, comparePair, exportSnapshot, type Progress, type Snapshot, type TableComparison } from './compare';
 import { type NotProven, type PairingOptions, type ProofPair, pair } from './pairing';
-import { type Reader, reading, type Sides } from './reading';
-import { type ProofRecord, recordOf } from './record';
+import { aliased, besides, droppedPartitions, type PartitionRows, partitionRows } from './partitions';
+import { ask, isOfValues, type Reader, reading, type Sides, unlessRefused } from './reading';
+import { recordOf } from './record';
 
 export interface Proof {
   /** No row was found that differs. What could not be compared stands beside it. */
@@ -28,12 +29,8 @@ export interface Proof {
   readonly byName?: readonly string[];
   /** Rows of each partition, where they were counted. */
   readonly partitions?: readonly PartitionRows[];
-}
-
-export interface PartitionRows {
-  readonly partition: string;
-  readonly production?: number;
-  readonly fallback?: number;
+  /** Partitions that production has dropped since the fork, with the rows that the fallback still has in them. */
+  readonly dropped?: readonly { readonly partition: string; readonly rows: number }[];
 }
 
 /** Rows of production that the fallback does not have as they were. */
@@ -156,6 +153,7 @@ interface Found {
   /** What each table of the comparison was compared by. */
   readonly compared: readonly ProofPair[];
   readonly notProven: readonly NotProven[];
+  readonly dropped: NonNullable<Proof['dropped']>;
 }
 
 interface Compared {
@@ -177,12 +175,19 @@ async function comparison(
   const [now, there] = [await recordOf(production.db), await recordOf(fallback.db)];
   const pairing = pair(now, there, options, await majorVersion(production.db));
   const notProven: NotProven[] = [];
+  const dropped: NonNullable<Proof['dropped']>[number][] = [];
   const [tables, compared]: [TableComparison[], ProofPair[]] = [[], []];
   const ofRows = pairing.pairs.reduce((sum, { rows }) => sum + rows, 0);
   let rows = 0;
   for (const one of pairing.pairs) {
     if (only && !only.has(one.name)) continue;
-    let seen = asSeen ? asSeen(one) : one;
+    const away = await droppedPartitions(production, fallback, one);
+    dropped.push(...away.flatMap(({ name, rows }) => (rows > 0 ? [{ partition: name, rows }] : [])));
+    const left = besides(
+      one,
+      away.map(({ oid }) => oid),
+    );
+    let seen = asSeen ? asSeen(left) : left;
     const take = () =>
       comparePair(production.db, fallback.db, seen, maxKeys === undefined ? {} : { maxKeys }, (more) => {
         rows += more;
@@ -227,10 +232,14 @@ async function comparison(
   const equal = tables.every((table) => table.equal);
   const partitions = await partitionRows(production, fallback, now, there);
   const seconds = (performance.now() - began) / 1000;
-  return { found: { comparison: { equal, rows, seconds, tables, onlyA: [], onlyB: [] }, compared, notProven }, pairing, partitions };
+  return {
+    found: { comparison: { equal, rows, seconds, tables, onlyA: [], onlyB: [] }, compared, notProven, dropped },
+    pairing,
+    partitions,
+  };
 }
 
-function proofOf({ comparison, notProven }: Found, pairing: ReturnType<typeof pair>, partitions: readonly PartitionRows[]): Proof {
+function proofOf({ comparison, notProven, dropped }: Found, pairing: ReturnType<typeof pair>, partitions: readonly PartitionRows[]): Proof {
   const named = [...pairing.notProven, ...notProven];
   return {
     equal: comparison.equal,
@@ -239,18 +248,9 @@ function proofOf({ comparison, notProven }: Found, pairing: ReturnType<typeof pa
     notProven: named,
     byName: pairing.byName,
     partitions,
+    dropped,
   };
 }
-
-/** An answer about what was asked, and none about the connection. */
-const isOfValues = (error: unknown): error is DatabaseError => error instanceof DatabaseError && !(error instanceof ConnectionLost);
-
-/** What it answers, or the server's reason why not. */
-const unlessRefused = <T>(action: () => Promise<T>): Promise<T | DatabaseError> =>
-  action().catch((error: unknown) => {
-    if (isOfValues(error)) return error;
-    throw error;
-  });
 
 /** SQLSTATE of a policy that would hide rows, or of a right that is missing. */
 const notAllowed = '42501';
@@ -298,33 +298,6 @@ async function keysOf(
   return { keysA, keysB };
 }
 
-/** Rows of every partition; those of two partitions may stand in one on the other side. */
-async function partitionRows(production: Reader, fallback: Reader, now: ProofRecord, there: ProofRecord): Promise<PartitionRows[]> {
-  const count = async (reader: Reader, { relations }: ProofRecord): Promise<Map<string, number>> => {
-    const rows = new Map<string, number>();
-    for (const { name, root, partitioned } of relations) {
-      if (root === null || partitioned) continue;
-      const found = await ask(reader, `SELECT count(*)::float8 AS rows FROM ${name}`);
-      if (found !== undefined) rows.set(name, found);
-    }
-    return rows;
-  };
-  const [onA, onB] = await Promise.all([count(production, now), count(fallback, there)]);
-  return [...new Set([...onA.keys(), ...onB.keys()])].sort().map((partition) => ({
-    partition,
-    ...(onA.has(partition) ? { production: onA.get(partition)! } : {}),
-    ...(onB.has(partition) ? { fallback: onB.get(partition)! } : {}),
-  }));
-}
-
-/** One number; undefined where the server refuses it. */
-async function ask(reader: Reader, sql: string): Promise<number | undefined> {
-  const found = await unlessRefused(() => reader.db.query<{ rows: number }>(sql));
-  if (!isOfValues(found)) return found[0]!.rows;
-  await reader.again();
-  return undefined;
-}
-
 /** Sessions tell what they did when they have been idle for a second; so a number that is too small is looked at for a while. */
 async function counted(db: Db, note: ComparisonSnapshotNote, table: string, enough: number): Promise<number> {
   const end = performance.now() + 12_000;
@@ -338,10 +311,10 @@ async function counted(db: Db, note: ComparisonSnapshotNote, table: string, enou
 
 /** Only rows of the fallback that were written before the moment. The number of a row's transaction is 32 bits of the whole one. */
 function asOf(pair: Pair, before: string): Pair {
-  const [, table, alias] = /^(.*?)( AS \w+)?$/.exec(pair.b.relation)!;
+  const [, , alias] = aliased.exec(pair.b.relation)!;
   const low = BigInt(before) % 4_294_967_296n;
   const newer = `(xmin::text::int8 - ${low} + 4294967296) % 4294967296 < (SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::numeric - ${before})`;
-  return { ...pair, b: { ...pair.b, relation: `(SELECT * FROM ${table} WHERE NOT (${newer}))${alias ?? ' AS old'}` } };
+  return { ...pair, b: { ...pair.b, relation: `(SELECT * FROM ${pair.b.relation} WHERE NOT (${newer}))${alias ?? ' AS old'}` } };
 }
 
 /** Which of these keys the fallback has now. */

@@ -8,7 +8,7 @@ import { type ProofRecord, readRecord } from './record';
 
 export interface Loss {
   /**
-   * `deleted`: the migrations deleted it, and so did the feed. `kept`: nothing is lost, but the old release does not see it. `lost`: it is only on the former production. `broken`: a rule of the old
+   * `deleted`: the migrations deleted it, and so did the feed. `kept`: nothing is lost: the old release does not see it, or has it again. `lost`: it is only on the former production. `broken`: a rule of the old
    * schema does not hold any more. `not proven`: nothing could be compared with it.
    */
   readonly is: 'kept' | 'deleted' | 'lost' | 'broken' | 'not proven';
@@ -58,6 +58,8 @@ export async function lossManifest(
     ...tooMany.map((table): Loss => ({ is: 'not proven', what: `rows of ${table}: too many have been written since the opening` })),
   );
   for (const { what, rows } of proof?.notProven ?? []) losses.push({ is: 'not proven', what, ...(rows === undefined ? {} : { rows }) });
+  for (const { partition, rows } of proof?.dropped ?? [])
+    losses.push({ is: 'kept', what: `rows of ${partition}, kept on the fallback, dropped with the partition on production`, rows });
   if (record) losses.push(...(await kept(production, fallback, record)));
   losses.push(...notPutBack.map((what): Loss => ({ is: 'broken', what: `could not be put back: ${what}` })));
   if (record) losses.push(...(await orphans(fallback, record)));

@@ -53,6 +53,16 @@ export interface ProofPair extends Pair {
   readonly excused?: string;
   /** Whether the key keeps rows apart by a constraint. */
   readonly unique: { readonly a: boolean; readonly b: boolean };
+  /** Partitions of the fallback that production has dropped since the fork. */
+  readonly dropped: readonly DroppedPartition[];
+}
+
+export interface DroppedPartition {
+  readonly name: string;
+  /** On the fallback. */
+  readonly oid: number;
+  /** Rows of production's table, with the columns called as the partition calls them: some may be within its bounds all the same. */
+  readonly rows: string;
 }
 
 /** Something of the new schema that the fallback has kept beside the old one. */
@@ -198,7 +208,23 @@ class Pairs {
       { now, there },
       columns,
       there.key.map((number) => columns.find(({ mine }) => mine.number === number)),
+      this.dropped(old, there, now),
     );
+  }
+
+  /** By their OIDs: what was made anew under the name is another partition, and one that was only detached is still a table. */
+  private dropped(old: RecordedRelation, there: RecordedRelation, now: RecordedRelation): DroppedPartition[] {
+    if (!old.partitioned || old.oid !== there.oid || old.oid !== now.oid) return [];
+    const named = there.columns.flatMap(({ number, name }) => {
+      const other = now.columns.find((column) => column.number === number);
+      return other ? [`${ident(other.name)} AS ${ident(name)}`] : [];
+    });
+    const rows = `(SELECT ${named.join(', ')} FROM ${now.name}) AS rows`;
+    const isGone = (oid: number): boolean => !this.production.relations.some((one) => one.oid === oid);
+    return this.options.record.relations
+      .filter(({ root, partitioned, oid }) => root === old.oid && !partitioned && isGone(oid))
+      .flatMap(({ oid }) => this.fallback.relations.filter((one) => one.oid === oid && one.root === there.oid))
+      .map(({ name, oid }) => ({ name, oid, rows }));
   }
 
   /** Texts of one column; a sentence where there are none; undefined where it is asked whether it holds anything. */
@@ -301,6 +327,7 @@ class Pairs {
     { now, there }: { now: RecordedRelation; there: RecordedRelation },
     columns: readonly Column[],
     wanted: readonly (Column | undefined)[],
+    dropped: readonly DroppedPartition[] = [],
   ): void {
     const unlogged = now.unlogged || there.unlogged;
     const excused = unlogged ? 'rows of an unlogged table do not travel' : this.isAccepted(name) ? 'their loss was accepted' : undefined;
@@ -339,6 +366,7 @@ class Pairs {
       rows: Math.max(now.rows, there.rows),
       mayFail: columns.flatMap(({ id, mayFail }, at) => (mayFail ? [{ id, at }] : [])),
       unique,
+      dropped,
       ...(excused === undefined ? {} : { excused }),
     });
   }

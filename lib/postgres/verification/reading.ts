@@ -54,3 +54,21 @@ export async function reading<T>(sides: Sides, moment: Snapshot, action: (produc
     await Promise.all(open.map((db) => db.close().catch(() => undefined)));
   }
 }
+
+/** An answer about what was asked, and none about the connection. */
+export const isOfValues = (error: unknown): error is DatabaseError => error instanceof DatabaseError && !(error instanceof ConnectionLost);
+
+/** What it answers, or the server's reason why not. */
+export const unlessRefused = <T>(action: () => Promise<T>): Promise<T | DatabaseError> =>
+  action().catch((error: unknown) => {
+    if (isOfValues(error)) return error;
+    throw error;
+  });
+
+/** One number; undefined where the server refuses it. */
+export async function ask(reader: Reader, sql: string): Promise<number | undefined> {
+  const found = await unlessRefused(() => reader.db.query<{ rows: number }>(sql));
+  if (!isOfValues(found)) return found[0]!.rows;
+  await reader.again();
+  return undefined;
+}

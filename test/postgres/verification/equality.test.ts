@@ -14,6 +14,7 @@ import {
   proveAfterwards,
   takeComparisonSnapshot,
 } from '../../../lib/postgres/verification/equality';
+import { lossManifest } from '../../../lib/postgres/verification/loss-manifest';
 import type { PairingOptions } from '../../../lib/postgres/verification/pairing';
 import { MomentLost } from '../../../lib/postgres/verification/reading';
 import { type ProofRecord, readRecord } from '../../../lib/postgres/verification/record';
@@ -129,6 +130,57 @@ describe('what a wrong bridge hides', () => {
       { partition: 'public.ev_1', production: 1, fallback: 1 },
       { partition: 'public.ev_2', production: 1, fallback: 0 },
     ]);
+  });
+
+  const parts = `CREATE TABLE ev (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM (0) TO (100);
+    CREATE TABLE ev_2 PARTITION OF ev FOR VALUES FROM (100) TO (200); CREATE TABLE ev_rest PARTITION OF ev DEFAULT; INSERT INTO ev VALUES (1, 'a'), (2, 'a'), (101, 'b')`;
+
+  test('a partition that production has dropped excuses its own rows, and nothing else', async () => {
+    await fork(parts);
+    await production.query('ALTER TABLE ev RENAME id TO number; DROP TABLE ev_1');
+    const proof = await proven();
+    expect(proof).toMatchObject({ equal: true, notProven: [], dropped: [{ partition: 'public.ev_1', rows: 2 }] });
+    expect(isProven(proof)).toBe(true);
+    expect(await lossManifest(production, fallback, { announced: [], notPutBack: [], proof, record })).toEqual([
+      { is: 'kept', what: 'rows of public.ev_1, kept on the fallback, dropped with the partition on production', rows: 2 },
+    ]);
+    await fallback.query('DELETE FROM ev_2; INSERT INTO ev VALUES (500)');
+    expect(differences(await proven())).toEqual(['public.ev: (101) only on a, (500) only on b']);
+  });
+
+  test('rows of a dropped partition that production has elsewhere are compared', async () => {
+    await fork(parts);
+    await production.query(
+      'ALTER TABLE ev DETACH PARTITION ev_1; INSERT INTO ev SELECT * FROM ev_1 WHERE id = 1; UPDATE ev_1 SET id = 150 WHERE id = 2; INSERT INTO ev SELECT * FROM ev_1 WHERE id = 150; DROP TABLE ev_1',
+    );
+    const moved = await proven();
+    expect(differences(moved)).toEqual(['public.ev: (2) only on b, (150) only on a']);
+    expect(moved.dropped).toEqual([]);
+    // made anew under its name, and written to.
+    await production.query('DELETE FROM ev WHERE id = 1; CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM (0) TO (100)');
+    expect(differences(await proven())).toEqual(['public.ev: (150) only on a']);
+    await production.query("INSERT INTO ev VALUES (1, 'other')");
+    expect(differences(await proven())).toEqual(['public.ev: (1) different, (2) only on b, (150) only on a']);
+  });
+
+  test('a partition that was only detached is compared', async () => {
+    await fork(parts);
+    await production.query('ALTER TABLE ev DETACH PARTITION ev_1');
+    const proof = await proven();
+    expect(proof.dropped).toEqual([]);
+    expect(differences(proof)).toEqual(['public.ev: (1) only on b, (2) only on b']);
+  });
+
+  test('without the moment, a dropped partition is told as well', async () => {
+    await fork(parts);
+    await production.query('DROP TABLE ev_1');
+    const note = await noteComparisonSnapshot(fallback);
+    await fallback.query("INSERT INTO ev VALUES (3, 'late'), (102, 'late')");
+    await fallback.query("UPDATE ev SET v = 'new' WHERE id = 101");
+    const later = await moment();
+    const proof = await proveAfterwards(sides, later, note, { record });
+    await later.release();
+    expect(proof).toMatchObject({ equal: true, since: { changed: 1, gone: [] }, dropped: [{ partition: 'public.ev_1' }] });
   });
 
   test('renamed labels of an enum, told by what they were at the fork', async () => {
