@@ -7,6 +7,7 @@ import type { Color, Release } from '../manifest/release';
 import { type Application, type ColorPart, type colorPartSchema, manifestVersion, type Worker } from '../manifest/schema';
 import { Guard } from './guard';
 import { colorUser, readerUser, roleNames } from './names';
+import { cookieHeader, passagePath, passageRule } from './passage';
 import { grantFrom } from './permissions';
 import type { DatabaseProperties, RuleDefinition, WorkerProperties } from './properties';
 import type { ApplicationProps, SwitchbackProps, WorkerProps } from './props';
@@ -42,6 +43,8 @@ export class ColorStack extends SystemStack {
       ...(props.env ? { env: props.env } : {}),
     });
     const { system } = this;
+    const passage = props.maintenance?.passage;
+    const address = props.domainName && props.certificate ? `https://${props.domainName}` : undefined;
     this.secret = new UserSecret(
       this,
       'User',
@@ -64,9 +67,12 @@ export class ColorStack extends SystemStack {
       listener: shared.frontDoor.listener,
       loadBalancerArn: shared.frontDoor.loadBalancerArn,
       firstPriority: shared.firstPriority,
-      rules: props.applications.flatMap((application, slot) =>
-        this.rulesFor(application, slot, targetGroups.get(application.name)!.targetGroupArn),
-      ),
+      rules: [
+        ...props.applications.flatMap((application, slot) =>
+          this.rulesFor(application, slot, targetGroups.get(application.name)!.targetGroupArn),
+        ),
+        ...(passage === undefined ? [] : [passageRule(passage, color)]),
+      ],
     });
 
     this.tasks = new TaskFactory(this, 'Tasks', {
@@ -79,7 +85,7 @@ export class ColorStack extends SystemStack {
         SWITCHBACK_KEY_HEADER: shared.routingKey.header,
         SWITCHBACK_KEY: shared.routingKey[color],
         // from the listener itself: a port in a template need not be the one that was given.
-        INTERNAL_URL: props.domainName && props.certificate ? `https://${props.domainName}` : this.rules.address,
+        INTERNAL_URL: address ?? this.rules.address,
       },
       secrets: { ...props.secrets },
       logs: shared.logs[color],
@@ -98,6 +104,7 @@ export class ColorStack extends SystemStack {
       applications,
       workers,
       rules: this.rules.manifest,
+      ...(passage === undefined ? {} : { passage: `${address ?? ''}${passagePath(passage, color)}` }),
       database: { user: colorUser(system, color), secret: this.secret.secretArn, openSecret: this.openSecret.secretArn },
       migration: this.migration(migration),
     };
@@ -171,9 +178,11 @@ export class ColorStack extends SystemStack {
       TargetGroup: targetGroup,
     };
     const key = { Name: this.shared.routingKey.header, Value: this.shared.routingKey[this.color] };
+    const passage = this.props.maintenance?.passage;
     return [
       { ...rule, Kind: application.open ? 'open' : 'application' },
       { ...rule, Kind: 'key', Header: key },
+      ...(passage === undefined ? [] : [{ ...rule, Kind: 'cookie' as const, Header: cookieHeader(passage, this.color) }]),
     ];
   }
 

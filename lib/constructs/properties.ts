@@ -3,7 +3,8 @@
  * every number and boolean into a string on the way.
  */
 import { z } from 'zod';
-import { colorSchema, type Rule } from '../manifest/schema';
+import type { RuleKind } from '../manifest/priorities';
+import { colorSchema } from '../manifest/schema';
 
 const flag = z.preprocess((value) => (typeof value === 'string' ? value === 'true' : value), z.boolean()) as z.ZodType<boolean, boolean>;
 const number = z.preprocess((value) => (typeof value === 'string' ? Number(value) : value), z.number()) as z.ZodType<number, number>;
@@ -11,13 +12,13 @@ const strings = z.array(z.string());
 
 export const ruleDefinitionSchema = z.object({
   Application: z.string(),
-  Kind: z.enum(['application', 'open', 'key', 'maintenance']),
+  Kind: z.enum(['application', 'open', 'key', 'maintenance', 'passage', 'cookie']) satisfies z.ZodType<RuleKind>,
   Slot: number,
   Paths: strings.default([]),
   Hosts: strings.default([]),
-  /** The routing key. */
+  /** The routing key, or the cookie of the passage. */
   Header: z.object({ Name: z.string(), Value: z.string() }).optional(),
-  /** Where it leads; none: the maintenance answer. */
+  /** Where it leads; none: to a fixed answer. */
   TargetGroup: z.string().optional(),
   Response: z.object({ Status: z.string(), ContentType: z.string(), Body: z.string() }).optional(),
 });
@@ -35,7 +36,7 @@ export const rulesSchema = z.object({
 export type RulesProperties = z.input<typeof rulesSchema>;
 
 /** Name of the attribute that carries the last part of a rule’s ARN: a custom resource answers with 4,096 characters at most. */
-export const attributeOfRule = (kind: Rule['kind'], slot: number): string => `${kind}${slot}`;
+export const attributeOfRule = (kind: RuleKind, slot: number): string => `${kind}${slot}`;
 
 export const guardSchema = z.object({
   System: z.string(),

@@ -517,6 +517,13 @@ export interface MaintenanceProps {
    * @default 503
    */
   readonly status?: number;
+
+  /**
+   * A word of 20 to 64 lower-case letters, digits and hyphens, made by chance. At `/<word>/blue` and `/<word>/green` a browser gets a cookie
+   * that leads it to that color for a day, also in maintenance: for people who test at the gate. Whoever has the address gets past.
+   * @default - no browser gets past maintenance, only requests with the routing key
+   */
+  readonly passage?: string;
 }
 
 export interface CheckProps {

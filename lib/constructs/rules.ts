@@ -42,13 +42,13 @@ export class Rules extends Construct {
     });
   }
 
-  /** For the manifest, packed. */
+  /** For the manifest, packed: without those of the passage, which no runbook moves. */
   get manifest(): { listener: string; rules: string[] } {
     return {
       listener: this.props.listener.listenerArn,
-      rules: this.props.rules.map(
-        ({ Application, Kind, Slot }) => `${Kind} ${Slot} ${Application} ${this.resource.getAttString(attributeOfRule(Kind, Slot))}`,
-      ),
+      rules: this.props.rules
+        .filter(({ Kind }) => Kind !== 'passage' && Kind !== 'cookie')
+        .map(({ Application, Kind, Slot }) => `${Kind} ${Slot} ${Application} ${this.resource.getAttString(attributeOfRule(Kind, Slot))}`),
     };
   }
 

@@ -1,6 +1,7 @@
 /** What can be known to be wrong before anything is deployed. Each sentence names the value and the limit. */
 import { type Duration, Token } from 'aws-cdk-lib/core';
 import { slotsPerListener } from '../manifest/priorities';
+import { validatePassage } from './passage';
 import type { ApplicationProps, CheckProps, MaintenanceProps, MigrationProps, SwitchbackProps, WorkerProps } from './props';
 import { covers, takenBy, unreached } from './reach';
 
@@ -30,6 +31,7 @@ export function validate(system: string, props: SwitchbackProps): void {
   validateLosses(props.migration);
   validateTimes(props);
   validateMaintenance(props.maintenance ?? {});
+  validatePassage(props.maintenance?.passage, applications);
   if (props.window !== undefined && !(Number.isInteger(props.window) && props.window >= 1)) {
     throw new Error(`a window's number is 1 or higher, got ${props.window}`);
   }

@@ -160,6 +160,8 @@ export const colorPartSchema = z.object({
   applications: z.array(applicationSchema),
   workers: z.array(workerSchema),
   rules,
+  /** Where a browser gets the cookie that leads it to this color, also in maintenance: an address, or a path of the load balancer's. */
+  passage: z.string().optional(),
   database: z.object({
     /** The user the color's applications and workers log in with. */
     user: z.string(),

@@ -44,7 +44,19 @@ function tryLines({ window: { to }, manifest }: WindowView, customers: Customers
   // to be copied as it stands: broken where a shell takes it, and never cut.
   const isShort = words.join(' ').length + 2 <= style.columns;
   const lines = isShort ? [words.join(' ')] : words.map((word, i) => `${i > 0 ? '  ' : ''}${word}${i < words.length - 1 ? ' \\' : ''}`);
-  return [`${named(manifest, to)} answers those who know the way:`, ...lines.map((line) => `  ${style.paint('bold', line)}`)];
+  const passage = passageLines(manifest[to]?.passage, address, host, style);
+  return [`${named(manifest, to)} answers those who know the way:`, ...lines.map((line) => `  ${style.paint('bold', line)}`), ...passage];
+}
+
+/** Where a browser gets its cookie. A cookie is for the name that the browser asks by, so it is the name that the application answers to. */
+function passageLines(passage: string | undefined, address: string | undefined, host: string | undefined, style: Style): string[] {
+  if (passage === undefined) return [];
+  const url = address === undefined && passage.startsWith('/') ? undefined : new URL(passage, address);
+  if (url && host !== undefined) url.hostname = host;
+  const [origin, path] = url ? [url.origin, url.pathname] : ['<address>', passage];
+  const isShort = origin.length + path.length + 2 <= style.columns;
+  const lines = isShort ? [`${origin}${path}`] : [origin, `  ${path}`];
+  return ['and, for a day, a browser that has been at', ...lines.map((line) => `  ${style.paint('bold', line)}`)];
 }
 
 const named = (manifest: WindowView['manifest'], color: 'blue' | 'green'): string =>

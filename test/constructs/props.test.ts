@@ -6,6 +6,10 @@ import { smallProps, system, testApp, v1 } from './system';
 const site = { name: 'site', paths: ['/*'], proofPath: '/release' };
 const application = (more: Partial<ApplicationProps>): Partial<SwitchbackProps> => ({ applications: [{ ...site, ...more }] });
 const worker = (more: Partial<WorkerProps>): Partial<SwitchbackProps> => ({ workers: [{ name: 'queue', ...more }] });
+const passage = 'few-people-know-of-this';
+const many = (count: number, open = false): Partial<SwitchbackProps> => ({
+  applications: Array.from({ length: count }, (_, i) => ({ name: `app${i}`, paths: [`/app${i}`], proofPath: `/app${i}`, open })),
+});
 
 test.each<[string, Partial<SwitchbackProps>, string]>([
   ['no applications', { applications: [] }, '1 to 50 applications, got 0'],
@@ -30,6 +34,15 @@ test.each<[string, Partial<SwitchbackProps>, string]>([
   ['a maintenance page the balancer cannot hold', { maintenance: { body: 'x'.repeat(1025) } }, 'has 1025 characters'],
   ['a maintenance type the balancer refuses', { maintenance: { contentType: 'text/markdown' } }, "got 'text/markdown'"],
   ['a maintenance status the balancer refuses', { maintenance: { status: 302 } }, 'got 302'],
+  ['a passage that is soon guessed', { maintenance: { passage: 'open-sesame' } }, '20 to 64 lower-case letters, digits and hyphens'],
+  ['a passage that is no path', { maintenance: { passage: 'Open Sesame, open Sesame' } }, "got 'Open Sesame, open Sesame'"],
+  [
+    'a passage with more wildcards than a rule takes',
+    { ...application({ paths: ['/*/*/*/*'], proofPath: '/a/b/c/d' }), maintenance: { passage } },
+    "'site' has 4 wildcards in its conditions: with `maintenance.passage` it has 3",
+  ],
+  ['a passage with more rules than a load balancer takes', { ...many(15), maintenance: { passage } }, 'two colors have 107 rules'],
+  ['a passage with more applications than find room', { ...many(17, true), maintenance: { passage } }, 'at most 16 applications, got 17'],
   [
     'an accepted loss that is no id',
     { migration: { expand: ['m'], acceptedLosses: ['public.users.nickname'] } },

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { priorityOf } from '../../lib/manifest/priorities';
+import { priorityOf, type RuleKind, slotsWithPassage } from '../../lib/manifest/priorities';
+import type { Color } from '../../lib/manifest/release';
 import { movesTo, rulesOf, whereNow } from '../../lib/manifest/traffic';
 import { manifest } from '../_helpers/runbook';
 
@@ -57,5 +58,19 @@ describe('the order of rules', () => {
       expect(order.get(`${live}-watch`)).toBeLessThan(order.get(`${standby}-watch`) ?? 0);
       expect(order.get(`${live}-site`)).toBeLessThan(order.get(`${standby}-site`) ?? 0);
     }
+  });
+
+  test('the rules of a passage have places of their own: behind the keys, in front of what is open, its addresses in front of its cookie', () => {
+    const slots = Array.from({ length: slotsWithPassage }, (_, slot) => slot);
+    const places = (kind: RuleKind, owner: Color) =>
+      (kind === 'passage' ? [0] : slots).map((slot) => priorityOf({ kind, slot }, owner, 1000, { live: 'green', maintenance: true }));
+    const both = (kind: RuleKind) => [...places(kind, 'blue'), ...places(kind, 'green')];
+    const [keys, addresses, cookies, open] = [both('key'), both('passage'), both('cookie'), both('open')];
+    const all = [...keys, ...addresses, ...cookies, ...open, ...both('application')];
+    expect(new Set(all).size).toBe(all.length);
+    expect(Math.max(...addresses)).toBeLessThan(Math.min(...cookies));
+    expect(Math.max(...cookies)).toBeLessThan(Math.min(...open));
+    // whoever asks by key gets that color, whatever cookies the browser has.
+    for (const color of ['blue', 'green'] as const) expect(Math.max(...places('key', color))).toBeLessThan(Math.min(...cookies));
   });
 });

@@ -130,6 +130,41 @@ test('the way past the maintenance page is broken where a shell takes it, and is
   expect(blind).toContain('customers have seen the maintenance page for 6:09 min');
 });
 
+test.each<[string, string | undefined, string | undefined, number, string[]]>([
+  ['/few-people-know-of-this/green', 'http://video.test:80', undefined, 80, ['  http://video.test/few-people-know-of-this/green']],
+  [
+    '/few-people-know-of-this/green',
+    'http://video.test:8080',
+    'www.video.test',
+    200,
+    ['  http://www.video.test:8080/few-people-know-of-this/green'],
+  ],
+  ['https://video.test/few-people-know-of-this/green', undefined, undefined, 80, ['  https://video.test/few-people-know-of-this/green']],
+  ['/few-people-know-of-this/green', undefined, undefined, 80, ['  <address>/few-people-know-of-this/green']],
+  [
+    ...(['/few-people-know-of-this/green', 'http://internal-video-1234567890.eu-central-1.elb.amazonaws.com:80', undefined, 80] as const),
+    ['  http://internal-video-1234567890.eu-central-1.elb.amazonaws.com', '    /few-people-know-of-this/green'],
+  ],
+])('with a passage, %s at %s, where a browser gets its cookie', (passage, address, host, columns, shown) => {
+  const { view } = atGate();
+  const green = { ...view.manifest.green!, passage };
+  const applications = green.applications.map((each) => (host === undefined ? each : { ...each, host }));
+  const on = { ...view, manifest: { ...view.manifest, green: { ...green, applications } } };
+  const seen = address === undefined ? undefined : { ...customers, seen: { ...customers.seen, address } };
+  const lines = gateLines(on, seen, began + 371_000, { ...plain, columns });
+  const from = lines.indexOf('and, for a day, a browser that has been at');
+  expect(lines.slice(from + 1, from + 1 + shown.length)).toEqual(shown);
+  expect(lines[from + 1 + shown.length]).toMatch(/landing test/);
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+  // and nothing else of the gate changes; of a passage to the other color it says nothing.
+  const off = {
+    ...on,
+    manifest: { ...on.manifest, green: { ...on.manifest.green, passage: undefined }, blue: { ...on.manifest.blue!, passage } },
+  };
+  const without = gateLines(off, seen, began + 371_000, { ...plain, columns });
+  expect(without).toEqual([...lines.slice(0, from), ...lines.slice(from + 1 + shown.length)]);
+});
+
 test('on a low terminal the steps give way, and the question stays', () => {
   for (let rows = 10; rows < 40; rows += 1) {
     const lines = live(atGate(), 371, 80, rows);

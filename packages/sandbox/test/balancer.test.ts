@@ -63,6 +63,11 @@ test('conditions decide, the lowest priority first, the default last', async () 
   await bench.rule(5, [{ Field: 'host-header', HostHeaderConfig: { Values: ['*.example.org'] } }], fixed('host'));
   await bench.rule(6, [{ Field: 'http-header', HttpHeaderConfig: { HttpHeaderName: 'X-Key', Values: ['gr??n'] } }], fixed('header'));
   await bench.rule(
+    9,
+    [{ Field: 'http-header', HttpHeaderConfig: { HttpHeaderName: 'Cookie', Values: ['*pass=green-1*'] } }],
+    fixed('cookie'),
+  );
+  await bench.rule(
     7,
     [{ Field: 'query-string', QueryStringConfig: { Values: [{ Key: 'v', Value: '2*' }, { Value: 'beta' }] } }],
     fixed('query'),
@@ -79,6 +84,9 @@ test('conditions decide, the lowest priority first, the default last', async () 
   expect(await body('/app/1', { headers: { host: 'example.org' } })).toBe('path');
   expect(await body('/app/1', { headers: { 'x-key': 'GREEN' } })).toBe('header');
   expect(await body('/app/1', { headers: { 'x-key': 'greeen' } })).toBe('path');
+  expect(await body('/app/1', { headers: { cookie: 'a=b; pass=green-1; c=d' } })).toBe('cookie');
+  expect(await body('/app/1', { headers: { cookie: 'pass=green-1' } })).toBe('cookie');
+  expect(await body('/app/1', { headers: { cookie: 'a=b; pass=green-2' } })).toBe('path');
   expect(await body('/app/1?a=b&V=2.0')).toBe('query');
   expect(await body('/app/1?any=beta')).toBe('query');
   expect(await body('/app/1?v=1')).toBe('path');

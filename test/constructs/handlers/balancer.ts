@@ -10,6 +10,8 @@ export interface Bench {
 export interface Balancer {
   readonly listener: string;
   readonly loadBalancer: string;
+  /** Of the listener, on this machine. */
+  readonly port: number;
   targetGroup(name: string): Promise<string>;
   /** `1601 /api/*`, `1050 /api/* x-switchback=green`, in order. */
   rules(): Promise<string[]>;
@@ -49,6 +51,7 @@ async function balancer(sandbox: TestSandbox, name: string, vpc: string, subnets
   return {
     listener,
     loadBalancer,
+    port: Listeners[0].Port,
     targetGroup: async (group) => {
       const wanted = { Name: `${name}-${group}`, Protocol: 'HTTP', Port: 80, VpcId: vpc, TargetType: 'ip' };
       return (await sandbox.call('elbv2', 'CreateTargetGroup', wanted)).TargetGroups[0].TargetGroupArn;
