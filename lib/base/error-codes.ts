@@ -97,6 +97,10 @@ export const errorCodes = {
     means: 'The fallback was promoted outside of this window, so it is no copy of production any more.',
     wayOut: say`Find out who promoted it and who uses it; when nobody does, type ${switchback('stage', '--undo')}, which deletes it, and begin again with the next window number.`,
   },
+  'fallback.silent': {
+    means: 'A rollback would open the fallback, and its server does not answer. Nothing was closed for it.',
+    wayOut: say`See in the RDS console what has become of the fallback; when it answers, type ${rollback} again.`,
+  },
   'feed.dead': {
     means: 'The feed to the fallback is over: production gave up its slot, or the slot is gone.',
     wayOut: say`Type ${rollback}: before customers have written it loses nothing, and after that it names what would stay behind before it begins.`,

@@ -49,7 +49,7 @@ export type StepId =
   | `trial.${TrialStep}`
   | `trial.${TrialStep}.${number}`
   | `window.${'record' | 'release' | 'close'}`
-  | `fallback.${'ready' | 'level' | 'promote' | 'fence' | 'delete'}`
+  | `fallback.${'ready' | 'answers' | 'level' | 'promote' | 'fence' | 'delete'}`
   | `fork.${'way' | 'slot' | 'feed' | 'copy' | 'round-trip'}`
   | `traffic.${'maintenance' | 'open' | 'switch' | 'proof'}`
   | `workers.${'stop' | 'start'}`

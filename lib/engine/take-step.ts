@@ -57,6 +57,7 @@ export async function takeStep(
 
   let acted = begunByThisRun;
   let tries = 0;
+  let firstFailedAt = Number.POSITIVE_INFINITY;
   /** What the last try failed with, until a look has told what came of it. */
   let failed: { readonly error: unknown; readonly before: string; readonly seenAt: number; readonly wasPending: boolean } | undefined;
   const tryOnce = async (before: Seen) => {
@@ -68,6 +69,7 @@ export async function takeStep(
       const explained = explain(error);
       if (explained instanceof Stop) throw explained;
       await connections.close();
+      firstFailedAt = Math.min(firstFailedAt, clock.elapsed());
       failed = { error, before: JSON.stringify(before), seenAt: clock.elapsed(), wasPending: false };
     }
   };
@@ -89,9 +91,16 @@ export async function takeStep(
     ) {
       const { error, wasPending } = failed;
       failed = undefined;
-      if (tries === triesPerStep || !(wasPending || mayPass(error))) throw notApplied(step, error, options);
+      // nothing was sent on a connection that could not be made: a server that restarts is waited for.
+      const isOver =
+        isUnconnected(error) && !wasPending
+          ? outOfTime || clock.elapsed() - firstFailedAt > Math.min(blindMs, patienceSeconds * 1000)
+          : tries >= triesPerStep || !(wasPending || mayPass(error));
+      if (isOver) throw notApplied(step, error, options);
       acted = false;
-      await clock.pause(1000 * tries);
+      if (isUnconnected(error)) await sayProgress(options, step, messageOf(error));
+      await keepLease(options);
+      await clock.pause(Math.min(1000 * tries, 5000));
       continue;
     } else if (failed) {
       // the answer was lost after the change was made, or something else was in its way: then it is not so when that is over.
@@ -171,6 +180,9 @@ const isUnanswered = (error: unknown): error is OutcomeUnknown | SqlOutcomeUnkno
 
 /** The server has understood it and says no: data, a constraint, a name or a right, and not a fault that passes. */
 const isRefused = (error: unknown): boolean => error instanceof DatabaseError && /^(22|23|42)/.test(error.sqlstate ?? '');
+
+/** The database was not there to be asked, and so knows nothing of it. */
+const isUnconnected = (error: unknown): boolean => error instanceof ConnectionLost && !isUnanswered(error);
 
 /** May be over at the next try. */
 const mayPass = (error: unknown): boolean => isUnanswered(error) || error instanceof ConnectionLost || isPassing(error);

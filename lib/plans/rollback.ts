@@ -12,7 +12,7 @@ import { drained, fenced, opened } from '../steps/fence';
 import { keptRowsBack } from '../steps/kept-rows';
 import { maintenanceOff, maintenanceOn } from '../steps/maintenance';
 import { releaseProven } from '../steps/release-proof';
-import { promoted } from '../steps/replica';
+import { fallbackAnswers, promoted } from '../steps/replica';
 import { teardownScheduled } from '../steps/schedule';
 import { trafficSentTo } from '../steps/traffic';
 import { fallbackIsProduction, windowClosed } from '../steps/window-records';
@@ -82,6 +82,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   if (fed && wasOpened && (!acceptLoss || world.view.verdict)) {
     const moment = new Moment();
     return [
+      fallbackAnswers(fallback),
       // out of traffic and only reading until it is opened: what new tasks take, nobody waits for.
       moved,
       ...down,
@@ -102,7 +103,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   const left = fed
     ? [feedStopped(fallback), unbridged(fallback), ...keptRowsBack(fallback, world), newObjectsMovedAside(fallback)]
     : [promoted(fallback)];
-  return [...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
+  return [fallbackAnswers(fallback), ...down, ...closed, lossAccepted(production), ...left, moved, ...toFallback, schedule];
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Context } from '../engine/context';
 import { forkMade } from '../engine/milestones';
 import { done, pending, type Step, todo } from '../engine/step';
 import { stackName } from '../manifest/stack-names';
+import { ConnectionLost } from '../postgres/connection/connect';
 import { compareLsn, currentLsn, flushWal, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 
 /** Days before: it replicates, its backups are on (promotion would drag a first backup behind it), and it is nearly level. */
@@ -45,6 +46,36 @@ export function replicaReady(fallback: string): Step {
       return behind > 64 * 1024 * 1024
         ? pending(`${Math.round(behind / 1e6)} MB behind ${window.production}`)
         : done(`${behind} bytes behind ${window.production}`);
+    },
+  };
+}
+
+/** How long a server that is to become production is waited for: a failover takes one to two minutes. */
+const answersWithinSeconds = 300;
+
+/**
+ * Before a rollback takes customers off production: what they are to be sent to answers. A rollback whose fallback was down once fenced
+ * production first, gave up after three seconds, and left the site closed.
+ */
+export function fallbackAnswers(fallback: string): Step {
+  return {
+    id: 'fallback.answers',
+    title: `Check that ${fallback} answers, before production is closed`,
+    estimateSeconds: 1,
+    patienceSeconds: answersWithinSeconds + 60,
+    async observe(context) {
+      try {
+        await (await context.database(fallback)).query('SELECT 1');
+        return done();
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        if (context.waitedMs() < answersWithinSeconds * 1000) return pending(error.message);
+        return {
+          is: 'failed',
+          code: 'fallback.silent',
+          message: `${fallback} has not answered for ${answersWithinSeconds} s (${error.message}); it is what a rollback would open, so nothing was closed for it`,
+        };
+      }
     },
   };
 }

@@ -144,6 +144,31 @@ describe('a run', () => {
     expect(act).toHaveBeenCalledTimes(3);
   });
 
+  test('a database that is not there to be asked is waited for as long as a failover takes, and what it says is shown', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    let back = Number.POSITIVE_INFINITY;
+    const act = jest.fn(async () => {
+      if (made.clock.elapsed() < back) throw new ConnectionLost('cannot connect as master: ECONNREFUSED', undefined);
+      world.add('a');
+    });
+    const step = flag(world, 'a', { act, patienceSeconds: 3600 });
+    back = made.clock.elapsed() + 90_000;
+    expect(await made.advance([step])).toEqual({ state: 'finished' });
+    expect(await made.events()).toContainEqual(
+      expect.objectContaining({ type: 'step.progress', step: 'a', text: 'cannot connect as master: ECONNREFUSED' }),
+    );
+    world.clear();
+    back = Number.POSITIVE_INFINITY;
+    const began = made.clock.elapsed();
+    expect(await made.advance([step], { run: 'run-2' })).toMatchObject({
+      code: 'step.refused',
+      message: '"make a so": cannot connect as master: ECONNREFUSED',
+    });
+    expect(made.clock.elapsed() - began).toBeGreaterThan(100_000);
+    expect(made.clock.elapsed() - began).toBeLessThan(180_000);
+  });
+
   test('a lost answer before the change was made is tried again after looking', async () => {
     const made = await rig();
     const world = new Set<string>();

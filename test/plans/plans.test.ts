@@ -99,6 +99,7 @@ test('before the migrations a rollback opens the production database again', () 
 test('once a migration may have begun, a rollback goes to the fallback, after counting what would be lost', () => {
   const plan = titles(planRollback(worldAfter(['cutover fallback.promote', 'cutover migrations'])));
   expect(plan).toEqual([
+    'Check that video-fallback-w1 answers, before production is closed',
     'Turn the maintenance page on: open paths stay open',
     "Stop green's workers and prove them stopped",
     'Wait until no write transaction is open',
@@ -251,6 +252,7 @@ describe('with a feed', () => {
 
   test('a rollback after opening loses nothing and proves it after customers are served', () => {
     expect(titles(planRollback(fed(['cutover migrations', 'cutover database.open'])))).toEqual([
+      'Check that video-fallback-w1 answers, before production is closed',
       // before customers notice anything: should its tasks need time, they take it here.
       'Point blue at video-fallback-w1',
       'Turn the maintenance page on: open paths stay open',

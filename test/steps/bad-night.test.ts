@@ -4,9 +4,9 @@ import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import type { JournalEvent } from '../../lib/engine/events';
 import { compareTables } from '../../lib/postgres/verification/compare';
-import { feedCaughtUp, feedStarted, feedStopped, slotMade } from '../../lib/steps/feed';
+import { feedCaughtUp, feedStarted, feedStopped, sequencesAhead, slotMade } from '../../lib/steps/feed';
 import { drained, fenced, opened } from '../../lib/steps/fence';
-import { promoted } from '../../lib/steps/replica';
+import { fallbackAnswers, promoted } from '../../lib/steps/replica';
 import { workersStarted, workersStopped } from '../../lib/steps/workers';
 import { askFaults } from '../../packages/sandbox/lib/faults/ask';
 import { eventually } from '../../packages/sandbox/test/tiny';
@@ -87,6 +87,28 @@ describe('databases that restart and crash around the fence', () => {
     expect(await world.command([feedCaughtUp(production, fallback)])).toEqual(finished);
     const compared = await compareTables(await world.as(production, master), await world.as(fallback, master));
     expect(compared).toMatchObject({ equal: true });
+  });
+});
+
+describe('a rollback whose fallback is down', () => {
+  const back = () => [
+    fallbackAnswers(fallback),
+    drained(production),
+    fenced(production),
+    sequencesAhead(production, fallback),
+    opened(production, 'blue'),
+  ];
+
+  test('waits for it while production is still open', async () => {
+    await world.rules(at('step.started', 'fallback.answers', 'crash', fallback));
+    expect(await world.command(back())).toEqual(finished);
+    expect(await world.progressOf('fallback.answers')).toContainEqual(expect.stringContaining('cannot connect as master'));
+  });
+
+  test('waits for it behind the fence as well, as long as a failover takes', async () => {
+    await world.rules(at('step.started', 'sequences.ahead', 'crash', fallback));
+    expect(await world.command(back())).toEqual(finished);
+    await pay();
   });
 });
 
