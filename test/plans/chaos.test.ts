@@ -89,13 +89,15 @@ test.each(['window', 'ahead'] as const)('forked %s: after any night one command 
       const view = await night.view();
       if (!view.series.rollback) {
         const on = night.copy();
-        // somebody who said no may say yes.
-        if (view.answers.get('gate.go')?.answer === 'no-go')
+        // whoever is asked again may overrule a no.
+        const no = view.answers.get('gate.go');
+        if (no?.answer === 'no-go')
           await on.journal().note('phone', people[0] ?? { who: '', where: '' }, {
             type: 'gate.answered',
             step: 'gate.go',
             answer: 'go',
             reason: 'looked again',
+            overrules: { number: no.number, answer: no.answer, who: no.by.who },
           });
         expect(await on.command('cutover', people[0])).toEqual({ state: 'finished' });
         expect(on.facts).toMatchObject({

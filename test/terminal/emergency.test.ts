@@ -38,7 +38,8 @@ const faults = (...rules: object[]) => askFaults(sandbox.env, 'POST', '', { rule
 
 /** The command as people type it. */
 async function rollback(...flags: string[]) {
-  const args = ['--import', 'tsx', join(root, 'scripts/verb.ts'), 'rollback', '--traffic-only', '--json', '--by', 'ada', ...flags];
+  const by = flags.includes('--by') ? [] : ['--by', 'ada'];
+  const args = ['--import', 'tsx', join(root, 'scripts/verb.ts'), 'rollback', '--traffic-only', '--json', ...by, ...flags];
   const env = { ...process.env, ...sandbox.env, AWS_ENDPOINT_URL: proxy.endpoint };
   const ran = await promisify(execFile)(process.execPath, args, { cwd: root, env }).then(
     ({ stdout }) => ({ code: 0, stdout }),
