@@ -98,7 +98,7 @@ export const errorCodes = {
     wayOut: say`Find out who promoted it and who uses it; when nobody does, type ${switchback('stage', '--undo')}, which deletes it, and begin again with the next window number.`,
   },
   'fallback.silent': {
-    means: 'A rollback would open the fallback, and its server does not answer. Nothing was closed for it.',
+    means: 'A rollback would open the fallback, and its server does not answer; nothing was closed for it.',
     wayOut: say`See in the RDS console what has become of the fallback; when it answers, type ${rollback} again.`,
   },
   'feed.dead': {
