@@ -3,7 +3,7 @@
 import { DescribeSecretCommand, GetSecretValueCommand, PutSecretValueCommand } from '@aws-sdk/client-secrets-manager';
 import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm';
 import type { z } from 'zod';
-import { type Advice, deploy, say, typed } from '../base/advice';
+import { type Advice, deploy, firstDeploy, say, typed } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import {
   type ColorPart,
@@ -46,7 +46,7 @@ export class Settings {
       const others = await this.systems();
       throw new Stop('manifest.missing', `there is no system "${system}" in this account and Region`, {
         state: others.length > 0 ? `There is: ${others.join(', ')}.` : 'No system has been deployed here.',
-        next: others.length > 0 ? [say`--system ${others[0]!}`] : [deploy('shared', 'blue')],
+        next: others.length > 0 ? [say`--system ${others[0]!}`] : firstDeploy,
         exit: exit.usage,
       });
     }

@@ -68,6 +68,11 @@ export function say(texts: TemplateStringsArray, ...values: readonly (string | n
 
 export const sameAgain: Advice = say`the same command again`;
 
+/** Nothing is deployed yet that could say how the app names its stacks. */
+export const firstDeploy: readonly Advice[] = [
+  say`${deploy('shared', 'blue')}, by the names that your app gives them (in a Stage: ${deploy('Prod/shared', 'Prod/blue')})`,
+];
+
 /** To a question for people: only a cutover asks one. */
 export const answers = [
   switchback('cutover', '--answer go', '--reason "<why>"'),

@@ -3,7 +3,7 @@
  * docs/errors.md is made from this (`npm run reference`). Codes are public: scripts ask for them, so none is renamed or given another
  * meaning. What the preflight finds has its words beside its SQL (lib/postgres/preflight).
  */
-import { type Advice, answers, deploy, evaluate, say, switchback, typed } from './advice';
+import { type Advice, answers, evaluate, say, switchback, typed } from './advice';
 
 interface Entry {
   /** What has happened, in one sentence. */
@@ -13,6 +13,7 @@ interface Entry {
 }
 
 const rollback = switchback('rollback');
+const undo = switchback('stage', '--undo');
 const status = switchback('status');
 const watch = switchback('status', '--watch');
 const trafficOnly = switchback('rollback', '--traffic-only');
@@ -111,7 +112,7 @@ export const errorCodes = {
   },
   'feed.no-secret': {
     means: 'The system was deployed without a feed when the window was opened, and the window needs one.',
-    wayOut: say`Type ${switchback('stage', '--undo')}, leave feed: false out of your app, type ${deploy('shared')}, then ${switchback('stage')}.`,
+    wayOut: say`Type ${undo}, leave feed: false out of your app, deploy the shared stack and the next fallback, then type ${switchback('stage')}.`,
   },
   'feed.round-trip': {
     means: 'The fallback refused a test row, so the first such row of a customer would stop the feed.',
@@ -228,7 +229,7 @@ export const errorCodes = {
   },
   'rights.missing': {
     means: 'AWS refused a call, because the principal may not make it.',
-    wayOut: say`Give the right to the principal that the message names, or type ${deploy('shared')} if it is the runner.`,
+    wayOut: say`Give the right to the principal that the message names, or deploy the shared stack if it is the runner.`,
   },
   'rollback.feed-stands': {
     means: 'The feed stands still, so a rollback would wait for it with the site down.',
@@ -260,11 +261,11 @@ export const errorCodes = {
   },
   'runner.missing': {
     means: 'There is no runner function of this system.',
-    wayOut: say`Type ${deploy('shared')}, or give --here from a place that reaches the database.`,
+    wayOut: say`Deploy the shared stack as the message says, or give --here from a place that reaches the database.`,
   },
   'runner.old': {
     means: 'The runner function was deployed by an older version, which does not know what it was asked for.',
-    wayOut: say`Type ${deploy('shared')}.`,
+    wayOut: say`Deploy the shared stack as the message says.`,
   },
   'runner.unanswered': {
     means: 'The call of the runner got no answer, and the runner may be at work.',
@@ -316,7 +317,7 @@ export const errorCodes = {
   },
   'system.none': {
     means: 'No system has been deployed in this account and Region.',
-    wayOut: say`Look at AWS_REGION and at the account, or type ${deploy('shared', 'blue')}.`,
+    wayOut: say`Look at AWS_REGION and at the account, or deploy the shared stack and the first color, by the names that your app gives them.`,
   },
   'system.which': {
     means: 'There are several systems, and the command must be told which.',
@@ -372,23 +373,23 @@ export const errorCodes = {
   },
   'trial.bridge.failed': {
     means: 'The bridge could not be put on a copy of the fallback: the window would have stopped there, with customers waiting.',
-    wayOut: say`Change the migration as the message says, or declare a bridge, deploy, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, change the migration as the message says or declare a bridge, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.copy.unreachable': {
     means: 'The copy of production cannot reach itself, which the feed of a trial needs.',
-    wayOut: say`Deploy the shared stack again, whose security group for trials allows it, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, deploy the shared stack, whose security group for trials allows it, and the next fallback, then type ${switchback('stage')}.`,
   },
   'trial.feed.failed': {
     means: 'On a copy of production, rows of the new schema did not reach the old one.',
-    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, change the migration or the bridge as the message says, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.fence.failed': {
     means: 'A copy of production could not be fenced or opened after the migrations.',
-    wayOut: say`Mend in the migrations what the message names, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, mend in the migrations what the message names, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.footprint.failed': {
     means: 'Rows that the migrations changed could not be brought to the old schema, on a copy of production.',
-    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, change the migration or the bridge as the message says, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.hold.failed': {
     means: 'On a copy of production, the feed would not have kept a rollback possible.',
@@ -396,7 +397,7 @@ export const errorCodes = {
   },
   'trial.migrations.failed': {
     means: 'The migrations failed on a copy of production; production itself was not changed.',
-    wayOut: say`Read the last lines of the task, mend the migrations or the data, then type ${switchback('stage')} again.`,
+    wayOut: say`Read the error of the task; mend the data and type ${switchback('stage')} again, or type ${undo}, mend the migrations, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.name.taken': {
     means: "A snapshot or an instance has the name of the trial's, and this window did not make it.",
@@ -404,19 +405,19 @@ export const errorCodes = {
   },
   'trial.next.failed': {
     means: 'After a rollback of the trial, the migrations could not be run once more, as the next window will.',
-    wayOut: say`Read the message, mend the migrations, then type ${switchback('stage')} again.`,
+    wayOut: say`Read the message, type ${undo}, mend the migrations, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.not-lossless': {
     means: 'A rollback would lose something that nobody has declared or accepted.',
-    wayOut: say`Declare it in your CDK app and deploy, or type ${switchback('stage', '--accept-loss <ids>')}.`,
+    wayOut: say`Type ${switchback('stage', '--accept-loss <ids>')}, or ${undo}, declare it in your CDK app, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.preflight.refused': {
     means: 'The migrations made something that the preflight refuses.',
-    wayOut: say`Mend the migrations as the message says, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, mend the migrations as the message says, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.proof.failed': {
     means: 'After the rollback of the trial the two databases were not the same.',
-    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, change the migration or the bridge as the message says, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.restore.failed': {
     means: 'RDS could not restore the copy of production for the trial.',
@@ -424,7 +425,7 @@ export const errorCodes = {
   },
   'trial.rollback.failed': {
     means: 'The rollback of the trial broke, as that of the window would have.',
-    wayOut: say`Change the migration or the bridge as the message says, deploy, then type ${switchback('stage')} again.`,
+    wayOut: say`Type ${undo}, change the migration or the bridge as the message says, deploy with the next window number, then type ${switchback('stage')}.`,
   },
   'trial.snapshot.failed': {
     means: 'RDS could not make the snapshot of production for the trial.',
@@ -432,7 +433,7 @@ export const errorCodes = {
   },
   'trial.storage.too-large': {
     means: 'Two databases of this size do not fit on one instance.',
-    wayOut: say`Release without a trial (trial: false), or move what is old out of the database first.`,
+    wayOut: say`Move what is old out of the database, or type ${undo} and deploy with trial: false and the next window number.`,
   },
   'undo.first-opening': {
     means: 'The window is the first opening of the system, and its stage has changed nothing.',

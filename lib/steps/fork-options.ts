@@ -1,12 +1,12 @@
 /** What every way to a fed fallback is made with: who reads from production, as whom, and under which name. */
 
-import { deploy, say, switchback } from '../base/advice';
+import { switchback } from '../base/advice';
 import { Stop } from '../base/errors';
 import type { Context } from '../engine/context';
-import { stackName } from '../manifest/stack-names';
 import type { ForkOptions } from '../postgres/replication/fork';
 import { ensureFeedUser, type FeedSource, feedName } from '../postgres/replication/subscription';
 import { addressOf } from './database-host';
+import { deployedAnew } from './deployed-anew';
 
 export async function forkOptions(context: Context, production: string, fallback: string): Promise<Omit<ForkOptions, 'promote'>> {
   const { database } = context.manifest.shared;
@@ -36,11 +36,7 @@ export async function feedSource(context: Context, production: string): Promise<
     throw new Stop('feed.no-secret', `${context.window.system} was deployed without a feed when ${context.window.name} was opened`, {
       // the window keeps the manifest it was opened with, and what it uses is not deployed while it is open.
       state: 'Nothing was changed. A deploy now is refused, and would change nothing for this window.',
-      next: [
-        switchback('stage', '--undo'),
-        say`then without feed: false (in your CDK app): ${deploy(stackName(context.manifest, 'shared'))}`,
-        switchback('stage'),
-      ],
+      next: deployedAnew(context, { with: 'no feed: false', parts: ['shared'] }),
     });
   const { username, password } = await context.aws.settings.secret(database.feedSecret);
   return {

@@ -1,7 +1,7 @@
 /** The copy of production that a trial is made on: an instance of its own, restored from a snapshot, and gone with everything on it. */
 
 import type { Instance } from '../aws/databases';
-import { say, switchback } from '../base/advice';
+import type { Advice } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Context } from '../engine/context';
 import type { Window } from '../engine/events';
@@ -9,6 +9,7 @@ import { done, type Observation, pending, type Step, todo } from '../engine/step
 import type { StepId } from '../engine/step-id';
 import { bytesOnServer } from '../postgres/replication/twin';
 import { addressOf } from './database-host';
+import { deployedAnew } from './deployed-anew';
 import { pointMigrator, runningTasks } from './trial-migrations';
 import { madeFor } from './world';
 
@@ -50,12 +51,16 @@ export function restored(production: string, copy: string, id: StepId): Step {
         return { is: 'failed', code: 'trial.restore.failed', message: `${copy} is ${instance.status}` };
       return instance.status === 'available' ? done() : pending(`${copy} is ${instance.status}`);
     },
-    async act({ aws, manifest, view, database, progress }) {
+    async act({ aws, manifest, window, view, database, progress }) {
       const source = await aws.databases.describe(production);
       const { trial } = manifest.shared;
       if (!trial) throw new Error('the system has no place for a trial');
       if (await aws.databases.describe(copy)) return;
-      const storageGb = storageFor(await bytesOnServer(await database(production)), source?.storageGb ?? 0);
+      const storageGb = storageFor(
+        await bytesOnServer(await database(production)),
+        source?.storageGb ?? 0,
+        deployedAnew({ manifest, window }, { with: 'trial: false', parts: ['shared'] }),
+      );
       if (storageGb !== undefined) await progress(`${copy} gets ${storageGb} GB: two databases, and what the migrations write`);
       await aws.databases.restore(copy, copy, { ...trial, parameterGroup: source?.parameterGroups[0], storageGb, madeFor: madeFor(view) });
     },
@@ -70,7 +75,11 @@ const mostGb = 65_536;
  * the migrations write anew and the WAL of what is brought over; a tenth is left free. Undefined where production's are enough.
  * @throws Stop `trial.storage.too-large`
  */
-export function storageFor({ all, own }: { readonly all: number; readonly own: number }, allocatedGb: number): number | undefined {
+export function storageFor(
+  { all, own }: { readonly all: number; readonly own: number },
+  allocatedGb: number,
+  next: readonly Advice[],
+): number | undefined {
   const needed = Math.ceil((((all + 2 * own) / 2 ** 30) * 11) / 10) + 1;
   if (needed <= allocatedGb) return undefined;
   if (needed > mostGb)
@@ -79,7 +88,7 @@ export function storageFor({ all, own }: { readonly all: number; readonly own: n
       `a trial needs ${needed} GB on its copy, and RDS gives at most ${mostGb} GB: two databases of ${Math.ceil(own / 2 ** 30)} GB each, and as much again for what the migrations write`,
       {
         state: 'Nothing was restored.',
-        next: [say`without a trial: trial: false in your CDK app, then ${switchback('stage')}`],
+        next,
         exit: exit.refused,
       },
     );

@@ -21,7 +21,7 @@ export function feedLookedAt({ production, fallback, name }: TrialPair): Step {
       if (state === 'behind') return { is: 'pending', detail: reasons.join('; ') };
       const wrong = [...(state === 'alive' ? [] : [`the feed is ${state}: ${reasons.join('; ')}`]), ...nearEnd];
       if (wrong.length === 0) return done();
-      throw brokeAt('hold', `in the hold a rollback would not be possible, or would soon fail: ${wrong.join('; ')}`);
+      throw brokeAt(context, 'hold', `in the hold a rollback would not be possible, or would soon fail: ${wrong.join('; ')}`);
     },
   });
 }
@@ -39,7 +39,11 @@ export function otherWritesTried({ production, fallback, name }: TrialPair): Ste
       const open = refused.filter(({ id }) => !context.acceptedLosses.includes(id));
       if (open.length === 0) return done(`${tables} tables`);
       const words = open.map(({ id, message }) => `${message} (--accept-loss ${id}, if no release does that in the hold)`);
-      throw brokeAt('feed', `a TRUNCATE would stop the feed, and what came after it would be lost at a rollback: ${words.join('; ')}`);
+      throw brokeAt(
+        context,
+        'feed',
+        `a TRUNCATE would stop the feed, and what came after it would be lost at a rollback: ${words.join('; ')}`,
+      );
     },
   });
 }

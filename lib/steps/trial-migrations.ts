@@ -1,6 +1,7 @@
 /** The migrations of a trial: the same task as on the night, with its secret pointed at the copy and no way to another database. */
 
 import type { OneOff } from '../aws/tasks';
+import { say, switchback } from '../base/advice';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
@@ -8,6 +9,7 @@ import type { Color } from '../manifest/schema';
 import { allowMigrations, forbidMigrations, migrationsAllowed } from '../postgres/access/fence';
 import { locksHeld, noteLocks, prepareLocks } from '../postgres/schema/rewrites';
 import { addressOf, withHost } from './database-host';
+import { releaseMended } from './deployed-anew';
 import { onceToken } from './once';
 import { failureOf, failureText, logOf, streamOf } from './task-log';
 
@@ -71,6 +73,7 @@ export function migrationsTried({ id, place, color, part, attempt }: TrialRun): 
         return {
           is: 'failed',
           ...failing[part],
+          next: [...releaseMended(context), say`where the reason was in the data, and is mended: ${switchback('stage')}`],
           message: `on a copy of ${context.window.production}${part === 'again' ? ' that was rolled back' : ''} the migration task ${task.id} ${failureText(failed)}`,
         };
       const { roles } = shared.database;

@@ -9,6 +9,7 @@ import { done, type Observation, type Step } from '../engine/step';
 import type { StepId, TrialStep } from '../engine/step-id';
 import { foundMore, type Verdict } from '../engine/verdict';
 import { DatabaseError } from '../postgres/connection/connect';
+import { deployedAnew, releaseMended } from './deployed-anew';
 
 /** Where a trial is made. Places as `context.database` takes them, both on one server. */
 export interface TrialPair {
@@ -59,10 +60,11 @@ const phases = {
 export type TrialPhase = keyof typeof phases;
 
 /** Ends the stage: nothing of it is on production. */
-export const brokeAt = (phase: TrialPhase, message: string, cause?: unknown): Stop =>
+export const brokeAt = (context: Context, phase: TrialPhase, message: string, cause?: unknown): Stop =>
   new Stop(phases[phase].code, message, {
     state: 'It was found on a copy: production is not changed, and nobody waits.',
-    next: [say`when that is mended and deployed: ${switchback('stage')}`],
+    // what the hold would have met is on production, and no deploy mends it.
+    next: phase === 'hold' ? [say`when that is mended: ${switchback('stage')}`] : releaseMended(context),
     exit: exit.refused,
     ...(cause === undefined ? {} : { cause }),
   });
@@ -111,16 +113,16 @@ export function tried(step: Step, { name }: TrialPair, phase: TrialPhase, id?: T
     ...plain,
     id: name(`trial.${mine}`),
     async observe(context) {
-      const seen = await broken(phase, async () => inWords(await step.observe(inside(context)), phase));
+      const seen = await broken(context, phase, async () => inWords(context, phase, await step.observe(inside(context))));
       // what nobody disturbs and is not so by then, will not become so.
       if (seen.is === 'todo' && actedAt !== undefined && context.clock.elapsed() - actedAt > settledMs)
-        throw brokeAt(phase, seen.detail ?? `not done: ${step.title}`);
+        throw brokeAt(context, phase, seen.detail ?? `not done: ${step.title}`);
       return seen;
     },
     ...(act
       ? {
           async act(context) {
-            await broken(phase, () => act(inside(context)));
+            await broken(context, phase, () => act(inside(context)));
             actedAt = context.clock.elapsed();
           },
         }
@@ -143,26 +145,26 @@ export const kept = (step: Step): Step => ({
 const settledMs = 3_000;
 
 /** Under the trial's code: the step's own says what the window would have done about it. */
-function inWords(seen: Observation, phase: TrialPhase): Observation {
-  if (seen.is === 'failed') throw brokeAt(phase, seen.message);
+function inWords(context: Context, phase: TrialPhase, seen: Observation): Observation {
+  if (seen.is === 'failed') throw brokeAt(context, phase, seen.message);
   return seen;
 }
 
 /** What a server refuses has been found out, and is not tried again. */
-async function broken<T>(phase: TrialPhase, action: () => Promise<T>): Promise<T> {
+async function broken<T>(context: Context, phase: TrialPhase, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.name !== 'DatabaseError') throw error;
-    if (/^could not connect to the publisher/.test(error.message)) throw unreachable(error);
-    throw brokeAt(phase, error.message, error);
+    if (/^could not connect to the publisher/.test(error.message)) throw unreachable(context, error);
+    throw brokeAt(context, phase, error.message, error);
   }
 }
 
-const unreachable = (error: DatabaseError): Stop =>
+const unreachable = (context: Context, error: DatabaseError): Stop =>
   new Stop('trial.copy.unreachable', `the copy cannot reach itself, so no feed can be tried on it: ${error.message}`, {
     state: 'Nothing is changed on production.',
-    next: [say`deploy the shared stack again, then ${switchback('stage')}`],
+    next: deployedAnew(context, { with: 'a security group for trials that allows it', parts: ['shared'] }),
     exit: exit.refused,
     cause: error,
   });

@@ -15,6 +15,7 @@ import { readFiles, rewritten, type TableFile } from '../postgres/schema/rewrite
 import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
 import { readRecord } from '../postgres/verification/record';
 import { count, declaredBy, notLossless, schemaOf } from './bridges';
+import { deployedAnew, releaseMended } from './deployed-anew';
 import type { TrialFacts } from './trial-migrations';
 import type { TrialPair } from './trial-pair';
 import { forkOf } from './world';
@@ -31,7 +32,11 @@ export function trialPassed(): Step {
       if (found) {
         const refused = notLossless(found.differences, acceptedLosses);
         // nothing is down yet: there is nothing to take back.
-        const next = [switchback('plan'), say`declare it in your CDK app, or accept it: ${switchback('cutover', '--accept-loss <ids>')}`];
+        const next = [
+          switchback('plan'),
+          say`accept it: ${switchback('cutover', '--accept-loss <ids>')}`,
+          say`or declare it in your CDK app, after ${switchback('stage', '--undo')}`,
+        ];
         return refused ? { ...refused, next } : done();
       }
       return view.begun('stage', 'trial.migrate')
@@ -107,7 +112,7 @@ export function preflightAgain({ copy, production, name }: TrialPair): Step {
       if (made.length === 0) return done('nothing that stops the window');
       throw new Stop('trial.preflight.refused', made.map(({ code, what, wayOut }) => `${code}: ${what}; ${wayOut}`).join('\n'), {
         state: 'It was found on a copy: production is not changed.',
-        next: [say`mend the migrations, then ${switchback('stage')}`],
+        next: releaseMended(context),
         exit: exit.refused,
       });
     },
@@ -174,8 +179,9 @@ export function differencesFound({ name }: TrialPair): Step {
       throw new Stop('trial.not-lossless', open.map(refusalWords).join('\n'), {
         state: 'It was found on a copy: production is not changed.',
         next: [
-          say`declare it in your CDK app, deploy, then ${switchback('stage')}`,
-          say`or accept it: ${switchback('stage', '--accept-loss <ids>')}`,
+          say`accept it: ${switchback('stage', '--accept-loss <ids>')}`,
+          say`or declare it in your CDK app: first ${switchback('stage', '--undo')}`,
+          ...deployedAnew(context, { with: 'the declaration', parts: ['shared', context.window.to] }).slice(1),
         ],
         exit: exit.refused,
       });

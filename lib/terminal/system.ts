@@ -1,7 +1,7 @@
 /** Which system a command is about, and who gives it. */
 import { hostname, userInfo } from 'node:os';
 import type { Aws } from '../aws';
-import { deploy, say } from '../base/advice';
+import { firstDeploy, say } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Operator } from '../engine/events';
 
@@ -13,7 +13,7 @@ export async function whichSystem(aws: Aws, named: string | undefined): Promise<
   if (systems.length === 1 && only !== undefined) return only;
   if (systems.length === 0)
     throw new Stop('system.none', 'no system has been deployed in this account and Region', {
-      next: [deploy('shared', 'blue')],
+      next: firstDeploy,
       exit: exit.usage,
     });
   throw new Stop('system.which', `there are several systems here: ${systems.join(', ')}`, {

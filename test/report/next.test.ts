@@ -8,8 +8,11 @@ import { type AskedOf, again } from '../../lib/engine/again';
 import type { Verb } from '../../lib/engine/events';
 import { acceptCommand } from '../../lib/engine/verdict';
 import { reasonMissing } from '../../lib/operations/accept-difference';
+import { spell } from '../../lib/report/advice';
+import { releaseMended } from '../../lib/steps/deployed-anew';
 import { taken } from '../../lib/terminal/commands';
 import { verbs as table } from '../../lib/terminal/verbs';
+import { manifest, window } from '../_helpers/runbook';
 import { commandsIn, readAs, wrongWith } from './typed';
 
 const root = join(__dirname, '../..');
@@ -116,6 +119,31 @@ test('what the proof found is accepted by all of its names at once, however they
   ];
   expect(wrong(all)).toEqual([]);
   expect(readAs(acceptCommand(ids.map(finding))).flags.acceptDifference).toEqual(ids);
+});
+
+test('no stack is named but as the app names it', () => {
+  const files = execFileSync('git', ['ls-files', 'lib'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
+  const spelled = files
+    // nothing deployed yet could say how: both ways are named there.
+    .filter((file) => file !== 'lib/base/advice.ts')
+    .flatMap((file) => (readFileSync(join(root, file), 'utf8').match(/\bdeploy\(\s*['"`]/g) ?? []).map(() => file));
+  expect(spelled).toEqual([]);
+});
+
+test('after a stage that failed for what was deployed: undone first, as the guard refuses a deploy while the window is open', () => {
+  const prod = { ...manifest, shared: { ...manifest.shared, stackPath: 'Prod' } };
+  const next = releaseMended({ manifest: prod, window });
+  expect(next.map(spell)).toEqual([
+    'npx switchback stage --undo',
+    'then, with a mended release and window: 2 in your CDK app: npx cdk deploy Prod/green Prod/fallback-w2',
+    'npx switchback stage',
+  ]);
+  const early = Object.entries(errorCodes).flatMap(([code, { wayOut }]) => {
+    const text = spell(wayOut as Advice);
+    const [deployed, undone] = [text.search(/\bdeploy\b/i), text.indexOf('stage --undo')];
+    return code.startsWith('trial.') && deployed >= 0 && (undone < 0 || undone > deployed) ? [code] : [];
+  });
+  expect(early).toEqual([]);
 });
 
 test('an option that stands in a sentence is one of the verb', () => {

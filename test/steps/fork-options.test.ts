@@ -6,6 +6,10 @@ test('a window that was opened without a feed is not told to deploy what its gua
   await expect(feedSource(context as never, 'shop-database')).rejects.toMatchObject({
     code: 'feed.no-secret',
     message: 'shop was deployed without a feed when w1 was opened',
-    next: [switchback('stage', '--undo'), say`then without feed: false (in your CDK app): ${deploy('shared')}`, switchback('stage')],
+    next: [
+      switchback('stage', '--undo'),
+      say`then, with no feed: false and window: 2 in your CDK app: ${deploy('shared', 'fallback-w2')}`,
+      switchback('stage'),
+    ],
   });
 });

@@ -157,7 +157,11 @@ describe('the trial', () => {
       is: 'failed',
       code: 'form.not-lossless',
       message: 'column public.users.seen is gone: a rollback would lose 3 values of it (--accept-loss public.users.seen)',
-      next: [switchback('plan'), say`declare it in your CDK app, or accept it: ${switchback('cutover', '--accept-loss <ids>')}`],
+      next: [
+        switchback('plan'),
+        say`accept it: ${switchback('cutover', '--accept-loss <ids>')}`,
+        say`or declare it in your CDK app, after ${switchback('stage', '--undo')}`,
+      ],
     });
     expect(await step?.observe({ view: world.view, acceptedLosses: [dropped.id] } as never)).toEqual({ is: 'done' });
   });
