@@ -42,9 +42,9 @@ function passagePage(word: string, color: Color): string {
   return `<!doctype html><meta charset=utf-8><meta name=referrer content=no-referrer><title>${color}</title>
 <p id=t>This page sets a cookie and needs JavaScript.<p><a href="?end">end it</a>
 <script>
-var end=location.search=='?end',c=document
-c.cookie='${cookieOf(word, color)}; path=/; SameSite=Lax; max-age='+(end?0:${daySeconds})+(location.protocol=='https:'?'; Secure':'')
-c.getElementById('t').textContent=c.cookie.includes('${cookieName}=')==end?'Nothing has changed: the browser refused the cookie.':end?'This browser sees what customers see.':'This browser sees ${color} at '+location.host+' for a day, also in maintenance.'
+var end=location.search=='?end',c=document,cookie='${cookieOf(word, color)}'
+c.cookie=cookie+'; path=/; SameSite=Lax; max-age='+(end?0:${daySeconds})+(location.protocol=='https:'?'; Secure':'')
+c.getElementById('t').textContent=c.cookie.includes(end?'${cookieName}=':cookie)==end?'Nothing has changed: the browser refused the cookie.':end?'This browser sees what customers see.':'This browser sees ${color} at '+location.host+' for a day, also in maintenance.'
 </script>`;
 }
 

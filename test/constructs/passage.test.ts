@@ -125,6 +125,8 @@ describe('on a load balancer in maintenance', () => {
     });
     expect(open(body, { protocol: 'http:' }).written).toEqual([`switchback-passage=green-${passage}; path=/; SameSite=Lax; max-age=86400`]);
     expect(open(body, {}, '', false).shown).toBe('Nothing has changed: the browser refused the cookie.');
+    // the other color's cookie that stays is no passage to this one.
+    expect(open(body, {}, 'switchback-passage=blue-word', false).shown).toBe('Nothing has changed: the browser refused the cookie.');
     expect(open(body, { search: '?end' }, 'switchback-passage=blue')).toMatchObject({
       cookie: '',
       shown: 'This browser sees what customers see.',
