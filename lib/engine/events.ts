@@ -76,6 +76,8 @@ export interface HoldSeen {
   readonly drift: readonly string[];
   /** Sequences whose numbers are nearly used up for a rollback; left out where there are none. */
   readonly nearEnd?: readonly string[];
+  /** Partitions that the look has made on the fallback, because production had got them, one sentence each; left out where there were none. */
+  readonly madePartitions?: readonly string[];
   readonly heartbeatSeconds?: number;
   /** WAL that production keeps for the fallback, and how much more it would. */
   readonly retainedBytes?: number;

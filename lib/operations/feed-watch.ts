@@ -44,7 +44,7 @@ export async function watchFeed(request: WatchRequest, runtime: Runtime): Promis
   const last = lastHoldSeen(journal.events);
   const connections = new Connections(aws, view.manifest);
   try {
-    const seen = await lookNow(view, phase, connections, last, clock.now());
+    const seen = await lookNow(view, phase, connections, last, clock.now(), { makesPartitions: true });
     if (isNews(seen, last, clock.now())) await journal.note(request.run, request.by, seen);
   } finally {
     await connections.end();
@@ -73,7 +73,7 @@ async function decide(left: Left, { system, run, by }: WatchRequest, runtime: Ru
 
 /** Whether it is worth a note: something has changed, or the last one is old. */
 export function isNews(seen: HoldSeen, last: (HoldSeen & { readonly at: string }) | undefined, now: number): boolean {
-  if (!last) return true;
+  if (!last || seen.madePartitions) return true;
   // how many numbers are left changes all the time; of which sequence does not.
   const ending = ({ nearEnd = [] }: HoldSeen) => nearEnd.map((text) => text.replace(/ has .*/, ''));
   const sum = (one: HoldSeen): string => JSON.stringify([one.state, one.drift, one.conflicts, ending(one)]);

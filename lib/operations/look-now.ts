@@ -28,6 +28,7 @@ export async function lookNow(
   connections: Pick<Connections, 'to'>,
   last: ReturnType<typeof lastHoldSeen>,
   now: number,
+  { makesPartitions = false }: { readonly makesPartitions?: boolean } = {},
 ): Promise<HoldSeen> {
   const { production, fallback, name } = view.window;
   const ends = holdEndsAt(view)?.getTime();
@@ -36,14 +37,16 @@ export async function lookNow(
     const seen = await lookAtFeed(await connections.to(production), await connections.to(fallback ?? ''), feedName(name), {
       knownErrors: last?.applyErrors ?? 0,
       ...(form ? { form } : {}),
+      makesPartitions,
     });
-    const { state, reasons, drift, nearEnd, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
+    const { state, reasons, drift, nearEnd, madePartitions, heartbeatSeconds, retainedBytes, bytesLeft, applyErrors, conflicts } = seen;
     const ending = endOf({ at: now, health: seen }, last && { at: Date.parse(last.at), bytesLeft: last.bytesLeft }, ends);
     const { possibleUntil, mendBy } = wayBack(state, ending);
     return {
       type: 'hold.seen',
       ...{ state, reasons, drift, retainedBytes, applyErrors },
       ...(nearEnd.length > 0 ? { nearEnd } : {}),
+      ...(madePartitions.length > 0 ? { madePartitions } : {}),
       ...(heartbeatSeconds === undefined ? {} : { heartbeatSeconds }),
       ...(bytesLeft === undefined ? {} : { bytesLeft }),
       ...(conflicts === undefined ? {} : { conflicts }),

@@ -32,8 +32,8 @@ export async function refuseLoss(view: WindowView, { aws, now, knownErrors = 0 }
   try {
     const [from, to, feed] = [await connections.to(production), await connections.to(fallback), feedName(name)];
     let health = await feedHealth(from, to, feed, { knownErrors });
-    // a feed that has just broken off is none that is stuck: that takes a longer look.
-    if (health.state === 'stuck') health = await lookAtFeed(from, to, feed, { knownErrors });
+    // a feed that has just broken off is none that is stuck, nor one that a new partition mends: that takes a longer look.
+    if (health.state === 'stuck') health = await lookAtFeed(from, to, feed, { knownErrors, makesPartitions: true });
     if (health.state === 'stuck' || health.state === 'paused') {
       throw new Stop('rollback.feed-stands', `${fallback} is not catching up: ${health.reasons.join('; ')}`, {
         state: `Nothing was begun and nothing is down: ${production} goes on in the new schema, and keeps what ${fallback} has not got yet.`,

@@ -67,7 +67,13 @@ export function eventText(
     case 'run.finished':
       return `${paint('green', '✔')} ${event.verb} finished in ${duration(event.seconds)}`;
     case 'hold.seen': {
-      const text = [`the feed is ${event.state}`, ...event.reasons, ...event.drift, ...(event.nearEnd ?? [])].join('; ');
+      const text = [
+        `the feed is ${event.state}`,
+        ...event.reasons,
+        ...event.drift,
+        ...(event.nearEnd ?? []),
+        ...(event.madePartitions ?? []),
+      ].join('; ');
       return event.state === 'dead' || event.state === 'stuck' ? paint('red', text) : text;
     }
     case 'proof.found':

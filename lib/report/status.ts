@@ -128,6 +128,7 @@ function feedLines(feed: NonNullable<StatusScreen['feed']>, opened: boolean, sty
     ['feed', paint(color, [`${feed.state}, seen ${dateTime(feed.at, style)}`, ...feed.reasons].join(': '))],
     ...feed.drift.map((what): [string, string] => ['', paint('yellow', `changed under the feed: ${what}`)]),
     ...(feed.nearEnd ?? []).map((what): [string, string] => ['', paint('yellow', what)]),
+    ...(feed.madePartitions ?? []).map((what): [string, string] => ['', what]),
   ];
   if (dead) {
     const { heartbeatSeconds } = feed;

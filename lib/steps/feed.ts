@@ -9,6 +9,7 @@ import { compareLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn'
 import { feedHealth, pauseFeed } from '../postgres/replication/feed';
 import { forkAhead, forkState, preparePublisher } from '../postgres/replication/fork';
 import { markerRoundTrip, markerThere } from '../postgres/replication/marker';
+import { madeWords, makePartitions } from '../postgres/replication/new-partitions';
 import { publicationExists } from '../postgres/replication/publication';
 import { type AdvancedSequences, advanceSequences, sequenceMargin } from '../postgres/replication/sequences';
 import {
@@ -122,8 +123,11 @@ export function feedCaughtUp(production: string, fallback: string, id: StepId = 
         };
       const sent = await markerArrival(await context.database(production), to);
       if (!sent) {
-        const { reasons } = await feedHealth(await context.database(production), to, feedName(context.window.name));
-        return pending(['it has not arrived yet', ...reasons].join('; '));
+        const from = await context.database(production);
+        // rows of a partition that was made after the watch had looked last keep the marker behind them.
+        const { made, refused } = await makePartitions(from, to, feedName(context.window.name));
+        const { reasons } = await feedHealth(from, to, feedName(context.window.name));
+        return pending(['it has not arrived yet', ...made.map(madeWords), ...refused, ...reasons].join('; '));
       }
       // somebody else's transaction since may have been one of another database of the server: another marker brings what it was.
       let last = sent;

@@ -125,6 +125,7 @@ test('a living feed is noted once an hour, a change at once, one that is behind 
   expect(isNews(seen('alive'), { ...seen('alive'), at }, after(5))).toBe(false);
   expect(isNews(seen('alive'), { ...seen('alive'), at }, after(60))).toBe(true);
   expect(isNews(seen('alive', ['the table t is new']), { ...seen('alive'), at }, after(5))).toBe(true);
+  expect(isNews({ ...seen('alive'), madePartitions: ['made'] }, { ...seen('alive'), at }, after(5))).toBe(true);
   expect(isNews(seen('behind'), { ...seen('behind'), at }, after(5))).toBe(true);
   expect(isNews(seen('dead'), { ...seen('behind'), at }, after(1))).toBe(true);
 });

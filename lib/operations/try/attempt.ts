@@ -195,7 +195,10 @@ export class Attempt {
     const form = schemaOpened(this.system.view) as Catalog | undefined;
     await this.asMaster('primary', (from) =>
       this.asMaster('replica', async (to) => {
-        const { state, reasons, drift } = await lookAtFeed(from, to, feedName(this.name), { ...(form ? { form } : {}) });
+        const { state, reasons, drift } = await lookAtFeed(from, to, feedName(this.name), {
+          ...(form ? { form } : {}),
+          makesPartitions: true,
+        });
         if (state !== 'alive') throw new Ended('failed', [`the feed is ${state}: ${reasons.join('; ')}`, ...drift]);
       }),
     );

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../connection/connect';
 import { beat, type FeedHealth, feedHealth, heartbeatAge } from '../replication/feed';
+import { madeWords, makePartitions } from '../replication/new-partitions';
 import { endingSequences, sequenceMargin } from '../replication/sequences';
 import { type FeedName, readSlot, readSubscription } from '../replication/subscription';
 import { type Catalog, catalogDrift, readCatalog } from '../schema/catalog';
@@ -11,6 +12,8 @@ export interface FeedLook extends FeedHealth {
   readonly drift: readonly string[];
   /** Sequences whose numbers a rollback would find nearly used up, one sentence each. */
   readonly nearEnd: readonly string[];
+  /** Partitions that production had got since, made on the fallback, too, one sentence each. */
+  readonly madePartitions: readonly string[];
 }
 
 export interface LookOptions {
@@ -20,16 +23,19 @@ export interface LookOptions {
   readonly form?: Catalog;
   /** How long the heartbeat may take to arrive before the look goes on without it. @default 3000 */
   readonly waitMs?: number;
+  /** Whether the fallback gets the partitions that production has got since: who only looks changes nothing. @default false */
+  readonly makesPartitions?: boolean;
 }
 
 /** A feed that broke off is tried again at least this often (wal_retrieve_retry_interval, 5 s by default). */
 const triesEveryMs = 6000;
 
-/** Writes a heartbeat, gives it a moment to arrive, and looks. */
+/** Makes new partitions on the fallback if it is asked to, writes a heartbeat, gives it a moment to arrive, and looks. */
 export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, options: LookOptions = {}): Promise<FeedLook> {
   const { waitMs = 3000 } = options;
   const began = performance.now();
   const elapsed = (): number => performance.now() - began;
+  const { made, refused } = options.makesPartitions ? await makePartitions(production, fallback, name) : { made: [], refused: [] };
   await beat(production);
   const hasArrived = (age: number | undefined): boolean => age !== undefined && age * 1000 <= elapsed();
   // the look takes the one runner: it is not kept waiting for what cannot arrive.
@@ -54,5 +60,11 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
     }
   }
   const drift = catalogDrift(options.form ?? (await readCatalog(fallback)), await readCatalog(production));
-  return { ...health, drift, nearEnd: await endingSequences(production, fallback, sequenceMargin) };
+  const nearEnd = await endingSequences(production, fallback, sequenceMargin);
+  return {
+    ...health,
+    drift: [...drift, ...refused],
+    nearEnd,
+    madePartitions: made.map(madeWords),
+  };
 }
