@@ -125,7 +125,7 @@ export function carried(request: VerbRequest, { current }: Pick<WindowView, 'cur
 }
 
 /** A teardown has taken from the window what anything else would need. @throws Stop `teardown.begun` */
-function refuseTooLate({ verb }: VerbRequest, { name, series }: WindowView): void {
+export function refuseTooLate({ verb }: Pick<VerbRequest, 'verb'>, { name, series }: WindowView): void {
   if ((verb !== 'cutover' && verb !== 'stage') || !series.teardown) return;
   throw new Stop(
     'teardown.begun',

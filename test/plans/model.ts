@@ -13,8 +13,8 @@ import { done, type Step, todo } from '../../lib/engine/step';
 import { fold, type WindowView } from '../../lib/engine/window-view';
 import type { Color, Manifest } from '../../lib/manifest/schema';
 import { refuseAfterRollback } from '../../lib/operations/open-window';
-import { isFinished } from '../../lib/operations/run-verb';
-import { planOf } from '../../lib/plans';
+import { isFinished, refuseTooLate } from '../../lib/operations/run-verb';
+import { type PlanRequest, planOf } from '../../lib/plans';
 import type { World } from '../../lib/steps/world';
 import { MemoryStore, operator, TestClock, window, manifest as windowManifest } from '../_helpers/runbook';
 
@@ -228,9 +228,19 @@ export class Night {
   }
 
   /** A command to its end: a run of its own, by this person; gates are answered by somebody else. */
-  async command(verb: Verb, by: Operator = operator, answer: 'go' | 'no-go' = 'go'): Promise<RunAnswer> {
+  async command(
+    verb: Verb,
+    by: Operator = operator,
+    answer: 'go' | 'no-go' = 'go',
+    { undo = false }: { readonly undo?: boolean } = {},
+  ): Promise<RunAnswer> {
     const known = await this.view();
-    const refused = await stopOf(async () => refuseAfterRollback({ verb }, known));
+    const refused = await stopOf(async () => {
+      // after its end, a stage opens the next window.
+      if (known.closed !== undefined) return;
+      refuseAfterRollback({ verb }, known);
+      refuseTooLate({ verb }, known);
+    });
     if (refused) return refused;
     if (known.closed !== undefined || isFinished(verb, this.world(known))) return { state: 'finished' };
     this.runs += 1;
@@ -245,7 +255,8 @@ export class Night {
       const aws = {} as Aws;
       const reply = await advance({
         ...{ aws, clock: this.clock, journal: this.journal(), verb, run, by, runner: 'test', deadline: Number.POSITIVE_INFINITY },
-        plan: async (view) => this.plan(verb, view, point),
+        ...(undo ? { undo } : {}),
+        plan: async (view) => this.plan({ verb, undo }, view, point),
       });
       if (reply.state !== 'gate') return reply;
       const stopped = await stopOf(() =>
@@ -264,12 +275,12 @@ export class Night {
     return { window, manifest: this.manifest, view, live, maintenance, production: now };
   }
 
-  private plan(verb: Verb, view: WindowView, point: () => Promise<void>): Step[] {
-    return planOf({ verb }, this.world(view)).map((step): Step => {
+  private plan({ verb, undo }: Pick<PlanRequest, 'verb' | 'undo'>, view: WindowView, point: () => Promise<void>): Step[] {
+    return planOf({ verb, undo: undo ?? false }, this.world(view)).map((step): Step => {
       const effect = effectOf(step);
       if (step.gate !== undefined) return step;
       if (!step.act) return { ...step, observe: async () => done() };
-      if (step.id === 'window.close')
+      if (step.id === 'window.close' || step.id === 'undo.close')
         return { ...step, observe: async ({ view: now }) => (now.closed === undefined ? todo() : done()), act: close };
       return {
         ...step,
