@@ -138,7 +138,7 @@ test('looked at now, from inside the network: everything is as it should be, unt
   );
   await sql('video-fallback-w1', 'grant video_rights to video_write');
   const text = await must(verb('status', '--check'), 1);
-  expect(text).toMatch(/✖ fence +'video_write' \(so also 'video_blue'\) is a member of 'video_rights'.*1 of \d not as it should be/);
+  expect(text).toMatch(/✖ fence +'video_write' \(so also 'video_blue'\) is a member of 'video_rights'.*1 of \d+ not as it should be/);
   await sql('video-fallback-w1', 'revoke video_rights from video_write');
 });
 
