@@ -36,6 +36,12 @@ export interface Context {
   progress(text: string, share?: number): Promise<void>;
 }
 
+/** Ids of losses that people have accepted: typed with a run, and declared by the color that is coming. */
+export const everyAccepted = (
+  { window, manifest }: Pick<Context, 'window' | 'manifest'>,
+  typed: readonly string[] = [],
+): readonly string[] => [...typed, ...(manifest[window.to]?.migration.acceptedLosses ?? [])];
+
 /** A color's part of the manifest. @throws Error when its stack has not been deployed */
 export function colorPart(manifest: Manifest, color: Color): ColorPart {
   const part = manifest[color];

@@ -1,14 +1,13 @@
 /** What a run hands to the step that it takes. */
 import type { Clock } from '../base/clock';
 import type { Connections } from './connections';
-import type { Context } from './context';
+import { type Context, everyAccepted } from './context';
 import type { EventBody } from './events';
 import type { Journal } from './journal';
 import { viewOf } from './journal-view';
 import { keepLease } from './keep-lease';
 import type { RunOptions } from './run-options';
 import type { Step } from './step';
-import type { WindowView } from './window-view';
 
 /** How long a step is under way: before this invocation by the journal's times, from here on by a clock that nobody sets. */
 export function waiting(clock: Clock, startedAt: number): () => number {
@@ -27,7 +26,7 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     aws,
     clock,
     acceptLoss: options.acceptLoss ?? view.current?.acceptLoss ?? false,
-    acceptedLosses: [...(options.acceptedLosses ?? view.current?.acceptedLosses ?? []), ...acceptedInGit(view)],
+    acceptedLosses: everyAccepted(view, options.acceptedLosses ?? view.current?.acceptedLosses),
     connection: (instance) => connections.another(instance),
     leave: (instance) => connections.leave(instance),
     waitedMs: waitedMs ?? waiting(clock, Date.parse(view.current?.steps.get(step.id)?.startedAt ?? '')),
@@ -53,9 +52,6 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     },
   };
 }
-
-/** Beside what somebody has typed: what the color that is coming declares. */
-const acceptedInGit = ({ window, manifest }: WindowView): readonly string[] => manifest[window.to]?.migration.acceptedLosses ?? [];
 
 const lastProgress = new WeakMap<Journal, number>();
 

@@ -1,7 +1,7 @@
 /** After a rollback: the fallback holds everything the fenced production holds, proven from the moment in the gap. */
 
 import { messageOf } from '../base/errors';
-import { type Context, colorPart } from '../engine/context';
+import { type Context, colorPart, everyAccepted } from '../engine/context';
 import type { Finding, ProofFound } from '../engine/events';
 import { done, type Step, todo } from '../engine/step';
 import { proofStep } from '../engine/step-id';
@@ -228,7 +228,7 @@ function whatToCompare(context: Context): PairingOptions {
     record: recordBefore(context)!,
     declared: declaredBy(context),
     // what only rows can tell is compared by the trial, and accepted when the cutover is typed.
-    accepted: [...announced(context).map(({ id }) => id), ...(context.view.series.cutover?.acceptedLosses ?? [])],
+    accepted: [...announced(context).map(({ id }) => id), ...everyAccepted(context, context.view.series.cutover?.acceptedLosses)],
     leftOut: (relation) => isBookkeeping(relation, bookkeeping),
   };
 }

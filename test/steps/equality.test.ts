@@ -19,13 +19,15 @@ const facts: Record<string, Facts> = {};
 const said: string[] = [];
 /** Typed with the cutover. */
 const accepted: string[] = [];
+/** In the declaration of the release. */
+const inGit: string[] = [];
 let verdict: Verdict | undefined;
 const open: Db[] = [];
 /** Called before each statement of the comparison on production. */
 let onProduction: (sql: string) => Promise<void> = async () => undefined;
 const context = {
   window: { ...window, production: 'video-db' },
-  manifest,
+  manifest: { ...manifest, green: { ...manifest.green, migration: { ...manifest.green?.migration, acceptedLosses: inGit } } },
   clock: wallClock,
   view: {
     facts: (step: string) => facts[step],
@@ -230,8 +232,11 @@ test('rows that differ are named by their keys, with the database that has them'
   await kept.snapshot?.db.close();
 });
 
-test('what was accepted with the cutover is not called different, and named', async () => {
-  accepted.push('public.people.name:type');
+test.each([
+  ['with the cutover', accepted],
+  ['in git', inGit],
+])('what was accepted %s is not called different, and named', async (_where, ids) => {
+  ids.push('public.people.name:type');
   const db = await own('video-db');
   await db.query("DELETE FROM people WHERE id > 100; UPDATE people SET name = '007' WHERE id = 7");
   const customer = await own('video-fallback-w1');
@@ -245,7 +250,7 @@ test('what was accepted with the cutover is not called different, and named', as
     ...{ is: 'done', facts: { proof: { uncompared: ['public.people.name'] } } },
     detail: 'equal: 1 tables; not compared, as declared or accepted: values of public.people.name: their loss was accepted',
   });
-  accepted.length = 0;
+  ids.length = 0;
 });
 
 test('who writes to the fenced production past every grant is told by the number of the transaction, where the rows were fed', async () => {
