@@ -50,6 +50,9 @@ export const evaluate = <V extends CommandName>(verb: V, ...words: readonly Word
 export const deploy = (...stacks: readonly string[]): Command => ({ deploy: stacks });
 export const typed = (command: string): Command => ({ type: command });
 
+/** One word to a shell, whatever is in it: ids of schema differences have blanks and brackets. */
+export const shellWord = (text: string): string => (/^[\w.:/@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
 /** A sentence, with commands where they stand in it: say`mend that, then ${switchback('rollback')}`. */
 export function say(texts: TemplateStringsArray, ...values: readonly (string | number | Command)[]): Advice {
   const parts: (string | Command)[] = [];

@@ -1,5 +1,5 @@
 /** What was asked of a verb beside its name: journaled with its run, carried by whoever takes it up, and repeated by every advice. */
-import type { Command } from '../base/advice';
+import { type Command, shellWord } from '../base/advice';
 import type { Verb } from './events';
 
 /** What changes what is deleted or accepted. */
@@ -32,12 +32,9 @@ export function again(
     ...(keepStandby && verb === 'teardown' ? ['--keep-standby'] : []),
     ...(acceptLoss && verb === 'rollback' ? ['--accept-loss'] : []),
     ...(acceptedLosses.length > 0 && (verb === 'cutover' || (verb === 'stage' && !undo))
-      ? [`--accept-loss ${acceptedLosses.map(quoted).join(' ')}`]
+      ? [`--accept-loss ${acceptedLosses.map(shellWord).join(' ')}`]
       : []),
     ...more,
   ];
   return { verb, ...(words.length > 0 ? { words } : {}) };
 }
-
-/** For a shell, where a name has something that is more than a letter to it. */
-const quoted = (id: string): string => (/^[\w.:/@-]+$/.test(id) ? id : `'${id.replaceAll("'", "'\\''")}'`);

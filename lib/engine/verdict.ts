@@ -2,7 +2,7 @@
  * What the proof of a rollback has found stays found: a second look would see another world, and call it equal. Only people take a finding
  * away, by its name and with a reason.
  */
-import { type Advice, type Command, switchback } from '../base/advice';
+import { type Advice, type Command, shellWord, switchback } from '../base/advice';
 import type { Facts, Finding, JournalEvent, Operator, ProofFound } from './events';
 import { proofStep } from './step-id';
 
@@ -97,5 +97,3 @@ export const acceptCommand = (findings: readonly Pick<Finding, 'id'>[]): Command
 
 /** What to type while something is open. */
 export const nextWhileOpen = (view: Judged): Advice[] => [acceptCommand(openFindings(view)), switchback('status')];
-
-const shellWord = (text: string): string => (/^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -1,4 +1,5 @@
 /** What a team has to say before a window: which differences lose something, which of them may be accepted, and in what words that is said. */
+import { shellWord } from '../../base/advice';
 import type { Difference } from './classify';
 
 /** Those that would lose something and that nobody has accepted, or could. */
@@ -7,10 +8,7 @@ export const refused = (differences: readonly Difference[], accepted: readonly s
 
 /** With the way out: the declaration is in `loses` where there is one. */
 export const refusalWords = ({ id, what, loses, instead }: Difference): string =>
-  `${what}: a rollback would lose ${loses} (${instead === undefined ? `--accept-loss ${shell(id)}` : `it cannot be accepted, only changed: ${instead}`})`;
-
-/** An id that has blanks or brackets is one word to a shell only in quotes. */
-const shell = (id: string): string => (/^[\w.:-]+$/.test(id) ? id : `'${id.replaceAll("'", "'\\''")}'`);
+  `${what}: a rollback would lose ${loses} (${instead === undefined ? `--accept-loss ${shellWord(id)}` : `it cannot be accepted, only changed: ${instead}`})`;
 
 /** Ids that somebody has accepted, and that nothing has: a word is wrong, or the migrations have become others. */
 export const unknownAccepted = (differences: readonly Difference[], accepted: readonly string[]): string[] =>
