@@ -218,9 +218,8 @@ async function* buckets(a: Db, b: Db, pair: Pair, partRows: number): AsyncGenera
 async function closer(a: Db, b: Db, pair: Pair, part: Part, max: number): Promise<Difference[]> {
   const read = async (db: Db, side: Side): Promise<Map<string, { hash: string; times: number }>> => {
     const { sql, params } = part.where(side);
-    const key = side.key.length > 0 ? `ROW(${side.key.join(', ')})::text` : `'row ' || ${hashOf(side.columns)}::text`;
     const rows = await db.query<{ key: string; hash: string; times: number }>(
-      `SELECT ${key} AS key, sum(${hashOf(side.columns)}::numeric)::text AS hash, count(*)::int AS times FROM ${side.relation} WHERE ${sql} GROUP BY 1`,
+      `SELECT ${rowName(side)} AS key, sum(${hashOf(side.columns)}::numeric)::text AS hash, count(*)::int AS times FROM ${side.relation} WHERE ${sql} GROUP BY 1`,
       params,
     );
     return new Map(rows.map((row) => [row.key, row]));
@@ -237,7 +236,11 @@ async function closer(a: Db, b: Db, pair: Pair, part: Part, max: number): Promis
 }
 
 /** What a row is told by where it has no key. */
-export const hashOf = (columns: readonly string[]): string => `pg_catalog.hashtextextended(ROW(${columns.join(', ')})::text, 0)`;
+const hashOf = (columns: readonly string[]): string => `pg_catalog.hashtextextended(ROW(${columns.join(', ')})::text, 0)`;
+
+/** How a difference names a row of this side: by its key, or by a number that stands for the whole row. */
+export const rowName = ({ key, columns }: Side): string =>
+  key.length > 0 ? `ROW(${key.join(', ')})::text` : `'row ' || ${hashOf(columns)}::text`;
 
 /** A moment of a database that can be read later, while others go on writing. */
 export interface Snapshot {

@@ -9,7 +9,7 @@ import type { Db } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import { majorVersion } from '../connection/server';
 import { type Baseline, changesSince, takeBaseline } from './change-counts';
-import { type Comparison, comparePair, exportSnapshot, type Progress, type Snapshot, type TableComparison } from './compare';
+import { type Comparison, comparePair, exportSnapshot, type Progress, rowName, type Snapshot, type TableComparison } from './compare';
 import { type NotProven, type PairingOptions, type ProofPair, pair } from './pairing';
 import { aliased, besides, droppedPartitions, type PartitionRows, partitionRows } from './partitions';
 import { ask, isOfValues, type Reader, reading, type Sides, unlessRefused } from './reading';
@@ -320,7 +320,7 @@ function asOf(pair: Pair, before: string): Pair {
 /** Which of these keys the fallback has now. */
 async function present(db: Db, { b }: Pair, keys: readonly string[]): Promise<Set<string>> {
   if (keys.length === 0 || b.key.length === 0) return new Set();
-  const key = `ROW(${b.key.join(', ')})::text`;
+  const key = rowName(b);
   const rows = await db.query<{ key: string }>(`SELECT ${key} AS key FROM ${b.relation} WHERE ${key} = ANY ($1::text[])`, [keys]);
   return new Set(rows.map((row) => row.key));
 }

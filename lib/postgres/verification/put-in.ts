@@ -2,7 +2,7 @@
 import { type Db, ident, literal } from '../connection/connect';
 import type { Pair, Side } from '../connection/row-pair';
 import { type Column, plainColumns, readTables } from '../connection/tables';
-import { type Difference, hashOf } from './compare';
+import { type Difference, rowName } from './compare';
 import { settle } from './record';
 
 /** Statements of one table; the rest is counted. */
@@ -65,8 +65,7 @@ const texts = (expressions: readonly string[]): string => `ARRAY[${expressions.m
 
 async function valuesOf(db: Db, side: Side, keys: readonly string[]): Promise<Map<string, Row>> {
   if (keys.length === 0) return new Map();
-  // as the comparison names a row.
-  const key = side.key.length > 0 ? `ROW(${side.key.join(', ')})::text` : `'row ' || ${hashOf(side.columns)}::text`;
+  const key = rowName(side);
   const found = await db.transaction(async (inside) => {
     // as the comparison has read them.
     await inside.query(settle);
@@ -96,7 +95,7 @@ async function columnsOf(fallback: Db, { b }: Pair): Promise<Target | undefined>
   const plain = plainColumns(table);
   const named = (expressions: readonly string[]): { column: Column; at: number }[] =>
     plain.flatMap((column) => {
-      const at = expressions.findIndex((expression) => expression === ident(column.name) || expression.includes(ident(column.name)));
+      const at = expressions.findIndex((expression) => expression.includes(ident(column.name)));
       return at < 0 ? [] : [{ column, at }];
     });
   const [columns, key] = [named(b.columns), named(b.key)];
