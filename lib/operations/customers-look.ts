@@ -1,5 +1,6 @@
 /** What customers see: an address of the load balancer, asked as they ask, and beside it what the rules and the note of an emergency say. */
 import type { Aws } from '../aws';
+import type { FrontDoor } from '../aws/traffic';
 import { messageOf } from '../base/errors';
 import type { Color, Manifest } from '../manifest/schema';
 import { whereNow } from '../manifest/traffic';
@@ -26,14 +27,19 @@ export interface CustomersSeen {
 /** A screen does not wait for it. */
 const limitMs = 1500;
 
-/** Asks once. Throws where AWS does not say where to ask. */
-export async function lookAsCustomer(aws: Pick<Aws, 'traffic' | 'emergency'>, manifest: Manifest, now: number): Promise<CustomersSeen> {
+/** Asks once. Throws where AWS does not say where to ask. `doors`: as an earlier look had them, where several are taken. */
+export async function lookAsCustomer(
+  aws: Pick<Aws, 'traffic' | 'emergency'>,
+  manifest: Manifest,
+  now: number,
+  doors?: readonly FrontDoor[],
+): Promise<CustomersSeen> {
   const applications = manifest.blue?.applications ?? manifest.green?.applications ?? [];
   // an open application goes on in maintenance: it would not tell what most customers see.
   const application = applications.find(({ open }) => !open) ?? applications[0];
   const [order, [door], emergency] = await Promise.all([
     aws.traffic.order(manifest),
-    aws.traffic.frontDoors(manifest),
+    doors ?? aws.traffic.frontDoors(manifest),
     aws.emergency.read(manifest.shared.system).catch(() => undefined),
   ]);
   const { live, maintenance } = whereNow(manifest, order);

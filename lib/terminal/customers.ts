@@ -1,5 +1,6 @@
 /** What customers see, looked at every few seconds while a run is followed. Nothing waits for it, and nothing fails by it. */
 import type { Aws } from '../aws';
+import type { FrontDoor } from '../aws/traffic';
 import type { Clock } from '../base/clock';
 import type { Manifest } from '../manifest/schema';
 import { lookAsCustomer } from '../operations/customers-look';
@@ -22,11 +23,14 @@ export function followCustomers(
   output: Pick<Output, 'saw'>,
 ): FollowedCustomers {
   let manifest: Manifest | undefined;
+  // a load balancer keeps its name and its listeners for as long as a run takes: only what can change is asked again.
+  let doors: readonly FrontDoor[] | undefined;
   let looking: Promise<void> | undefined;
   let over = false;
   const once = async () => {
     manifest ??= (await aws.settings.manifest(system)).manifest;
-    const seen = await lookAsCustomer(aws, manifest, clock.now());
+    doors ??= await aws.traffic.frontDoors(manifest);
+    const seen = await lookAsCustomer(aws, manifest, clock.now(), doors);
     if (!over) output.saw({ seen, releases: { blue: manifest.blue?.release, green: manifest.green?.release } });
   };
   const look = () => {

@@ -7,6 +7,7 @@ import { manifest, TestClock } from '../_helpers/runbook';
 /** A load balancer whose answers wait until they are let go. */
 function balancer(answer: () => Promise<Map<string, number>>) {
   let looks = 0;
+  let addresses = 0;
   const aws = {
     settings: { manifest: async () => ({ manifest, state: undefined }) },
     traffic: {
@@ -14,11 +15,14 @@ function balancer(answer: () => Promise<Map<string, number>>) {
         looks += 1;
         return answer();
       },
-      frontDoors: async () => [],
+      frontDoors: async () => {
+        addresses += 1;
+        return [];
+      },
     },
     emergency: { read: async () => undefined },
   } as unknown as Pick<Aws, 'settings' | 'traffic' | 'emergency'>;
-  return { aws, looks: () => looks };
+  return { aws, looks: () => looks, addresses: () => addresses };
 }
 const settled = async () => {
   for (let i = 0; i < 20; i += 1) await Promise.resolve();
@@ -27,7 +31,7 @@ const settled = async () => {
 test('it looks at once, every few seconds, and once more for the last word', async () => {
   const clock = new TestClock();
   const seen: CustomersSeen[] = [];
-  const { aws } = balancer(async () => new Map());
+  const { aws, looks, addresses } = balancer(async () => new Map());
   const customers = followCustomers(aws, 'video', clock, { saw: (one) => void seen.push(one.seen) });
   await settled();
   expect(seen).toHaveLength(1);
@@ -37,6 +41,8 @@ test('it looks at once, every few seconds, and once more for the last word', asy
   await customers.now();
   await settled();
   expect(seen).toHaveLength(3);
+  // where the load balancer is found is asked once.
+  expect({ looks: looks(), addresses: addresses() }).toEqual({ looks: 3, addresses: 1 });
   customers.end();
   await clock.pause(60_000);
   await settled();
