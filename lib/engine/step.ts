@@ -59,8 +59,7 @@ export interface Step {
   act?(context: Context): Promise<void>;
 }
 
-/** As plans show it and the journal keeps it. */
-/** `patience`: of the operator, where it is less than the step's own. */
+/** As plans show it and the journal keeps it. `patience`: of the operator, where it is less than the step's own. */
 export const planned = (
   { id, title, estimateSeconds, measured, pointOfLoss, deletes, patienceSeconds }: Step,
   patience = Number.POSITIVE_INFINITY,
@@ -86,4 +85,15 @@ export const pending = (detail?: string, share?: number): Observation => ({
   is: 'pending',
   ...(detail === undefined ? {} : { detail }),
   ...(share === undefined ? {} : { share }),
+});
+
+/** What it has noted is not looked at again, whatever verb came in between: later steps change what it would see. */
+export const kept = (step: Step): Step => ({
+  ...step,
+  async observe(context) {
+    const known = context.view.facts(step.id);
+    if (known) return done('noted before', known);
+    const seen = await step.observe(context);
+    return seen.is === 'done' ? { ...seen, facts: seen.facts ?? {} } : seen;
+  },
 });

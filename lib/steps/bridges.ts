@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Context, colorPart } from '../engine/context';
 import { trialFound } from '../engine/milestones';
-import { done, type Observation, type Step, todo } from '../engine/step';
+import { done, kept, type Observation, type Step, todo } from '../engine/step';
 import { DatabaseError, ident } from '../postgres/connection/connect';
 import { copyTables, resumeFeed } from '../postgres/replication/feed';
 import { readPublication } from '../postgres/replication/publication';
@@ -22,20 +22,18 @@ import { feedSource } from './fork-options';
 
 /** The form of the data before the change, as the fallback has it: what everything after is compared with. */
 export function schemaRecorded(fallback: string): Step {
-  return {
+  return kept({
     id: 'form.before',
     title: `Record the schema of ${fallback}: a rollback goes back to it`,
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
-      const known = context.view.facts('form.before');
-      if (known) return done('noted before', known);
       const db = await context.database(fallback);
       const catalog = schemaOf(context, await readCatalog(db));
       // the proof has its own: it must not be told by what it proves.
       return done(`${catalog.tables.length} tables`, { catalog, record: await readRecord(db) });
     },
-  };
+  });
 }
 
 /** Refuses what a rollback after opening would lose and nobody has accepted by its id. */

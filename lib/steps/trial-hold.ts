@@ -1,11 +1,11 @@
 /** The hold of a trial: what a release could do in it, and the look that the schedule takes at an open window. */
 
-import { done, type Step } from '../engine/step';
+import { done, kept, type Step } from '../engine/step';
 import { feedName } from '../postgres/replication/subscription';
 import { readCatalog } from '../postgres/schema/catalog';
 import { lookAtFeed } from '../postgres/verification/feed-look';
 import { truncatable } from '../postgres/verification/truncate';
-import { brokeAt, kept, type TrialPair } from './trial-pair';
+import { brokeAt, type TrialPair } from './trial-pair';
 
 export function feedLookedAt({ production, fallback, name }: TrialPair): Step {
   return kept({

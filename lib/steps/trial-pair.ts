@@ -5,7 +5,7 @@
 import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Context } from '../engine/context';
-import { done, type Observation, type Step } from '../engine/step';
+import { kept, type Observation, type Step } from '../engine/step';
 import type { StepId, TrialStep } from '../engine/step-id';
 import { foundMore, type Verdict } from '../engine/verdict';
 import { DatabaseError } from '../postgres/connection/connect';
@@ -129,17 +129,6 @@ export function tried(step: Step, { name }: TrialPair, phase: TrialPhase, id?: T
       : {}),
   });
 }
-
-/** What was confirmed is not looked at again, whatever verb came in between: later steps of the trial take it back. */
-export const kept = (step: Step): Step => ({
-  ...step,
-  async observe(context) {
-    const known = context.view.facts(step.id);
-    if (known) return done('tried before', known);
-    const seen = await step.observe(context);
-    return seen.is === 'done' ? { ...seen, facts: seen.facts ?? {} } : seen;
-  },
-});
 
 /** Sessions that were ended are gone by then. */
 const settledMs = 3_000;

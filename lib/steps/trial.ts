@@ -4,7 +4,7 @@ import { say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Context } from '../engine/context';
 import { trialFound } from '../engine/milestones';
-import { done, type Step } from '../engine/step';
+import { done, kept, type Step } from '../engine/step';
 import type { Finding } from '../postgres/preflight/finding';
 import { preflight } from '../postgres/preflight/preflight';
 import { type Catalog, readCatalog } from '../postgres/schema/catalog';
@@ -61,33 +61,29 @@ export const once = (step: Step): Step => ({
 
 /** Of the copy as it is. */
 export function schemaBefore({ production, name }: TrialPair): Step {
-  return {
+  return kept({
     id: name('trial.form'),
     title: 'Record the schema of the copy and where its rows are stored',
     estimateSeconds: 1,
     patienceSeconds: 60,
     async observe(context) {
-      const known = context.view.facts(name('trial.form'));
-      if (known) return done('noted before', known);
       const noted = await noteForm(context, production);
       const stopping = (await refusals(context, production)).map(({ code, what }) => `${code}: ${what}`);
       // the proof has its own, as at the fork.
       const record = await readRecord(await context.database(production));
       return done(`${noted.catalog.tables.length} tables`, { ...noted, refused: stopping, record });
     },
-  };
+  });
 }
 
 /** With every row compared with the database that was made before: nobody writes to either. */
 export function schemaAfter({ production, fallback, name }: TrialPair): Step {
-  return {
+  return kept({
     id: name('trial.expanded'),
     title: 'Record the schema and the rows again, as the cutover will leave them',
     estimateSeconds: 10,
     patienceSeconds: 6 * 3600,
     async observe(context) {
-      const known = context.view.facts(name('trial.expanded'));
-      if (known) return done('noted before', known);
       const noted = await noteForm(context, production);
       const losses = await migrationLosses(await context.database(fallback), await context.database(production), {
         old: (context.facts(name('trial.form')) as unknown as Form).catalog,
@@ -96,7 +92,7 @@ export function schemaAfter({ production, fallback, name }: TrialPair): Step {
       });
       return done(`${noted.catalog.tables.length} tables`, { ...noted, losses });
     },
-  };
+  });
 }
 
 /** What the preflight refuses of production is looked at again: the migrations may have made it. */

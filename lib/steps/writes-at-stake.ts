@@ -1,25 +1,23 @@
 /** What a rollback without a feed would lose: counted from PostgreSQL's own statistics since the database was opened. */
 
 import type { Context } from '../engine/context';
-import { done, pending, type Step } from '../engine/step';
+import { done, kept, pending, type Step } from '../engine/step';
 import { readCatalog } from '../postgres/schema/catalog';
 import { type Baseline, changesSince, takeBaseline } from '../postgres/verification/change-counts';
 
 /** Before the database is opened: what has been counted until now is not customers' work. */
 export function changesCounted(instance: string): Step {
-  return {
+  return kept({
     id: 'loss.baseline',
     title: 'Record how many rows have changed, to count what is written after opening',
     estimateSeconds: 1,
     patienceSeconds: 30,
     async observe(context) {
-      const known = context.view.facts('loss.baseline');
-      if (known) return done('noted before', known);
       const db = await context.database(instance);
       // the form too, bridge and all: what differs from it later, somebody changed in the hold.
       return done(undefined, { baseline: await takeBaseline(db), form: await readCatalog(db) });
     },
-  };
+  });
 }
 
 /** Rows changed since opening, over all tables, and in words. */
