@@ -22,6 +22,18 @@ const inherits = (kind: string, condition: string, bound: string): string =>
     shows: `pg_catalog.format('SELECT inhparent::regclass, pg_get_expr(relpartbound, inhrelid) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhrelid = %L::regclass', ${table})`,
   });
 
+/** What every table says of itself; `shown` are the columns of pg_class that it is told by. */
+const ofTables = (kind: string, definition: string, shown: string): string =>
+  select(kind, {
+    from: tables,
+    where: `c.relkind IN ('r','p') AND ${own}`,
+    key: 'c.oid',
+    name: table,
+    definition,
+    of: 'c.oid',
+    shows: `pg_catalog.format('SELECT ${shown} FROM pg_class WHERE oid = %L::regclass', ${table})`,
+  });
+
 const outside: Fate = {
   loses: 'rows that go where the fallback has no such partition: the first of them stops the feed',
   instead: 'make or attach the partition before the window, so that both databases have it',
@@ -73,15 +85,7 @@ export const rowLooks: readonly Look[] = [
   {
     kind: 'persistence',
     catalogs: ['pg_class'],
-    sql: select('persistence', {
-      from: tables,
-      where: `c.relkind IN ('r','p') AND ${own}`,
-      key: 'c.oid',
-      name: table,
-      definition: "CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE 'LOGGED' END",
-      of: 'c.oid',
-      shows: `pg_catalog.format('SELECT relpersistence FROM pg_class WHERE oid = %L::regclass', ${table})`,
-    }),
+    sql: ofTables('persistence', "CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE 'LOGGED' END", 'relpersistence'),
     reason: 'rows of an unlogged table do not travel, and a replica has none of them. Accepted, the table is left out of the feed.',
     isNew: 'claimed',
     isGone: 'claimed',
@@ -90,15 +94,11 @@ export const rowLooks: readonly Look[] = [
   {
     kind: 'row-security',
     catalogs: ['pg_class'],
-    sql: select('row-security', {
-      from: tables,
-      where: `c.relkind IN ('r','p') AND ${own}`,
-      key: 'c.oid',
-      name: table,
-      definition: "CASE WHEN NOT c.relrowsecurity THEN 'off' WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END",
-      of: 'c.oid',
-      shows: `pg_catalog.format('SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %L::regclass', ${table})`,
-    }),
+    sql: ofTables(
+      'row-security',
+      "CASE WHEN NOT c.relrowsecurity THEN 'off' WHEN c.relforcerowsecurity THEN 'forced' ELSE 'on' END",
+      'relrowsecurity, relforcerowsecurity',
+    ),
     reason:
       'row security that does not bind the owner binds neither the feed nor the comparison; of a new table rows are copied, which it would make empty.',
     isNew: (_, { definition }) => (definition === 'off' ? 'claimed' : definition === 'forced' ? hidden : copiedEmpty),
