@@ -9,12 +9,11 @@ import type { Reply } from '../../lib/operations/request';
 import { endOf, wayBack, wayBackOf, wayBackWords } from '../../lib/operations/way-back';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
-import { forkAhead } from '../../lib/postgres/replication/fork';
 import { dropSlot, ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/replication/subscription';
 import { watchName } from '../../lib/steps/schedule';
 import { operator, Rig, window, manifest as windowManifest } from '../_helpers/runbook';
 import { forks } from '../plans/model';
-import { allowFeeding, database, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
+import { allowFeeding, database, forkTo, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
 
 const manifest = forks.ahead;
 const opened: EventBody = { type: 'window.opened', window, manifest, state: { production: 'video-db', opened: true } };
@@ -173,8 +172,7 @@ describe('asked by its schedule, with two servers', () => {
     const b = await a.standby();
     servers = { 'video-db': a, 'video-fallback-w1': b };
     const source = { address: a.address, login: feed };
-    await forkAhead({ production, fallback: () => b.master(), name, source, roles, login: master, promote: () => b.test.promote() });
-    fallback = await b.master();
+    fallback = await forkTo(b, { production, name, source });
     // as the manifest calls the database inside the instance.
     expect(database).toBe(manifest.shared.database.name);
     const journal = rig.journal();

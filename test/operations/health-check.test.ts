@@ -14,13 +14,23 @@ import { openTo } from '../../lib/postgres/access/fence';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
 import { feedHealth } from '../../lib/postgres/replication/feed';
-import { forkAhead } from '../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../lib/postgres/replication/marker';
 import { dropSlot, ensureFeedUser, feedName, stopFeed } from '../../lib/postgres/replication/subscription';
 import { readCatalog } from '../../lib/postgres/schema/catalog';
 import { checkScreen } from '../../lib/report/health-check';
 import { manifest as modelled, operator, Rig, window } from '../_helpers/runbook';
-import { allowFeeding, database, green, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
+import {
+  allowFeeding,
+  database,
+  forkTo,
+  green,
+  master,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from '../postgres/servers';
 
 const manifest: Manifest = {
   ...modelled,
@@ -132,8 +142,7 @@ beforeAll(async () => {
   const b = await a.standby();
   servers = { 'video-db': a, 'video-fallback-w1': b };
   const source = { address: a.address, login: feed };
-  await forkAhead({ production, fallback: () => b.master(), name, source, roles, login: master, promote: () => b.test.promote() });
-  fallback = await b.master();
+  fallback = await forkTo(b, { production, name, source });
   await openTo(production, roles, green.username);
 });
 afterAll(stopServers);

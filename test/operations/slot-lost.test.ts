@@ -10,12 +10,22 @@ import type { Reply, VerbRequest, WatchRequest } from '../../lib/operations/requ
 import { openTo } from '../../lib/postgres/access/fence';
 import type { Db } from '../../lib/postgres/connection/connect';
 import { pollEvery } from '../../lib/postgres/connection/lsn';
-import { forkAhead } from '../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName, readSlot } from '../../lib/postgres/replication/subscription';
 import { takeBaseline } from '../../lib/postgres/verification/change-counts';
 import { operator, manifest as plain, Rig, window } from '../_helpers/runbook';
-import { allowFeeding, database, green, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
+import {
+  allowFeeding,
+  database,
+  forkTo,
+  green,
+  master,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from '../postgres/servers';
 
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
 const name = feedName('w1');
@@ -60,8 +70,7 @@ beforeAll(async () => {
   const b = await a.standby();
   servers = { 'video-db': a, 'video-fallback-w1': b };
   const source = { address: a.address, login: feed };
-  await forkAhead({ production, fallback: () => b.master(), name, source, roles, login: master, promote: () => b.test.promote() });
-  fallback = await b.master();
+  fallback = await forkTo(b, { production, name, source });
   await openTo(production, roles, green.username);
   app = await a.as(green);
   const writer = rig.journal();

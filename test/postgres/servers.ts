@@ -3,6 +3,7 @@
 import type { Roles } from '../../lib/postgres/access/roles';
 import { ensureUser, prepareRoles } from '../../lib/postgres/access/roles';
 import { type Address, type ConnectOptions, connect, type Db, type Login } from '../../lib/postgres/connection/connect';
+import { type ForkOptions, forkAhead } from '../../lib/postgres/replication/fork';
 import { startServer as startTestServer, type TestServer, type TestServerOptions } from '../_helpers/postgres';
 
 export const database = 'video';
@@ -74,6 +75,12 @@ export async function prepareUsers(db: Db): Promise<void> {
   ] as const) {
     await ensureUser(db, { user: login.username, password: login.password, kind, roles, database });
   }
+}
+
+/** Forks a standby ahead and feeds it, as a stage does; answers the master user's connection to it. */
+export async function forkTo(standby: Server, fork: Pick<ForkOptions, 'production' | 'name' | 'source'>): Promise<Db> {
+  await forkAhead({ ...fork, fallback: () => standby.master(), roles, login: master, promote: () => standby.test.promote() });
+  return standby.master();
 }
 
 function wrap(test: TestServer): Server {

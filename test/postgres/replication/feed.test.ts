@@ -3,7 +3,6 @@ import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { beat, copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, secondsLeft } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { publishable, readPublication } from '../../../lib/postgres/replication/publication';
 import {
@@ -18,7 +17,7 @@ import {
 import { unsentChanges } from '../../../lib/postgres/replication/unsent';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
-import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { allowFeeding, blue, database, forkTo, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -37,16 +36,7 @@ beforeAll(async () => {
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
   b = await a.standby();
   await openTo(production, roles, blue.username);
-  await forkAhead({
-    production,
-    fallback: () => b!.master(),
-    name,
-    source: { address: a.address, login: feed },
-    roles,
-    login: master,
-    promote: () => b!.test.promote(),
-  });
-  fallback = await b.master();
+  fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
 });
 afterAll(stopServers);
 

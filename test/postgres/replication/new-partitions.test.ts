@@ -6,14 +6,13 @@ import { openTo } from '../../../lib/postgres/access/fence';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { beat, feedHealth } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { makePartitions, missingPartitions } from '../../../lib/postgres/replication/new-partitions';
 import { ensureFeedUser, feedName } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
 import { feedCaughtUp } from '../../../lib/steps/feed';
-import { allowFeeding, blue, database, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { allowFeeding, blue, database, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -32,16 +31,7 @@ beforeAll(async () => {
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
   b = await a.standby();
   await openTo(production, roles, blue.username);
-  await forkAhead({
-    production,
-    fallback: () => b!.master(),
-    name,
-    source: { address: a.address, login: feed },
-    roles,
-    login: master,
-    promote: () => b!.test.promote(),
-  });
-  fallback = await b.master();
+  fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
   await beat(production);
   await markerRoundTrip(production, fallback);
 });

@@ -4,13 +4,12 @@ import { openTo } from '../../../lib/postgres/access/fence';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { beat, type FeedHealth, feedHealth } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName, readSlot } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
 import { type StallingProxy, stallingProxy } from '../../_helpers/stalling-proxy';
-import { allowFeeding, blue, database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { allowFeeding, blue, database, failure, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -31,16 +30,10 @@ beforeAll(async () => {
   b = await a.standby({ wal_receiver_timeout: '5s' });
   await openTo(production, roles, blue.username);
   wire = await stallingProxy(() => a!.address);
-  await forkAhead({
-    production,
-    fallback: () => b!.master(),
-    name,
-    source: { address: { host: wire.host, port: wire.port, database }, login: feed },
-    roles,
-    login: master,
-    promote: () => b!.test.promote(),
-  });
-  [fallback, app] = [await b.master(), await a.as(blue)];
+  [fallback, app] = [
+    await forkTo(b, { production, name, source: { address: { host: wire.host, port: wire.port, database }, login: feed } }),
+    await a.as(blue),
+  ];
   await beat(production);
   await markerRoundTrip(production, fallback);
 });

@@ -2,7 +2,6 @@ import { fence, openTo } from '../../../lib/postgres/access/fence';
 import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/roles';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { copyTables, feedHealth, pauseFeed, resumeFeed } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName, stopFeed } from '../../../lib/postgres/replication/subscription';
 import { bridge, bridgeScript, restoreRules, unbridge } from '../../../lib/postgres/schema/bridge';
@@ -16,8 +15,8 @@ import {
   allowFeeding,
   blue,
   database,
+  forkTo,
   green,
-  master,
   migrator,
   prepareUsers,
   roles,
@@ -51,8 +50,7 @@ beforeAll(async () => {
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
   b = await a.standby({ timezone: 'UTC' });
   const source = { address: a.address, login: feed };
-  await forkAhead({ production, fallback: () => b!.master(), name, source, roles, login: master, promote: () => b!.test.promote() });
-  fallback = await b.master();
+  fallback = await forkTo(b!, { production, name, source });
   old = await readCatalog(fallback);
   record = await readRecord(fallback);
 

@@ -2,13 +2,12 @@ import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { majorVersion } from '../../../lib/postgres/connection/server';
 import { beat, feedHealth } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, ensureSlot, feedName } from '../../../lib/postgres/replication/subscription';
 import { catalogDrift, readCatalog } from '../../../lib/postgres/schema/catalog';
 import { classify } from '../../../lib/postgres/schema/classify';
 import { compareTables } from '../../../lib/postgres/verification/compare';
-import { allowFeeding, database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { allowFeeding, database, failure, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -26,16 +25,7 @@ beforeAll(async () => {
   await allowFeeding(a);
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
   b = await a.standby();
-  await forkAhead({
-    production,
-    fallback: () => b!.master(),
-    name,
-    source: { address: a.address, login: feed },
-    roles,
-    login: master,
-    promote: () => b!.test.promote(),
-  });
-  fallback = await b.master();
+  fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
 });
 afterAll(stopServers);
 

@@ -3,7 +3,6 @@ import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { majorVersion } from '../../../lib/postgres/connection/server';
 import { copyTables, feedHealth, pauseFeed, resumeFeed } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName } from '../../../lib/postgres/replication/subscription';
 import { bridge, bridgeScript } from '../../../lib/postgres/schema/bridge';
@@ -13,7 +12,7 @@ import { mapping } from '../../../lib/postgres/schema/mapping';
 import { footprint, shipFootprint } from '../../../lib/postgres/verification/footprint';
 import { type RoundTrip, roundTrip } from '../../../lib/postgres/verification/round-trip';
 import { everything } from '../everything';
-import { allowFeeding, blue, database, master, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { allowFeeding, blue, database, forkTo, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
 
 const name = feedName('w1');
 const feed = { username: 'switchback_feed', password: 'feed-secret' };
@@ -76,8 +75,7 @@ beforeAll(async () => {
   await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
   b = await a.standby();
   const source = { address: a.address, login: feed };
-  await forkAhead({ production, fallback: () => b!.master(), name, source, roles, login: master, promote: () => b!.test.promote() });
-  fallback = await b.master();
+  fallback = await forkTo(b!, { production, name, source });
   stray = await b.superuser();
   await fence(production, roles);
   await markerRoundTrip(production, fallback);

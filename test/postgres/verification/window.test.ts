@@ -2,7 +2,6 @@ import { endWriters, fence, openTo, proveFenced } from '../../../lib/postgres/ac
 import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/roles';
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { copyTables, pauseFeed, resumeFeed } from '../../../lib/postgres/replication/feed';
-import { forkAhead } from '../../../lib/postgres/replication/fork';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { advanceSequences } from '../../../lib/postgres/replication/sequences';
 import { ensureFeedUser, feedName, stopFeed } from '../../../lib/postgres/replication/subscription';
@@ -19,6 +18,7 @@ import {
   allowFeeding,
   blue,
   database,
+  forkTo,
   green,
   master,
   migrator,
@@ -97,8 +97,7 @@ const declared: Declared = {
 test('a whole window: forked ahead, migrated, opened to the new release, taken back under load; nothing is lost and it is proven', async () => {
   const before = await startLoad(() => at(a!, blue), { name: 'before' });
   const source = { address: a!.address, login: feed };
-  await forkAhead({ production, fallback: () => b!.master(), name, source, roles, login: master, promote: () => b!.test.promote() });
-  fallback = await b!.master();
+  fallback = await forkTo(b!, { production, name, source });
   const fromFork = before.acknowledged.size;
   await until(() => before.acknowledged.size > fromFork + 100);
 
