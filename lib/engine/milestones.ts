@@ -67,9 +67,6 @@ export const forkMethodOf = ({ facts }: Pick<WindowView, 'facts'>): Facts | unde
 /** What the trial of the stage found, as its last step noted it. */
 export const trialFound = ({ facts }: Pick<WindowView, 'facts'>): Facts | undefined => facts('trial.classified');
 
-/** Steps of the trial of the stage. */
-export const belongsToTrial = (step: string): boolean => step.startsWith('trial.');
-
 /** Which part of the migrations a step runs on production. */
 export const migrationPart = (step: string): 'expand' | 'contract' | undefined =>
   step === 'migrations' ? 'expand' : step === 'migrations.contract' ? 'contract' : undefined;

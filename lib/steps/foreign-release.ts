@@ -46,7 +46,7 @@ export async function refuseForeign(aws: Pick<Aws, 'tasks'>, manifest: Manifest)
   if (foreign.length === 0) return;
   throw new Stop('release.foreign', foreign.map((each) => foreignText(each, manifest)).join('; '), {
     state: 'Nothing was changed.',
-    next: [...foreign.map((each) => foreignNext(each, manifest))],
+    next: foreign.map((each) => foreignNext(each, manifest)),
     exit: exit.refused,
   });
 }

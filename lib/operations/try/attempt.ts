@@ -2,7 +2,7 @@
 
 import { messageOf } from '../../base/errors';
 import type { Verb } from '../../engine/events';
-import { belongsToTrial, lossesReported, proofFound, schemaOpened } from '../../engine/milestones';
+import { isTrials, lossesReported, proofFound, schemaOpened } from '../../engine/milestones';
 import type { RunAnswer } from '../../engine/run-options';
 import { done, type Step, todo } from '../../engine/step';
 import type { StepId } from '../../engine/step-id';
@@ -167,7 +167,7 @@ export class Attempt {
       await openTo(db, roles, logins.blue.username);
     });
     this.at = 'preflight';
-    await this.stage(({ id }) => !['preflight', 'fork.way', 'fork.slot'].includes(id) && !belongsToTrial(id));
+    await this.stage(({ id }) => !['preflight', 'fork.way', 'fork.slot'].includes(id) && !isTrials(id));
     await this.as(logins.blue, 'primary', trying.meanwhile);
 
     this.at = 'window';
