@@ -60,3 +60,6 @@ function cleanedError(error: Error): Error {
     if (name !== 'cause' && 'value' in property) property.value = cleaned(property.value, name);
   return Object.create(Object.getPrototypeOf(error) as object, own) as Error;
 }
+
+/** As it stands in a regular expression: what means something there means itself. */
+export const inPattern = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');

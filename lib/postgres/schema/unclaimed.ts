@@ -2,6 +2,7 @@
  * Two databases of one lineage compared whole, kind by kind (looks/). What a migration has changed is claimed by something that carries it,
  * or said to be carried, or refused with the SQL that shows it. From then on nothing is silent.
  */
+import { inPattern } from '../../base/plain-text';
 import type { Db } from '../connection/connect';
 import { type Catalog, sameColumn, sameTable } from './catalog';
 import type { Difference } from './classify';
@@ -95,10 +96,8 @@ function worldOf(before: Inventory, after: Inventory): World {
 
 const names = (text: string, { name }: Found): boolean => {
   const called = name.slice(0, name.indexOf('(')).split('.').at(-1)!;
-  return new RegExp(`(^|[^\\w])${escaped(called)}\\s*\\(`).test(text);
+  return new RegExp(`(^|[^\\w])${inPattern(called)}\\s*\\(`).test(text);
 };
-
-const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 /** A definition as it reads when tables and columns got other names: something made anew is the same when it says the same. */
 function renames({ old, now }: Schemas): (text: string) => string {
@@ -113,6 +112,6 @@ function renames({ old, now }: Schemas): (text: string) => string {
     }
   }
   if (to.size === 0) return (text) => text;
-  const all = new RegExp(`(?<![\\w$])(${[...to.keys()].map(escaped).join('|')})(?![\\w$])`, 'g');
+  const all = new RegExp(`(?<![\\w$])(${[...to.keys()].map(inPattern).join('|')})(?![\\w$])`, 'g');
   return (text) => text.replace(all, (name) => to.get(name)!);
 }

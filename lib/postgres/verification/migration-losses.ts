@@ -3,6 +3,7 @@
  * a new type does not give back. Counted where both schemas are at hand: before, and on a copy after it. Each is refused until it is declared
  * or accepted.
  */
+import { inPattern } from '../../base/plain-text';
 import { DatabaseError, type Db, ident } from '../connection/connect';
 import { looksLikeBookkeeping } from '../schema/bookkeeping';
 import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
@@ -70,10 +71,8 @@ const rowWords = (rows: number | undefined): string => (rows === undefined ? 'ro
 /** Rows that a declared row bridge keeps are those of tables that it names. */
 const isNamed = (table: CatalogTable, { rows = [] }: Declared): boolean =>
   rows.some(({ run, onDelete = '', sets = [] }) =>
-    [run, onDelete, ...sets.map((set) => set.table)].some((text) => new RegExp(`\\b${escaped(table.table)}\\b`).test(text)),
+    [run, onDelete, ...sets.map((set) => set.table)].some((text) => new RegExp(`\\b${inPattern(table.table)}\\b`).test(text)),
   );
-
-const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 async function droppedTable(look: Look, table: CatalogTable, declared: Declared): Promise<Difference[]> {
   if (isNamed(table, declared)) return [];

@@ -3,6 +3,7 @@
  * were one. What was made anew under the same name is paired by it, and said so; what cannot be paired is named.
  */
 
+import { inPattern } from '../../base/plain-text';
 import { ident } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import type { ProofRecord, RecordedColumn, RecordedRelation } from './record';
@@ -377,7 +378,7 @@ const ordered = /^(smallint|integer|bigint|uuid|date|timestamp.*)$/;
 const count = ({ name }: RecordedRelation): string => `SELECT count(*)::float8 AS rows FROM ${name}`;
 
 /** Whether SQL speaks of a table. */
-const names = (sql: string, table: string): boolean => new RegExp(`\\b${table.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}\\b`).test(sql);
+const names = (sql: string, table: string): boolean => new RegExp(`\\b${inPattern(table)}\\b`).test(sql);
 
 /** By its number where the table is the same; where it is not, or the column was made anew under its name, by that. */
 function sameColumn(column: RecordedColumn, old: RecordedRelation, there: RecordedRelation): RecordedColumn | undefined {
