@@ -239,7 +239,7 @@ export class Attempt {
     const refused =
       (this.at === 'preflight' && /^(preflight\.|fork\.round-trip$)/.test(code)) || (this.at === 'trial' && /^trial\./.test(code));
     const lists = code === 'trial.not-lossless' || code === 'trial.preflight.refused';
-    return new Ended(refused ? 'refused' : 'failed', lists ? message.split(' | ') : [`${code}: ${message}`]);
+    return new Ended(refused ? 'refused' : 'failed', lists ? message.split('\n') : [`${code}: ${message}`]);
   }
 
   /** Without what only AWS has; the migrations run from here instead of in a task. */
