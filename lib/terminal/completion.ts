@@ -35,7 +35,7 @@ function bash(verbs: readonly Command[], names: readonly string[]): string[] {
     '_switchback() {',
     '  local current="${COMP_WORDS[COMP_CWORD]}" verb="${COMP_WORDS[1]}" words=""',
     '  case "$verb ${COMP_WORDS[COMP_CWORD - 1]}" in',
-    ...(chosen.length > 0 ? chosen : []),
+    ...chosen,
     ...arm(after('file'), 'COMPREPLY=($(compgen -f -- "$current")); return'),
     ...arm(after('text'), 'COMPREPLY=(); return'),
     '    *)',
