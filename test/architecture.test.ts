@@ -47,7 +47,6 @@ const printing: Readonly<Record<string, string>> = {
 const long: Readonly<Record<string, string>> = {
   'lib/base/error-codes.ts': 'every error code with its way out: a list to look things up in, hardly any code',
   'lib/constructs/props.ts': 'every prop of the public API with its documentation: one page to read, hardly any code',
-  'lib/postgres/schema/classify.ts': 'every kind of schema change: to be one file per kind in schema/kinds',
   'packages/rehearsal/lib/bench/database.ts': 'one measurement with all its parts, in the order in which they are taken',
   'packages/rehearsal/lib/soak/window.ts': 'one soaked window, from its start to its verdict, in order',
 };
@@ -162,6 +161,15 @@ test('the proof imports nothing of the bridge or of the feed, not even a type, t
   expect(strangers).toEqual([]);
   const shared = ['lib/postgres/schema', 'lib/postgres/replication', 'lib/postgres/preflight', 'lib/manifest'];
   expect([...reached].filter((file) => shared.some((room) => inside(file, room)))).toEqual([]);
+});
+
+test('a kind of schema change is a file that imports no other kind; the list has all of them', () => {
+  const room = 'lib/postgres/schema/kinds';
+  const listed = importsOf(`${room}/index.ts`).map(({ to }) => to);
+  const beside = ['index', 'kind', 'plan', 'statements', 'fit'].map((name) => `${room}/${name}.ts`);
+  const inRoom = files.filter((file) => inside(file, room) && !beside.includes(file));
+  expect(inRoom.filter((file) => !listed.includes(file))).toEqual([]);
+  expect(inRoom.flatMap(importsOf).filter(({ to }) => inRoom.includes(to) || to === `${room}/index.ts`)).toEqual([]);
 });
 
 test('only lib/aws imports SDK clients; the sandbox serves them', () => {

@@ -180,7 +180,7 @@ export const colorPartSchema = z.object({
     bookkeeping: z.array(z.string()).optional(),
     /** Ids of schema differences that a rollback may lose, as the trial names them. */
     acceptedLosses: z.array(z.string()).optional(),
-    /** What cannot be guessed about bringing rows back into the old schema (lib/postgres/schema/classify.ts, `Declared`). */
+    /** What cannot be guessed about bringing rows back into the old schema (lib/postgres/schema/declared.ts). */
     bridges: z
       .object({
         columns: z

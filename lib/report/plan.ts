@@ -4,7 +4,7 @@ import { switchback } from '../base/advice';
 import type { PlannedStep } from '../engine/events';
 import { isTrials, opensTheSite } from '../engine/milestones';
 import type { Decision } from '../engine/window-view';
-import type { Difference } from '../postgres/schema/classify';
+import type { Difference } from '../postgres/schema/difference';
 import { twoPartsText } from '../postgres/schema/expand-contract';
 import type { TrialFound } from '../steps/trial';
 import { spell } from './advice';

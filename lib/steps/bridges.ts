@@ -11,7 +11,8 @@ import { feedName, readSubscription, silentTables, unknownTables } from '../post
 import { withoutBookkeeping } from '../postgres/schema/bookkeeping';
 import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runStatements, unbridge } from '../postgres/schema/bridge';
 import { type Catalog, readCatalog } from '../postgres/schema/catalog';
-import { type Classification, classify, type Difference } from '../postgres/schema/classify';
+import { type Classification, classify } from '../postgres/schema/classify';
+import type { Difference } from '../postgres/schema/difference';
 import { mapping } from '../postgres/schema/mapping';
 import { refusalWords, refused } from '../postgres/schema/refusals';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';

@@ -8,7 +8,7 @@ import { proofStep } from '../engine/step-id';
 import { findingText, findingWords, isLoss, nextWhileOpen, openFindings } from '../engine/verdict';
 import { ConnectionLost } from '../postgres/connection/connect';
 import { isBookkeeping } from '../postgres/schema/bookkeeping';
-import type { Difference as SchemaDifference } from '../postgres/schema/classify';
+import type { Difference as SchemaDifference } from '../postgres/schema/difference';
 import { takeBaseline } from '../postgres/verification/change-counts';
 import { exportSnapshot, type Progress, type Snapshot, type TableComparison } from '../postgres/verification/compare';
 import {

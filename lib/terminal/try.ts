@@ -8,7 +8,7 @@ import { plain } from '../base/plain-text';
 import { type Tried, type Trying, tryAll } from '../operations/try';
 import { type Case, readCases, tryingOf, wrongAnswers } from '../operations/try/case';
 import { type ScriptStatement, statementsOf } from '../postgres/connection/script';
-import type { Declared } from '../postgres/schema/classify';
+import type { Declared } from '../postgres/schema/declared';
 import type { Output } from '../report';
 import { type Flags, more } from './flags';
 import { sandboxPackage } from './sandbox-package';

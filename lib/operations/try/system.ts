@@ -15,7 +15,7 @@ import type { WindowView } from '../../engine/window-view';
 import { type ColorPart, type DatabaseSecret, type Manifest, manifestVersion } from '../../manifest/schema';
 import type { Roles } from '../../postgres/access/roles';
 import type { Login } from '../../postgres/connection/connect';
-import type { Declared } from '../../postgres/schema/classify';
+import type { Declared } from '../../postgres/schema/declared';
 import { trialName } from '../../steps/trial-copy';
 import type { TrialPair } from '../../steps/trial-pair';
 import type { World } from '../../steps/world';

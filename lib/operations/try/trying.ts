@@ -1,7 +1,7 @@
 /** What is tried, and what came of it. */
 import type { Verb } from '../../engine/events';
 import type { ScriptStatement } from '../../postgres/connection/script';
-import type { Declared } from '../../postgres/schema/classify';
+import type { Declared } from '../../postgres/schema/declared';
 import type { Loss } from '../../postgres/verification/loss-manifest';
 import type { TryServers } from './servers';
 

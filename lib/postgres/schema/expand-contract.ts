@@ -2,7 +2,8 @@
  * Migrations in two parts: expand in the window, contract at the teardown. What only the contract part changes comes when
  * nobody goes back any more, so rows need not fit into the old schema after it.
  */
-import type { Classification, Difference } from './classify';
+import type { Classification } from './classify';
+import type { Difference } from './difference';
 
 export interface ContractPart {
   /** What it changes beyond the expand part. */

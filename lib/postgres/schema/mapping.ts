@@ -3,7 +3,8 @@
 import { ident } from '../connection/connect';
 import type { Pair, Side } from '../connection/row-pair';
 import { sameColumn } from './catalog';
-import type { BridgePlan, Declared, TablePlan } from './classify';
+import type { Declared } from './declared';
+import type { BridgePlan, TablePlan } from './kinds/plan';
 import { typeChange } from './types';
 
 export interface Mapping {

@@ -1,6 +1,6 @@
 /** What a team has to say before a window: which differences lose something, which of them may be accepted, and in what words that is said. */
 import { shellWord } from '../../base/advice';
-import type { Difference } from './classify';
+import type { Difference } from './difference';
 
 /** Those that would lose something and that nobody has accepted, or could. */
 export const refused = (differences: readonly Difference[], accepted: readonly string[]): Difference[] =>

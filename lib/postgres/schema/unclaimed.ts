@@ -5,7 +5,7 @@
 import { inPattern } from '../../base/plain-text';
 import type { Db } from '../connection/connect';
 import { type Catalog, sameColumn, sameTable } from './catalog';
-import type { Difference } from './classify';
+import type { Difference } from './difference';
 import { type Found, type Look, looks, type World } from './looks';
 
 export type Inventory = readonly Found[];

@@ -6,7 +6,8 @@
 import { DatabaseError, type Db, ident } from '../connection/connect';
 import { ownSchema } from '../connection/server';
 import { columnList } from '../connection/tables';
-import type { BridgePlan, Declared, TablePlan } from '../schema/classify';
+import type { Declared } from '../schema/declared';
+import type { BridgePlan, TablePlan } from '../schema/kinds/plan';
 import type { Mapping } from '../schema/mapping';
 import { type Comparison, compareTables, type Progress, type TableComparison } from './compare';
 import { deleteRows, prepareDeletedRows } from './kept-rows';

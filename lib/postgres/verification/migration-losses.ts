@@ -7,8 +7,9 @@ import { inPattern } from '../../base/plain-text';
 import { DatabaseError, type Db, ident } from '../connection/connect';
 import { looksLikeBookkeeping } from '../schema/bookkeeping';
 import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
-import type { Declared, Difference } from '../schema/classify';
-import { structuralLosses } from '../schema/structural';
+import { structuralLosses } from '../schema/classify';
+import type { Declared } from '../schema/declared';
+import type { Difference } from '../schema/difference';
 import { type Inventory, readInventory, unclaimed } from '../schema/unclaimed';
 import { compareTables } from './compare';
 

@@ -13,7 +13,8 @@ import { markerRoundTrip, probe } from '../replication/marker';
 import { readPublication } from '../replication/publication';
 import type { FeedName } from '../replication/subscription';
 import type { Catalog } from '../schema/catalog';
-import type { BridgePlan, Declared } from '../schema/classify';
+import type { Declared } from '../schema/declared';
+import type { BridgePlan } from '../schema/kinds/plan';
 import { mapping } from '../schema/mapping';
 import { sampleRows, uniqueSets } from '../schema/sample-rows';
 import {

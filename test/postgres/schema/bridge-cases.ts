@@ -1,5 +1,6 @@
 /** The rows of the table in the design (postgres.md, 2.1): a change on production, writes after it, and what the old schema must show then. */
-import type { Declared, Verdict } from '../../../lib/postgres/schema/classify';
+import type { Declared } from '../../../lib/postgres/schema/declared';
+import type { Verdict } from '../../../lib/postgres/schema/difference';
 
 export interface Case {
   /** The row of the table. */

@@ -1,6 +1,7 @@
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { type Catalog, readCatalog } from '../../../lib/postgres/schema/catalog';
-import { classify, type Difference } from '../../../lib/postgres/schema/classify';
+import { classify } from '../../../lib/postgres/schema/classify';
+import type { Difference } from '../../../lib/postgres/schema/difference';
 import { contractPart, deferrable, twoPartsText } from '../../../lib/postgres/schema/expand-contract';
 import { startServer, type TestServer } from '../../_helpers/postgres';
 

@@ -1,4 +1,4 @@
-import type { Difference } from '../../../lib/postgres/schema/classify';
+import type { Difference } from '../../../lib/postgres/schema/difference';
 import { refusalWords, refused, unknownAccepted } from '../../../lib/postgres/schema/refusals';
 import { withLosses } from '../../../lib/postgres/verification/migration-losses';
 

@@ -2,7 +2,8 @@
 
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
-import { type BridgePlan, classify } from '../../../lib/postgres/schema/classify';
+import { classify } from '../../../lib/postgres/schema/classify';
+import type { BridgePlan } from '../../../lib/postgres/schema/kinds/plan';
 import { mapping } from '../../../lib/postgres/schema/mapping';
 import { compareTables, type Snapshot } from '../../../lib/postgres/verification/compare';
 import {

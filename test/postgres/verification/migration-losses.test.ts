@@ -1,7 +1,7 @@
 /** What a migration takes away, kind by kind: a database, a copy of it that has been migrated, and what is said about the two. */
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
-import type { Declared } from '../../../lib/postgres/schema/classify';
+import type { Declared } from '../../../lib/postgres/schema/declared';
 import { migrationLosses } from '../../../lib/postgres/verification/migration-losses';
 import { startServer, type TestServer } from '../../_helpers/postgres';
 

@@ -1,0 +1,114 @@
+/** A column of the old schema that a declared expression computes from the new row. */
+import { ident } from '../../connection/connect';
+import { ownSchema } from '../../connection/server';
+import { type CatalogColumn, sameColumn } from '../catalog';
+import { fitOf, knownType } from './fit';
+import type { ColumnChange, Kind, TableChange } from './kind';
+import { master, owner } from './statements';
+
+export const declaredColumns: Kind = {
+  column(change) {
+    const { column, other, from, id, say } = change;
+    if (from === undefined || (other && column.generated !== '')) return undefined;
+    if (!other) {
+      fromNew(change, from);
+      say(`${id}:dropped`, 'bridged', `${id} is dropped; the declared expression computes it`);
+    } else if (other.generated !== '') {
+      fromNew(change, from);
+      say(`${id}:generated`, 'bridged', `${id} is generated now, and generated values do not travel`);
+    } else computed(change, other, from);
+    return 'done';
+  },
+
+  /** Columns for values that production has to compute. */
+  script({ old, now, sent }, part) {
+    if (sent.length === 0) return;
+    const name = `switchback_sent_${old.oid}`;
+    const body = sent.map(
+      ({ name: column, expression }) =>
+        `BEGIN NEW.${ident(column)} := ${expression}; EXCEPTION WHEN others THEN NEW.${ident(column)} := NULL; END;`,
+    );
+    part.production.push(
+      ...sent.map(({ name: column, type }) => owner(`ALTER TABLE ${now.name} ADD COLUMN IF NOT EXISTS ${ident(column)} ${type}`)),
+      // A value that the old schema cannot hold must never stop a customer's write.
+      master(
+        `CREATE OR REPLACE FUNCTION ${ownSchema}.${name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $bridge$ BEGIN\n${body.join('\n')}\nRETURN NEW;\nEND $bridge$`,
+      ),
+      master(
+        `CREATE OR REPLACE TRIGGER zz_${name} BEFORE INSERT OR UPDATE ON ${now.name} FOR EACH ROW EXECUTE FUNCTION ${ownSchema}.${name}()`,
+      ),
+      // also for the writes of a session that has the user's triggers silenced.
+      owner(`ALTER TABLE ${now.name} ENABLE ALWAYS TRIGGER zz_${name}`),
+    );
+    part.productionRevert.push(
+      master(`DROP TRIGGER IF EXISTS zz_${name} ON ${now.name}`),
+      master(`DROP FUNCTION IF EXISTS ${ownSchema}.${name}()`),
+      ...sent.map(({ name: column }) => owner(`ALTER TABLE ${now.name} DROP COLUMN IF EXISTS ${ident(column)}`)),
+    );
+  },
+};
+
+/** The old value is what was declared. */
+function computed(change: ColumnChange, now: CatalogColumn, from: string): void {
+  const { column: old, id, plan, say } = change;
+  const renamed = old.name !== now.name;
+  const fit = fitOf(old, now).is;
+  const arrives = fit === 'widen' || old.type === now.type;
+  if (renamed) {
+    plan.shadows.push({ name: now.name, type: knownType(change.old, now), ...(old.type === now.type ? { from: old.name } : {}) });
+    plan.published?.push(now.name);
+  } else if (fit === 'widen') plan.widen.push({ column: old.name, type: now.type });
+  // a large value that an update leaves alone is not sent, and would be taken for its own result.
+  const here =
+    (renamed || (arrives && !old.aside && !now.aside) || plan.old.identity.includes(old.number)) && everyNamedColumnIsNew(change, from);
+  if (here) {
+    plan.assign.push({ column: old.name, expression: from });
+    if (!renamed) plan.published?.push(now.name);
+  } else onProduction(change, from);
+  const words = {
+    renamed: `${id} is renamed to ${now.name}; the declared expression computes it`,
+    type: `${id} becomes ${now.type} (was ${old.type}); the declared expression computes the old value`,
+    meaning: `${id} is computed by the declared expression`,
+  };
+  const kind = old.type !== now.type ? 'type' : renamed ? 'renamed' : 'meaning';
+  say(`${id}:${kind}`, 'bridged', words[kind]);
+}
+
+function fromNew(change: ColumnChange, from: string): void {
+  if (everyNamedColumnIsNew(change, from)) change.plan.assign.push({ column: change.column.name, expression: from });
+  else onProduction(change, from);
+}
+
+/** Production computes it, where `NEW` is a row of the new schema. */
+function onProduction({ plan, column }: ColumnChange, from: string): void {
+  const name = `switchback_${column.name}`;
+  plan.sent.push({ name, type: column.type, expression: from });
+  plan.shadows.push({ name, type: column.type });
+  plan.assign.push({ column: column.name, expression: `NEW.${ident(name)}` });
+  plan.published?.push(name);
+}
+
+/** On the fallback, every column that the expression names has the type of the new schema. */
+function everyNamedColumnIsNew(change: TableChange, from: string): boolean {
+  const named = [...from.matchAll(/\bNEW\s*\.\s*(?:"((?:[^"]|"")+)"|(\w+))/gi)].map(
+    ([, exact, plain]) => exact?.replaceAll('""', '"') ?? plain!.toLowerCase(),
+  );
+  if (named.length !== [...from.matchAll(/\bNEW\b/gi)].length) return false;
+  return named.every((name) => {
+    const column = change.plan.now.columns.find((one) => one.name === name);
+    return column !== undefined && typeOnFallback(change, column) === column.type;
+  });
+}
+
+function typeOnFallback({ plan: { old: table, now }, old: schema, declared }: TableChange, column: CatalogColumn): string | undefined {
+  if (column.generated !== '') return undefined;
+  const old = table.columns.find((one) => sameColumn(one, table, now) === column);
+  if (old === undefined) return table.columns.some(({ name }) => name === column.name) ? undefined : knownType(schema, column);
+  if (old.generated !== '') return undefined;
+  const change = fitOf(old, column).is;
+  if (declared.columns?.some((one) => one.table === table.name && one.column === old.name)) {
+    if (old.name !== column.name) return knownType(schema, column);
+    return change === 'widen' || old.type === column.type ? column.type : undefined;
+  }
+  return change === 'widen' ? column.type : change === 'fits' ? old.type : undefined;
+}

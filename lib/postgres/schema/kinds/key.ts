@@ -1,0 +1,133 @@
+/** The key by which rows are found. Production must send, and the fallback look for, the same one. */
+import { ident } from '../../connection/connect';
+import { columnList } from '../../connection/tables';
+import { sameColumn } from '../catalog';
+import { type Difference, lossy } from '../difference';
+import { fitOf } from './fit';
+import type { Kind, Pair } from './kind';
+import type { TablePlan } from './plan';
+import { owner, type Part } from './statements';
+
+export const key: Kind = {
+  table({ plan, say }) {
+    const { old, now } = plan;
+    if (old.identityFull) {
+      if (now.identityFull || old.primaryKey.length > 0) return undefined;
+      say(
+        `${old.name}:key`,
+        'lossy',
+        `${old.name} has no key on the fallback, and production no longer sends whole rows`,
+        `updates and deletes of ${old.name}; give it a primary key before the window`,
+      );
+      return 'stays';
+    }
+    const columns = old.identity.map((number) => old.columns.find((column) => column.number === number)!);
+    const others = columns.map((column) => sameColumn(column, old, now));
+    const usable = others.every(
+      (other, index) => other && other.generated === '' && ['fits', 'widen'].includes(fitOf(columns[index]!, other).is),
+    );
+    const lost = (why: string): 'stays' => {
+      say(
+        `${old.name}:key`,
+        'lossy',
+        `${old.name}: ${why}`,
+        `every change of ${old.name} after opening; keep the old key as a NOT NULL column with a unique index`,
+      );
+      return 'stays';
+    };
+    if (columns.length === 0) return lost('it has no key by which rows could be found');
+    if (!usable) return lost('its key is gone or of another kind');
+    const names = others.map((other) => other!.name);
+    if (names.some((name, index) => name !== columns[index]!.name)) {
+      plan.identity = names;
+      say(`${old.name}:key`, 'bridged', `the key of ${old.name} is renamed; the fallback finds rows by the new names too`);
+    }
+    const numbers = others.map((other) => other!.number);
+    if (now.identityFull || numbers.every((number) => now.identity.includes(number))) return undefined;
+    if (others.some((other) => !other!.notNull)) return lost('production has another key, and the old one may be NULL');
+    plan.keepKey = names;
+    say(
+      `${old.name}:other-key`,
+      'bridged',
+      `${now.name} has another key now; production sends the old one (${names.join(', ')}), by a unique index`,
+    );
+    return undefined;
+  },
+
+  *refuses(change) {
+    yield* withoutKey(change);
+    yield* widerKey(change);
+  },
+
+  script(plan, part) {
+    onFallback(plan, part);
+    onProduction(plan, part);
+  },
+};
+
+/** Rows without a key are found by all columns, so that none may be without its value. */
+function* withoutKey({ table, other, declared }: Pair): Generator<Difference> {
+  if (!table.identityFull || table.primaryKey.length > 0) return;
+  for (const column of table.columns) {
+    const now = sameColumn(column, table, other);
+    const isDeclared = declared.columns?.some((one) => one.table === table.name && one.column === column.name);
+    if (now && now.name === column.name && now.type === column.type && !isDeclared) continue;
+    yield lossy(
+      `${table.name}.${column.name}:no-key`,
+      `${table.name}.${column.name} ${now ? `becomes ${now.name} ${now.type}` : 'is dropped'}, and the fallback finds rows of ${table.name} by all columns`,
+      `updates and deletes of ${table.name}: the first of them stops the feed`,
+      `give it a primary key before the window`,
+    );
+  }
+}
+
+/** Two rows of the new schema may have the same old key. */
+function* widerKey({ table, other }: Pair): Generator<Difference> {
+  if (table.identityFull || table.identity.length === 0) return;
+  const columns = table.identity.map(
+    (number) => sameColumn(table.columns.find((column) => column.number === number)!, table, other)?.number,
+  );
+  if (columns.some((number) => number === undefined)) return;
+  const isWithin = (numbers: readonly number[]): boolean => numbers.length > 0 && numbers.every((number) => columns.includes(number));
+  const unique = isWithin(other.primaryKey) || other.indexes.some(({ columns: numbers, plain }) => plain && isWithin(numbers));
+  if (unique) return;
+  yield lossy(
+    `${table.name}:key-wider`,
+    `the key of ${table.name} no longer keeps its rows apart: ${other.primaryKey.length} columns are the key now`,
+    `rows that share an old key: the second of them stops the feed`,
+    `keep a unique index on the old key until the teardown`,
+  );
+}
+
+/** Rows are found by the new names. */
+function onFallback({ now, old, identity: columns }: TablePlan, part: Part): void {
+  if (!columns) return;
+  const index = `switchback_key_${old.oid}`;
+  part.fallback.push(
+    ...columns.map((column) => owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} SET NOT NULL`)),
+    owner(`CREATE UNIQUE INDEX ${index} ON ${now.name} (${columnList(columns)})`),
+    owner(`ALTER TABLE ${now.name} REPLICA IDENTITY USING INDEX ${index}`),
+  );
+  // The old release does not know the column: it may stay empty again.
+  part.revert.push(
+    ...columns
+      .filter((column) => !old.columns.some(({ name }) => name === column))
+      .map((column) => owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} DROP NOT NULL`)),
+    owner(`DROP INDEX ${ident(now.schema)}.${index}`),
+    owner(`ALTER TABLE ${now.name} REPLICA IDENTITY DEFAULT`),
+  );
+}
+
+/** An index that keeps the old key. */
+function onProduction({ old, now, keepKey }: TablePlan, part: Part): void {
+  if (!keepKey) return;
+  const numbers = keepKey.map((name) => now.columns.find((column) => column.name === name)!.number);
+  const existing = now.indexes.find(
+    (index) => index.plain && index.columns.length === numbers.length && numbers.every((number) => index.columns.includes(number)),
+  );
+  const index = existing?.name ?? `switchback_key_${old.oid}`;
+  if (!existing) part.production.push(owner(`CREATE UNIQUE INDEX IF NOT EXISTS ${index} ON ${now.name} (${columnList(keepKey)})`));
+  part.production.push(owner(`ALTER TABLE ${now.name} REPLICA IDENTITY USING INDEX ${ident(index)}`));
+  part.productionRevert.push(owner(`ALTER TABLE ${now.name} REPLICA IDENTITY DEFAULT`));
+  if (!existing) part.productionRevert.push(owner(`DROP INDEX IF EXISTS ${ident(now.schema)}.${index}`));
+}

@@ -1,0 +1,60 @@
+/** What the kinds have planned: how rows of the new schema get into the old one. Their own SQL, and bridge.ts, are made of it. */
+import type { CatalogColumn, CatalogTable } from '../catalog';
+
+/** How rows of one table of the new schema get into the old one. */
+export interface TablePlan {
+  readonly old: CatalogTable;
+  readonly now: CatalogTable;
+  /** Columns that travel, by their new names; undefined: all, because no list is allowed. */
+  published: string[] | undefined;
+  /** Columns added to the fallback. `from`: the old column whose values it starts with. */
+  readonly shadows: { name: string; type: string; from?: string }[];
+  readonly widen: { column: string; type: string }[];
+  readonly dropNotNull: string[];
+  readonly dropConstraints: { name: string; definition: string }[];
+  readonly dropIndexes: { name: string; definition: string }[];
+  /** Computed for each arriving row, in this order. */
+  readonly assign: { column: string; expression: string }[];
+  /** Value for a column that must have one and has no source any more. */
+  readonly fill: { column: string; value: string }[];
+  /** New names of columns by which the fallback must find rows, when they are not called what they were. */
+  identity: string[] | undefined;
+  /** Columns (new names) that production must send as the key, when its own key became another. */
+  keepKey: string[] | undefined;
+  /** Columns computed on production, for types that cannot travel. */
+  readonly sent: { name: string; type: string; expression: string }[];
+}
+
+export interface BridgePlan {
+  readonly tables: TablePlan[];
+  /** Tables of the new schema that the fallback keeps although the old release does not know them. */
+  readonly inert: CatalogTable[];
+  /** What the columns of those have for a type there. */
+  readonly inertTypes: Map<CatalogColumn, string>;
+  readonly enums: { readonly name: string; readonly add: readonly AddedValue[] }[];
+  readonly rows: { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];
+}
+
+/** `before`: the value of the old schema that it sorts before; none: after all of them. */
+export interface AddedValue {
+  readonly label: string;
+  readonly before?: string;
+}
+
+export const emptyPlan = (): BridgePlan => ({ tables: [], inert: [], inertTypes: new Map(), enums: [], rows: [] });
+
+export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan => ({
+  old,
+  now,
+  published: now.identityFull ? undefined : [],
+  shadows: [],
+  widen: [],
+  dropNotNull: [],
+  dropConstraints: [],
+  dropIndexes: [],
+  assign: [],
+  fill: [],
+  identity: undefined,
+  keepKey: undefined,
+  sent: [],
+});

@@ -1,0 +1,58 @@
+/** A column that has another name: the fallback keeps both, the new one for rows that arrive. */
+import { ident, literal } from '../../connection/connect';
+import { sameColumn } from '../catalog';
+import { lossy } from '../difference';
+import { fitOf } from './fit';
+import type { Kind } from './kind';
+import { master } from './statements';
+
+export const renamedColumn: Kind = {
+  column({ column, other, plan, id, say }) {
+    if (!other || column.name === other.name) return undefined;
+    const type = fitOf(column, other).is === 'widen' ? other.type : column.type;
+    plan.shadows.push({ name: other.name, type, from: column.name });
+    plan.assign.push({ column: column.name, expression: `NEW.${ident(other.name)}` });
+    say(`${id}:renamed`, 'bridged', `${id} is renamed to ${other.name}; the fallback keeps both`);
+    return undefined;
+  },
+
+  /** The fallback keeps both names beside each other while it is fed: two things cannot have one. */
+  *refuses({ table, other }) {
+    for (const column of table.columns) {
+      const renamed = sameColumn(column, table, other);
+      if (!renamed || renamed.name === column.name) continue;
+      if (table.columns.some(({ name }) => name === renamed.name))
+        yield lossy(
+          `${table.name}.${column.name}:name-taken`,
+          `${table.name}.${column.name} becomes ${renamed.name}, which was another column before`,
+          `values of both columns of rows written after opening`,
+          `take a name that nothing had, or do it in two windows`,
+        );
+    }
+  },
+
+  /**
+   * The new one starts with the values of the old one, where an update could leave it out (large values that did not change are not sent) or
+   * where rows are found by it. The user's triggers stay silent: nothing has happened.
+   */
+  script({ now, shadows, old, identity: key }, part) {
+    const seeded = shadows.filter(
+      ({ name, from }) => from !== undefined && (key?.includes(name) || old.columns.find((column) => column.name === from)?.aside),
+    );
+    if (seeded.length === 0) return;
+    const alter = literal(`ALTER TABLE ${now.name.replaceAll('%', '%%')} %s TRIGGER %I`);
+    part.fallback.push(
+      master(
+        `DO $seed$ DECLARE t record; quiet jsonb := '[]'; BEGIN
+         SET CONSTRAINTS ALL IMMEDIATE;
+         FOR t IN SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = ${literal(now.name)}::regclass AND NOT tgisinternal AND tgenabled IN ('O','A') LOOP
+           quiet := quiet || jsonb_build_object('name', t.tgname, 'mode', CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END);
+           EXECUTE format(${alter}, 'DISABLE', t.tgname);
+         END LOOP;
+         UPDATE ${now.name} SET ${seeded.map(({ name, from }) => `${ident(name)} = ${ident(from!)}`).join(', ')};
+         FOR t IN SELECT q->>'name' AS name, q->>'mode' AS mode FROM jsonb_array_elements(quiet) q LOOP EXECUTE format(${alter}, t.mode, t.name); END LOOP;
+       END $seed$`,
+      ),
+    );
+  },
+};
