@@ -200,8 +200,7 @@ class Pairs {
         continue;
       }
       const found = this.textsOf(id, old, there, { column, mine, now, other });
-      if (typeof found === 'string') this.name(id, found);
-      else if (found) columns.push({ ...found, id, mine, other });
+      if (found) columns.push({ ...found, id, mine, other });
     }
     this.more(old, there, now, used);
     this.push(
@@ -228,7 +227,7 @@ class Pairs {
       .map(({ name, oid }) => ({ name, oid, rows }));
   }
 
-  /** Texts of one column; a sentence where there are none; undefined where it is asked whether it holds anything. */
+  /** Texts of one column; undefined where it is asked whether it holds anything. */
   private textsOf(
     id: string,
     old: RecordedRelation,
@@ -239,7 +238,7 @@ class Pairs {
       now,
       other,
     }: { column: RecordedColumn; mine: RecordedColumn; now: RecordedRelation; other: RecordedColumn | undefined },
-  ): Texts | string | undefined {
+  ): Texts | undefined {
     const { declared, record } = this.options;
     const fallback = { column: mine, record: this.fallback };
     const isThis = (one: { table: string; column: string }): boolean => one.table === old.name && one.column === column.name;
@@ -305,7 +304,7 @@ class Pairs {
       if (mine) {
         const typed = { column, record: this.production };
         const found = columnTexts(typed, { column: mine, record: this.fallback }, typed, this.version);
-        if (typeof found !== 'string') columns.push({ ...found, id, mine, other: column });
+        columns.push({ ...found, id, mine, other: column });
       } else
         this.ask(
           'production',

@@ -39,13 +39,15 @@ export interface RecordedType {
   readonly name: string;
   /** As pg_type.typtype. */
   readonly kind: string;
-  /** The OID of what it is made of: the base of a domain, the element of an array; 0 for others. */
+  /** The OID of what it is made of: the base of a domain, the element of an array, the bounds of a range; 0 for others. */
   readonly of: number;
   readonly array: boolean;
   /** PostgreSQL's own, which every server has. */
   readonly builtin: boolean;
   /** Of an enum, in their order. */
   readonly labels: readonly { readonly oid: number; readonly label: string }[];
+  /** Of a composite type. Absent in journals of before. */
+  readonly parts?: readonly { readonly number: number; readonly name: string; readonly of: number }[];
 }
 
 export interface ProofRecord {
@@ -101,11 +103,15 @@ export async function recordOf(db: Db): Promise<ProofRecord> {
     `WITH RECURSIVE used(oid) AS (
        SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r','p') AND ${userSchema} AND a.attnum > 0 AND NOT a.attisdropped
-       UNION SELECT u.oid FROM used JOIN pg_catalog.pg_type t ON t.oid = used.oid CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) AS u(oid) WHERE u.oid <> 0)
+       UNION SELECT u.oid FROM used JOIN pg_catalog.pg_type t ON t.oid = used.oid
+         CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem), ((SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid))
+           UNION SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS u(oid) WHERE u.oid <> 0)
      SELECT t.oid::int8::float8 AS oid, pg_catalog.format_type(t.oid, -1) AS name, t.typtype AS kind, t.typcategory = 'A' AS "array",
-            (CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END)::int8::float8 AS of,
+            (CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typcategory = 'A' THEN t.typelem ELSE coalesce((SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid), 0) END)::int8::float8 AS of,
             t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AS builtin,
-            coalesce((SELECT json_agg(json_build_object('oid', e.oid::int8, 'label', e.enumlabel) ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid), '[]') AS labels
+            coalesce((SELECT json_agg(json_build_object('oid', e.oid::int8, 'label', e.enumlabel) ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid), '[]') AS labels,
+            coalesce((SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'of', a.atttypid::int8) ORDER BY a.attnum)
+               FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS parts
        FROM used JOIN pg_catalog.pg_type t ON t.oid = used.oid ORDER BY 1`,
   );
   return { relations, types };

@@ -30,24 +30,24 @@ function plainType(typed: Typed): RecordedType {
 /** As it travels. `x::text` pads or strips some, and writes others in another way. */
 const sent = (x: string): string => `CASE WHEN ${x} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', ${x}) END`;
 const number = /^(smallint|integer|bigint|numeric)$/;
+const isAnyNumber = ({ name }: RecordedType): boolean => number.test(name) || /^(real|double precision)$/.test(name);
 const words = /^(text|character varying|(public\.)?citext)$/;
 const exact = (x: string): string => `pg_catalog.trim_scale((${x})::numeric)`;
 
-/** The values of a column that both sides have; a sentence where its texts say nothing. `old` as recorded at the fork. */
-export function columnTexts(now: Typed, fallback: Typed, old: Typed, version: number): Texts | string {
+/** The values of a column that both sides have. `old` as recorded at the fork. */
+export function columnTexts(now: Typed, fallback: Typed, old: Typed, version: number): Texts {
   const [x, y] = [`new.${ident(now.column.name)}`, `old.${ident(fallback.column.name)}`];
-  const renamed = renamedLabels(now, old);
-  if (typeof renamed === 'string') return renamed;
-  if (renamed.length > 0) {
-    const cases = renamed.map(({ label, was }) => `WHEN ${literal(label)} THEN ${literal(was)}`).join(' ');
-    return { a: `CASE ${x}::text ${cases} ELSE ${x}::text END`, b: `${y}::text` };
-  }
-  if (now.column.type === fallback.column.type) return { a: x, b: y };
   const [from, to] = [plainType(now), plainType(fallback)];
+  const inside: Inside = { now, fallback, labels: renamedLabels(now.record, old.record) };
+  if (now.column.type === fallback.column.type && !isChanged(from, to, inside)) return { a: x, b: y };
+  if (isMade(from) && isMade(to)) return { a: written(x, from, 'a', inside), b: written(y, to, 'b', inside) };
+  if (from.kind === 'e') return { a: written(x, from, 'a', inside), b: `${y}::text` };
   if (number.test(from.name) && number.test(to.name)) return { a: exact(x), b: exact(y) };
+  if (isAnyNumber(from) && isAnyNumber(to)) return { a: exact(`${x}::text`), b: exact(`${y}::text`) };
   if (from.name === to.name) return { a: x, b: y };
   if (/^jsonb?$/.test(from.name) && /^jsonb?$/.test(to.name)) return { a: `${x}::jsonb`, b: `${y}::jsonb`, mayFail: true };
-  if (to.name === 'bpchar') return { a: `pg_catalog.rtrim(${sent(x)}, ' ')`, b: `${y}::text` };
+  if (from.name === 'bpchar' || to.name === 'bpchar')
+    return { a: `pg_catalog.rtrim(${sent(x)}, ' ')`, b: `pg_catalog.rtrim(${sent(y)}, ' ')` };
   if (words.test(to.name) || !to.builtin) return { a: sent(x), b: sent(y) };
   return { a: readAs(sent(x), from.name, to.name, version), b: sent(y), mayFail: true };
 }
@@ -63,26 +63,72 @@ function readAs(text: string, from: string, to: string, version: number): string
   return `(SELECT CASE WHEN v IS NULL THEN v ${cases} ELSE v END FROM (SELECT ${text}) AS s(v))`;
 }
 
-/** Labels of an enum that is the same one, under the names that they had. */
-function renamedLabels(now: Typed, old: Typed): { label: string; was: string }[] | string {
-  const inner = (typed: Typed): RecordedType => {
-    let type = plainType(typed);
-    while (type.array) {
-      const { of } = type;
-      type = typed.record.types.find(({ oid }) => oid === of)!;
-    }
-    return type;
-  };
-  const [is, was] = [inner(now), inner(old)];
-  if (is.oid !== was.oid || is.kind !== 'e') return [];
-  const before = new Map(was.labels.map(({ oid, label }) => [oid, label]));
-  const renamed = is.labels.flatMap(({ oid, label }) => {
-    const known = before.get(oid);
-    return known === undefined || known === label ? [] : [{ label, was: known }];
-  });
-  return renamed.length > 0 && plainType(now).kind !== 'e'
-    ? `values of ${was.name} were renamed, and it is only a part of ${now.column.type}`
-    : renamed;
+/** What types within types are looked up by. */
+interface Inside {
+  readonly now: Typed;
+  readonly fallback: Typed;
+  /** By the OID of an enum: labels that it has now, and the names that they had. */
+  readonly labels: ReadonlyMap<number, readonly { readonly label: string; readonly was: string }[]>;
+}
+
+const isMade = ({ array, kind }: RecordedType): boolean => array || kind === 'c';
+const typeBy = (record: ProofRecord, oid: number): RecordedType => {
+  const type = record.types.find((one) => one.oid === oid)!;
+  return type.kind === 'd' ? typeBy(record, type.of) : type;
+};
+
+/** Parts of a composite that both sides have. */
+const partsOfBoth = (type: RecordedType, { now, fallback }: Inside): NonNullable<RecordedType['parts']> => {
+  const [mine, other] = [now, fallback].map(({ record }) => record.types.find(({ oid }) => oid === type.oid)?.parts ?? []);
+  return (type.parts ?? []).filter(({ number }) =>
+    [mine, other].every((parts) => !parts?.length || parts.some((one) => one.number === number)),
+  );
+};
+
+/** Whether a type of the same name is another within. */
+function isChanged(from: RecordedType, to: RecordedType, inside: Inside): boolean {
+  if (inside.labels.has(from.oid)) return true;
+  if (from.array && to.array) return isChanged(typeBy(inside.now.record, from.of), typeBy(inside.fallback.record, to.of), inside);
+  const [mine, other] = [from.parts ?? [], to.parts ?? []];
+  if (mine.length !== other.length) return true;
+  return mine.some(({ of }, at) => isChanged(typeBy(inside.now.record, of), typeBy(inside.fallback.record, other[at]!.of), inside));
+}
+
+/** A value with everything in it, so that two are equal when nothing is lost; enums under the names that they had at the fork. */
+function written(x: string, type: RecordedType, side: 'a' | 'b', inside: Inside, depth = 0): string {
+  const { record } = side === 'a' ? inside.now : inside.fallback;
+  const within = (value: string, of: number): string => written(value, typeBy(record, of), side, inside, depth + 1);
+  if (type.array) {
+    const list = `l${depth}`;
+    // its dimensions tell {{1,2}} from {1,2}; in FROM a list of composites would come apart.
+    const all = `SELECT pg_catalog.json_agg(${within(`${list}.e`, type.of)} ORDER BY ${list}.n)::text FROM (SELECT pg_catalog.unnest(${x}) AS e, pg_catalog.generate_series(1, pg_catalog.cardinality(${x})) AS n) AS ${list}`;
+    return `CASE WHEN ${x} IS NULL THEN NULL ELSE pg_catalog.concat(pg_catalog.array_dims(${x}), (${all})) END`;
+  }
+  if (type.kind === 'c') {
+    const parts = partsOfBoth(type, inside).map(({ name, of }) => within(`(${x}).${ident(name)}`, of));
+    return `CASE WHEN ${x} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.json_build_array(${parts.join(', ')})::text END`;
+  }
+  if (type.kind === 'e') {
+    const renamed = side === 'a' ? (inside.labels.get(type.oid) ?? []) : [];
+    if (renamed.length === 0) return `${x}::text`;
+    return `CASE ${x}::text ${renamed.map(({ label, was }) => `WHEN ${literal(label)} THEN ${literal(was)}`).join(' ')} ELSE ${x}::text END`;
+  }
+  if (number.test(type.name)) return `${exact(x)}::text`;
+  if (/^jsonb?$/.test(type.name)) return `${x}::jsonb::text`;
+  return type.name === 'bpchar' ? `pg_catalog.rtrim(${sent(x)}, ' ')` : sent(x);
+}
+
+function renamedLabels(now: ProofRecord, old: ProofRecord): Inside['labels'] {
+  const all = new Map<number, { label: string; was: string }[]>();
+  for (const { oid, labels } of now.types) {
+    const before = new Map(old.types.find((type) => type.oid === oid)?.labels.map((one) => [one.oid, one.label]));
+    const renamed = labels.flatMap((one) => {
+      const was = before.get(one.oid);
+      return was === undefined || was === one.label ? [] : [{ label: one.label, was }];
+    });
+    if (renamed.length > 0) all.set(oid, renamed);
+  }
+  return all;
 }
 
 /** What the team has declared that a column of the old schema holds; `NEW` in it is the row on production. */
