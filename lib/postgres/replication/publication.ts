@@ -1,6 +1,7 @@
 /** What a feed carries: a publication with the columns of each table spelled out, so that later columns do not join it by themselves. */
-import { type Db, ident } from '../connection/connect';
+import { DatabaseError, type Db, ident } from '../connection/connect';
 import { columnList, plainColumns, readTables, type Table } from '../connection/tables';
+import { unwatchPartitions, watchPartitions } from './emptied-partitions';
 import { markerTable } from './marker';
 
 /** One table of a publication. */
@@ -21,15 +22,18 @@ export function published(table: Table): PublishedTable {
   return table.identityFull ? base : { ...base, columns: plainColumns(table).map((column) => column.name) };
 }
 
-/** Makes the publication, with the marker in it. Must exist before any change that is decoded, and stay. */
+/** Makes the publication, with the marker in it, and what no publication tells. Must exist before any change that is decoded, and stay. */
 export async function createPublication(db: Db, name: string, tables: readonly PublishedTable[]): Promise<void> {
   const list = [...tables, markerTable].map(
     ({ schema, table, columns }) => `${ident(schema)}.${ident(table)}${columns ? ` (${columnList(columns)})` : ''}`,
   );
+  const unwatched = await watchPartitions(db);
+  if (unwatched.length > 0) throw new DatabaseError(unwatched.join('; '), '42501');
   await db.query(`CREATE PUBLICATION ${ident(name)} FOR TABLE ${list.join(', ')} WITH (publish_via_partition_root = true)`);
 }
 
 export async function dropPublication(db: Db, name: string): Promise<void> {
+  await unwatchPartitions(db);
   await db.query(`DROP PUBLICATION IF EXISTS ${ident(name)}`);
 }
 

@@ -5,6 +5,7 @@ import { type Address, DatabaseError, type Db, ident, type Login, literal } from
 import { type Poll, pollEvery } from '../connection/lsn';
 import { runSealed } from '../connection/sealed';
 import { majorVersion, ownSchema } from '../connection/server';
+import { forgetNotes, obeyNotes } from './emptied-partitions';
 import { dropMarker } from './marker';
 import { dropPublication } from './publication';
 
@@ -197,6 +198,7 @@ export async function startFeed(
 
 /** Makes a disabled subscription to an existing slot. May run inside a transaction. */
 export async function createSubscription(fallback: Db, name: FeedName, source: FeedSource, copy: boolean): Promise<void> {
+  await obeyNotes(fallback);
   const version = await majorVersion(fallback);
   const make = (tls: Tls): Promise<void> =>
     runSealed(fallback, {
@@ -264,6 +266,7 @@ export async function dropSubscription(fallback: Db, name: FeedName): Promise<vo
   await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
   await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} SET (slot_name = NONE)`);
   await fallback.query(`DROP SUBSCRIPTION ${ident(name)}`);
+  await forgetNotes(fallback);
 }
 
 /** Takes the whole feed away: subscription, slot, publication, and production's marker. Safe to run at any point, and with a fallback that is gone. */

@@ -1,6 +1,7 @@
 /** One look at a feed from outside of any run: does it live, has the form changed under it, until when can it be used? */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../connection/connect';
+import { watchPartitions } from '../replication/emptied-partitions';
 import { beat, type FeedHealth, feedHealth, heartbeatAge } from '../replication/feed';
 import { madeWords, makePartitions } from '../replication/new-partitions';
 import { endingSequences, sequenceMargin } from '../replication/sequences';
@@ -36,6 +37,7 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
   const began = performance.now();
   const elapsed = (): number => performance.now() - began;
   const { made, refused } = options.makesPartitions ? await makePartitions(production, fallback, name) : { made: [], refused: [] };
+  const unwatched = options.makesPartitions ? await watchPartitions(production) : [];
   await beat(production);
   const hasArrived = (age: number | undefined): boolean => age !== undefined && age * 1000 <= elapsed();
   // the look takes the one runner: it is not kept waiting for what cannot arrive.
@@ -63,7 +65,7 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
   const nearEnd = await endingSequences(production, fallback, sequenceMargin);
   return {
     ...health,
-    drift: [...drift, ...refused],
+    drift: [...drift, ...refused, ...unwatched],
     nearEnd,
     madePartitions: made.map(madeWords),
   };
