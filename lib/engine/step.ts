@@ -47,6 +47,8 @@ export interface Step {
    * while a fence was open, somebody may have written.
    */
   readonly again?: boolean;
+  /** Cut off, it leaves nothing: where it is still to do, a later invocation of the run does it, and does not wait for it in vain. */
+  readonly wholeOrNot?: boolean;
   /** From this step on, a rollback loses the writes customers make (shown in red by the plan). */
   readonly pointOfLoss?: boolean;
   /** What is gone for good after it, as a plan and a prompt say it. */

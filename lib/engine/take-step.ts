@@ -55,7 +55,7 @@ export async function takeStep(
   const waitedMs = waiting(clock, Date.parse(seriesOf(journal).steps.get(step.id)?.startedAt ?? ''));
   if (step.gate !== undefined) return askGate(options, step, step.gate, waitedMs);
 
-  let acted = begunByThisRun;
+  let acted = begunByThisRun && step.wholeOrNot !== true;
   let tries = 0;
   let firstFailedAt = Number.POSITIVE_INFINITY;
   /** What the last try failed with, until a look has told what came of it. */

@@ -109,6 +109,7 @@ export function footprintShipped(production: string, fallback: string): Step {
     title: `Find the rows that the migrations changed, and bring them to ${fallback}`,
     estimateSeconds: 10,
     patienceSeconds: 3600,
+    wholeOrNot: true,
     async observe(context) {
       found = await find(context, production, fallback);
       const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
@@ -119,7 +120,7 @@ export function footprintShipped(production: string, fallback: string): Step {
         ? {
             is: 'failed',
             code: 'feed.footprint.differs',
-            message: `rows that were brought to ${fallback} differ there: ${words}; the bridge does not make of them what production has`,
+            message: `rows that were brought to ${fallback} differ there: ${found.tables.map(({ table, rows: n, keys }) => `${table}: ${n} rows, as ${keys.join(', ')}`).join('; ')}; the bridge does not make of them what production has`,
           }
         : todo(words);
     },

@@ -468,6 +468,19 @@ describe('a run', () => {
     expect(act).toHaveBeenCalledTimes(1);
   });
 
+  test('what leaves nothing when it is cut off is done by the next invocation of the run, which does not wait for it in vain', async () => {
+    const made = await rig();
+    const world = new Set<string>();
+    const kill = new Kill();
+    const cut = flag(world, 'a', { act: () => kill.here(), patienceSeconds: 3600, wholeOrNot: true });
+    expect(await kill.or(made.advance([cut]))).toBe('killed');
+    const acts = jest.fn(async () => void world.add('a'));
+    const began = made.clock.elapsed();
+    expect(await made.advance([{ ...cut, act: acts }])).toEqual({ state: 'finished' });
+    expect(acts).toHaveBeenCalledTimes(1);
+    expect(made.clock.elapsed() - began).toBeLessThan(1000);
+  });
+
   test('the journal says when each step gives up, by the step or sooner by its operator; a gate never does', async () => {
     const made = await rig();
     const world = new Set(['a', 'b']);

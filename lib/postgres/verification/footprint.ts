@@ -3,19 +3,23 @@
  * exact data before the change. Backfills of columns that the old schema does not have leave none, and are not shipped.
  */
 
-import { DatabaseError, type Db, ident } from '../connection/connect';
+import { quietFor, readTriggerState, type TriggerState } from '../access/triggers';
+import { DatabaseError, type Db, ident, literal } from '../connection/connect';
+import type { Pair } from '../connection/row-pair';
 import { ownSchema } from '../connection/server';
 import { columnList } from '../connection/tables';
 import type { Declared } from '../schema/declared';
 import type { BridgePlan, TablePlan } from '../schema/kinds/plan';
 import type { Mapping } from '../schema/mapping';
-import { type Comparison, compareTables, type Progress, type TableComparison } from './compare';
+import { type Comparison, compareTables, type Difference, type Progress, rowName } from './compare';
 import { deleteRows, prepareDeletedRows } from './kept-rows';
 
 export interface Footprint {
-  /** Rows per table of the old schema that differ after the migrations. */
-  readonly tables: readonly { readonly table: string; readonly rows: number }[];
+  /** Rows per table of the old schema that differ after the migrations, and the first of them. */
+  readonly tables: readonly { readonly table: string; readonly rows: number; readonly keys: readonly string[] }[];
   readonly comparison: Comparison;
+  /** By what they were compared. */
+  readonly pairs: readonly Pair[];
 }
 
 export interface Shipping {
@@ -34,18 +38,22 @@ export async function footprint(
   onProgress?: (progress: Progress) => void,
 ): Promise<Footprint> {
   const names = new Set(plan.tables.map(({ old }) => old.name));
+  const compared = pairs.filter(({ name }) => names.has(name));
   const comparison = await compareTables(production, fallback, {
-    pairs: pairs.filter(({ name }) => names.has(name)),
+    pairs: compared,
     maxKeys: Number.POSITIVE_INFINITY,
     ...(onProgress ? { onProgress } : {}),
   });
-  const tables = comparison.tables.filter(({ equal }) => !equal).map(({ table, differences }) => ({ table, rows: differences.length }));
-  return { tables, comparison };
+  const tables = comparison.tables
+    .filter(({ equal }) => !equal)
+    .map(({ table, differences }) => ({ table, rows: differences.length, keys: differences.slice(0, 3).map(({ key }) => key) }));
+  return { tables, comparison, pairs: compared };
 }
 
 /**
- * Brings the rows of a footprint to the fallback, through the bridge, so that what customers change later fits what is there.
- * Tables whose rows cannot be told apart are refused.
+ * Brings the rows of a footprint to the fallback, through the bridge, so that what customers change later fits what is there: all of them
+ * in one transaction that acts as the apply worker does. The user's triggers stay silent, foreign keys look at nothing and cascade nothing,
+ * the bridge's own triggers fire. What has changed is taken out before it is put in again: values may have changed places under a unique rule.
  */
 export async function shipFootprint(
   production: Db,
@@ -55,112 +63,156 @@ export async function shipFootprint(
   shipping: Shipping = { window: 'w0' },
 ): Promise<void> {
   const changed = found.comparison.tables.filter(({ equal }) => !equal);
-  if (changed.length > 0) await prepareDeletedRows(fallback);
-  const ship = (tables: readonly TableComparison[], which: Which): Promise<TableComparison[]> =>
-    rounds(tables, (table) => {
-      const tablePlan = plan.tables.find(({ old }) => old.name === table.table)!;
-      return shipTable(production, fallback, tablePlan, table.differences, { ...shipping, which });
-    });
-  const left = await ship(changed, 'all');
-  if (left.length === 0) return;
-  // rows that others point to got another key: the new ones first, then those that point, then the old ones go.
-  const waiting = await ship(left, 'come');
-  if (waiting.length === 0) waiting.push(...(await ship(left, 'gone')));
-  if (waiting.length > 0) throw new DatabaseError(`rows of ${waiting.map(({ table }) => table).join(', ')} point to each other`, undefined);
+  if (changed.length === 0) return;
+  await prepareDeletedRows(fallback);
+  const triggers = await readTriggerState(fallback);
+  if (!triggers.byRole)
+    throw new DatabaseError(
+      `migrations changed rows of ${changed.map(({ table }) => table).join(', ')}, and nobody here may set session_replication_role, without which foreign keys would take rows that refer to them: GRANT SET ON PARAMETER session_replication_role to the master user`,
+      undefined,
+    );
+  await fallback.transaction(async (inside) => {
+    await inside.query("SET LOCAL lock_timeout = '5s'; SET LOCAL session_replication_role = replica");
+    const loud = await silenced(inside, triggers);
+    for (const { table, differences } of changed) {
+      const tablePlan = plan.tables.find(({ old }) => old.name === table)!;
+      const pair = found.pairs.find(({ name }) => name === table)!;
+      await shipTable(production, inside, { plan: tablePlan, pair, differences, gone: goneTriggers(triggers, tablePlan), ...shipping });
+    }
+    for (const sql of loud) await inside.query(sql);
+  });
 }
 
-/** A row may point to one of another table that is still to come. Answers those that nothing more helps. */
-async function rounds(tables: readonly TableComparison[], ship: (table: TableComparison) => Promise<void>): Promise<TableComparison[]> {
-  let left = [...tables];
-  for (;;) {
-    const refused: TableComparison[] = [];
-    for (const table of left)
-      await ship(table).catch((error: unknown) => {
-        if (!(error instanceof DatabaseError) || error.sqlstate !== '23503') throw error;
-        refused.push(table);
-      });
-    if (refused.length === 0 || refused.length === left.length) return refused;
-    left = refused;
-  }
+/** Triggers of the user that would fire for rows that arrive, too; answers what wakes them again. */
+async function silenced(inside: Db, state: TriggerState): Promise<string[]> {
+  const enable = { O: 'ENABLE', A: 'ENABLE ALWAYS', R: 'ENABLE REPLICA' };
+  const loud: string[] = [];
+  for (const table of state.triggers.keys())
+    for (const { name, mode } of quietFor(state, table)) {
+      await inside.query(`ALTER TABLE ${table} DISABLE TRIGGER ${ident(name)}`);
+      loud.push(`ALTER TABLE ${table} ${enable[mode]} TRIGGER ${ident(name)}`);
+    }
+  return loud;
 }
 
-/** `come`: rows that are new or changed. `gone`: those that are not there any more. */
-type Which = 'all' | 'come' | 'gone';
+/** What the bridge does for a row that is gone, it must not do for one that is only taken out. */
+const goneTriggers = ({ ours }: TriggerState, { now }: TablePlan): string[] =>
+  (ours.get(now.name) ?? []).filter((name) => name.startsWith('switchback_gone_'));
 
-async function shipTable(
-  production: Db,
-  fallback: Db,
-  plan: TablePlan,
-  differences: Comparison['tables'][number]['differences'],
-  { window, deleted, which }: Shipping & { readonly which: Which },
-): Promise<void> {
+interface TableShipping extends Shipping {
+  readonly plan: TablePlan;
+  readonly pair: Pair;
+  readonly differences: readonly Difference[];
+  readonly gone: readonly string[];
+}
+
+/** Of rows that are taken out, as they were: columns that production does not have come back with them. */
+const lifted = `${ownSchema}.lifted`;
+/** Rows are sent in portions of about so many characters. */
+const portion = 4_000_000;
+
+async function shipTable(production: Db, inside: Db, { plan, pair, differences, gone, window, deleted }: TableShipping): Promise<void> {
   const { old, now } = plan;
-  // without a list every column travels, and a key is one all the same.
-  const published = plan.published ?? now.columns.filter(({ generated }) => generated === '').map(({ name }) => name);
-  const numbers = old.identityFull ? old.primaryKey : old.identity;
-  const keys = numbers.map((number) => old.columns.find((column) => column.number === number)!.name);
-  if (keys.length === 0) {
+  if (pair.b.key.length === 0)
     throw new DatabaseError(
       `migrations changed rows of ${old.name}, which has no key to bring them over by; give it a primary key before the window`,
       undefined,
     );
+  const keysOf = (is: Difference['is']): string[] => differences.filter((one) => one.is === is).map(({ key }) => key);
+  const columns = await columnsOf(inside, plan);
+  const rest = columns.filter(({ sent }) => !sent).map(({ name }) => name);
+  const where = `${rowName(pair.b)} = ANY ($1::text[])`;
+  const [away, changed, added] = [keysOf('only on b'), keysOf('different'), keysOf('only on a')];
+  if (away.length > 0)
+    await deleteRows(inside, {
+      window,
+      oid: old.oid,
+      name: old.name,
+      fate: deleted?.[old.name] ?? 'ship',
+      from: now.name,
+      where,
+      keys: away,
+    });
+  if (changed.length > 0) {
+    for (const name of gone) await inside.query(`ALTER TABLE ${now.name} DISABLE TRIGGER ${ident(name)}`);
+    await inside.query(`CREATE TABLE ${lifted} (key text PRIMARY KEY, row ${now.name})`);
+    await inside.query(
+      `WITH up AS (DELETE FROM ${now.name} AS old WHERE ${where} RETURNING ${rowName(pair.b)} AS key, ROW(old.*)::${now.name} AS row) INSERT INTO ${lifted} SELECT * FROM up`,
+      [changed],
+    );
+    for (const name of gone) await inside.query(`ALTER TABLE ${now.name} ENABLE REPLICA TRIGGER ${ident(name)}`);
+    await put(production, inside, { plan, pair, columns, keys: changed, rest });
+    await inside.query(`DROP TABLE ${lifted}`);
   }
-  // By the new names: the key as production has it, and as the rows on the fallback are told apart.
-  const nowKeys = plan.identity ?? plan.keepKey ?? keys;
-  // What production computes for each write, it has not yet computed for rows that nobody wrote.
-  const source = (name: string): string => {
-    const computed = plan.sent.find((sent) => sent.name === name);
-    const value = computed ? `(${computed.expression})` : `new.${ident(name)}`;
-    return `CASE WHEN ${value} IS NULL THEN NULL ELSE pg_catalog.format('%s', ${value}) END`;
-  };
-  // as rows travel: as text, read by the type of the fallback's column. A cast to a length would cut values off without a word.
-  const types = new Map(
-    (
-      await fallback.query<{ name: string; type: string; fixed: boolean }>(
-        "SELECT attname AS name, pg_catalog.format_type(atttypid, -1) AS type, attidentity = 'a' AS fixed FROM pg_catalog.pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
-        [now.name],
-      )
-    ).map((column) => [column.name, column]),
-  );
-  const rowText = (names: readonly string[]): string => `ROW(${columnList(names)})::text`;
-  const gone = which === 'come' ? [] : differences.filter(({ is }) => is === 'only on b').map(({ key }) => key);
-  const come = which === 'gone' ? [] : differences.filter(({ is }) => is !== 'only on b').map(({ key }) => key);
-  await quietly(fallback, plan, async (inside) => {
-    const where = `${rowText(keys)} = ANY ($1::text[])`;
-    const fate = deleted?.[old.name] ?? 'ship';
-    if (gone.length > 0) await deleteRows(inside, { window, oid: old.oid, name: old.name, fate, from: now.name, where, keys: gone });
-    for (let first = 0; first < come.length; first += 1_000) {
-      const rows = await production.query<{ row: string }>(
-        `SELECT pg_catalog.array_to_json(ARRAY[${published.map(source).join(', ')}]::text[])::text AS row FROM ${now.name} AS new WHERE ${rowText(nowKeys)} = ANY ($1::text[])`,
-        [come.slice(first, first + 1_000)],
-      );
-      const rest = published.filter((name) => !nowKeys.includes(name) && !types.get(name)?.fixed);
-      const update =
-        rest.length > 0 ? `DO UPDATE SET ${rest.map((name) => `${ident(name)} = excluded.${ident(name)}`).join(', ')}` : 'DO NOTHING';
-      const values = published.map((name, index) => `(e.value ->> ${index})::${types.get(name)?.type ?? 'text'}`);
-      await inside.query(
-        `INSERT INTO ${now.name} (${columnList(published)}) OVERRIDING SYSTEM VALUE SELECT ${values.join(', ')} FROM pg_catalog.json_array_elements($1::json) AS e(value)
-         ON CONFLICT (${columnList(nowKeys)}) ${update}`,
-        [`[${rows.map(({ row }) => row).join(',')}]`],
-      );
-    }
-  });
+  if (added.length > 0) await put(production, inside, { plan, pair, columns, keys: added });
 }
 
-/** The user's triggers stay silent, the bridge's fire as they do for rows that arrive. One transaction. */
-async function quietly(fallback: Db, { now }: TablePlan, action: (db: Db) => Promise<void>): Promise<void> {
-  await fallback.transaction(async (inside) => {
-    await inside.query("SET LOCAL lock_timeout = '5s'");
-    const triggers = await inside.query<{ name: string; mode: 'O' | 'A' | 'R'; ours: boolean }>(
-      `SELECT t.tgname AS name, t.tgenabled AS mode, p.pronamespace = '${ownSchema}'::regnamespace AS ours FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = $1::regclass AND NOT t.tgisinternal AND t.tgenabled <> 'D'`,
-      [now.name],
+interface ShippedColumn {
+  readonly name: string;
+  readonly type: string;
+  /** Its text is no JSON string, but what is in one. */
+  readonly json: boolean;
+  readonly sent: boolean;
+}
+
+/** Columns of the fallback that take a value, with their own types: one that is longer than its column is refused, and never cut off. */
+async function columnsOf(inside: Db, { now, published }: TablePlan): Promise<ShippedColumn[]> {
+  const rows = await inside.query<Omit<ShippedColumn, 'sent'>>(
+    `SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+            EXISTS (WITH RECURSIVE base(oid) AS (SELECT a.atttypid UNION ALL SELECT t.typbasetype FROM base JOIN pg_catalog.pg_type t ON t.oid = base.oid WHERE t.typbasetype <> 0)
+                    SELECT FROM base WHERE oid IN ('json'::regtype, 'jsonb'::regtype)) AS json
+       FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum`,
+    [now.name],
+  );
+  // without a list every column travels.
+  const travels = published ?? now.columns.filter(({ generated }) => generated === '').map(({ name }) => name);
+  return rows.map((row) => ({ ...row, sent: travels.includes(row.name) }));
+}
+
+interface Put {
+  readonly plan: TablePlan;
+  readonly pair: Pair;
+  readonly columns: readonly ShippedColumn[];
+  /** Of rows of production. */
+  readonly keys: readonly string[];
+  /** Columns whose values those that were taken out bring back. @default none: they get their defaults */
+  readonly rest?: readonly string[];
+}
+
+/** Each value as its type writes it, read by the type of the fallback's column: so also does a row travel. */
+async function put(production: Db, inside: Db, { plan, pair, columns, keys, rest = [] }: Put): Promise<void> {
+  const sent = columns.filter((column) => column.sent);
+  // What production computes for each write, it has not yet computed for rows that nobody wrote.
+  const source = ({ name }: ShippedColumn): string => {
+    const computed = plan.sent.find((one) => one.name === name);
+    const value = computed ? `(${computed.expression})` : `new.${ident(name)}`;
+    return `CASE WHEN ${value} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', ${value}) END`;
+  };
+  const names = sent.map(({ name }) => literal(name)).join(', ');
+  const row = `pg_catalog.json_object(ARRAY[${names}]::text[], ARRAY[${sent.map(source).join(', ')}]::text[])`;
+  const typed = sent.map(({ name, type, json }) => `${ident(name)} ${json ? 'text' : type}`).join(', ');
+  const values = sent.map(({ name, type, json }) => (json ? `arriving.${ident(name)}::${type}` : `arriving.${ident(name)}`));
+  const insert = `INSERT INTO ${plan.now.name} (${columnList([...sent.map(({ name }) => name), ...rest])}) OVERRIDING SYSTEM VALUE
+    SELECT ${[...values, ...rest.map((name) => `(l.row).${ident(name)}`)].join(', ')}
+      FROM pg_catalog.json_to_recordset($1::json) AS one(key text, row json) CROSS JOIN LATERAL pg_catalog.json_to_record(one.row) AS arriving(${typed})
+      ${rest.length > 0 ? `JOIN ${lifted} l ON l.key = one.key` : ''}`;
+  await production.transaction(async (from) => {
+    await from.query(
+      `DECLARE switchback_rows NO SCROLL CURSOR FOR SELECT pg_catalog.json_build_object('key', ${rowName(pair.a)}, 'row', ${row})::text AS row FROM ${pair.a.relation} WHERE ${rowName(pair.a)} = ANY ($1::text[])`,
+      [keys],
     );
-    const enable = { O: 'ENABLE', A: 'ENABLE ALWAYS', R: 'ENABLE REPLICA' };
-    for (const { name, ours } of triggers)
-      await inside.query(`ALTER TABLE ${now.name} ${ours ? 'ENABLE ALWAYS' : 'DISABLE'} TRIGGER ${ident(name)}`);
-    await action(inside);
-    await inside.query('SET CONSTRAINTS ALL IMMEDIATE');
-    for (const { name, mode } of triggers) await inside.query(`ALTER TABLE ${now.name} ${enable[mode]} TRIGGER ${ident(name)}`);
+    for (let more = true; more; ) {
+      const rows: string[] = [];
+      for (let size = 0; more && size < portion; ) {
+        const fetched = await from.query<{ row: string }>('FETCH 200 FROM switchback_rows');
+        more = fetched.length > 0;
+        for (const one of fetched) {
+          rows.push(one.row);
+          size += one.row.length;
+        }
+      }
+      if (rows.length > 0) await inside.query(insert, [`[${rows.join(',')}]`]);
+    }
   });
 }

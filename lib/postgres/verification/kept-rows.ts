@@ -33,7 +33,7 @@ export interface Deleting {
   /** As the old release calls it. */
   readonly name: string;
   readonly fate: Fate;
-  /** As the fallback calls it now, and which of its rows; `$1` is the keys. */
+  /** As the fallback calls it now, and which of its rows, as `old`; `$1` is the keys. */
   readonly from: string;
   readonly where: string;
   readonly keys: readonly string[];
@@ -43,9 +43,9 @@ export interface Deleting {
 export async function deleteRows(inside: Db, { window, oid, name, fate, from, where, keys }: Deleting): Promise<void> {
   if (fate === 'keep') {
     await inside.query(`CREATE TABLE IF NOT EXISTS ${aside(window, oid)} (LIKE ${from})`);
-    await inside.query(`INSERT INTO ${aside(window, oid)} SELECT * FROM ${from} WHERE ${where}`, [keys]);
+    await inside.query(`INSERT INTO ${aside(window, oid)} SELECT * FROM ${from} AS old WHERE ${where}`, [keys]);
   }
-  await inside.query(`DELETE FROM ${from} WHERE ${where}`, [keys]);
+  await inside.query(`DELETE FROM ${from} AS old WHERE ${where}`, [keys]);
   await inside.query(
     `INSERT INTO ${notes} VALUES ($1, $2, $3, $4, $5) ON CONFLICT ("window", oid) DO UPDATE SET rows = deleted_rows.rows + excluded.rows`,
     [window, oid, name, keys.length, fate],

@@ -122,7 +122,7 @@ test('a whole window: forked ahead, migrated, opened to the new release, taken b
   // The backfill of the new column left no footprint; what the migrations did to old columns is brought over.
   const whileBridged = mapping(classification.plan, { names: 'new', declared, copied: false });
   const prints = await footprint(production, fallback, classification.plan, whileBridged);
-  expect(prints.tables).toEqual([{ table: 'public.users', rows: 101 }]);
+  expect(prints.tables).toEqual([{ table: 'public.users', rows: 101, keys: ['(1)', '(2)', '(3)'] }]);
   await shipFootprint(production, fallback, classification.plan, prints);
   expect((await footprint(production, fallback, classification.plan, whileBridged)).tables).toEqual([]);
   expect(whileBridged.uncompared).toEqual(['public.users.email']);
