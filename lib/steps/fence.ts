@@ -55,9 +55,9 @@ export function fenced(
       const db = await context.database(instance);
       const { roles } = context.manifest.shared.database;
       // what was granted to the write role since the stage, by the migrations too, no fence would take away.
-      if (await mayHaveRights(db, roles.write)) await moveStrayGrants(db, roles);
-      await fence(db, roles);
-      await endWriters(db, { graceMs: 2000 });
+      if (mayHaveRights(db, roles.write)) await moveStrayGrants(db, roles);
+      const left = await fence(db, roles);
+      await endWriters(db, { graceMs: 2000 }, left);
     },
   };
 }

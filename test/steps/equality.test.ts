@@ -54,7 +54,12 @@ async function own(instance: string): Promise<Db> {
     await onProduction(sql);
     return db.query<T>(sql, params);
   };
-  return { address: db.address, query: watched, transaction: (...given) => db.transaction(...given), close: () => db.close() };
+  return {
+    ...{ address: db.address, query: watched },
+    queries: (...given) => db.queries(...given),
+    transaction: (...given) => db.transaction(...given),
+    close: () => db.close(),
+  };
 }
 
 beforeAll(async () => {

@@ -2,13 +2,13 @@
  * The proof that a database is fenced: nobody has a right to write or could get one, and everybody who held a write lock when that was so
  * has ended. So no further write can come, but by those whom no grant binds: their sessions are named.
  */
-import { type Db, literal } from '../connection/connect';
+import { type Db, keepPlan, literal } from '../connection/connect';
 import { type Poll, pollEvery, untilNone } from '../connection/lsn';
 import { ownSession, rdsRoles } from '../connection/server';
-import { together } from '../connection/together';
-import { knownRights, lookAtRights } from './known-rights';
-import { type OpenWrite, openWrite, openWrites, openWritesSql, stillOpen } from './open-writes';
-import { type FoundWays, sentenceOf, type Way, wayQueries, wayQueriesSince, waysIn } from './rights';
+import { type Together, togetherSql } from '../connection/together';
+import { type KnownRights, knownRights, lookAtRights } from './known-rights';
+import { type OpenWrite, openWrite, openWritesSql, stillOpen } from './open-writes';
+import { type FoundWays, sentenceOf, wayQueries, wayQueriesSince, waysIn } from './rights';
 import { type Roles, rightsRole } from './roles';
 import { keptSessions, notesSql } from './set-role';
 import { writersSql } from './writers';
@@ -27,7 +27,10 @@ export interface Proof {
 }
 
 export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions = [], poll }: ProofOptions = {}): Promise<Proof> {
-  const at = await whatStands(db, roles);
+  const looks = looksOf(db, roles, acknowledgedFunctions);
+  // in the gap, all of it on one way there and back: it holds where nobody was in the middle at its beginning.
+  const atOnce = knownRights(db) && (await db.queries<[Stands, ...Now]>([standsSql(roles), ...looks]));
+  const at = atOnce?.[0][0] ?? (await db.query<Stands>(standsSql(roles)))[0]!;
   const [{ recovering, user, sees } = { recovering: true, user: '', sees: false }] = at.server;
   const not = (reason: string): Proof => ({ proven: false, reasons: [reason] });
   if (recovering) return not('this server is a replica: what reaches it is decided on its primary');
@@ -38,25 +41,32 @@ export async function proveFenced(db: Db, roles: Roles, { acknowledgedFunctions 
   // Where anybody may write there is nothing to wait for.
   const wait = at.users.length > 0 ? notAtAll : (poll ?? pollEvery(1, 1_000, 'the end of open transactions'));
   await ended(db, at.open.map(openWrite), wait);
-  const { ways, above } = await standing(db, roles, acknowledgedFunctions);
-  // once more: a right that was taken away between the two looks may still be used by whoever had locked before that.
-  const open = await ended(db, await openWrites(db), wait);
+  let now: Rows<Now> = atOnce && at.open.length === 0 ? [atOnce[1], atOnce[2], atOnce[3]] : await db.queries<Now>(looks);
+  // whoever is found is looked for everywhere: what was known of may be gone meanwhile.
+  if ((now[0][0]?.strangers ?? []).length > 0) {
+    await lookAtRights(db);
+    now = await db.queries<Now>(wholeLooks(roles, acknowledgedFunctions));
+  }
+  const [[found], inTheMiddle, inDoubt] = now;
+  // a right that was taken away between the two looks may still be used by whoever had locked before that.
+  const open = await ended(db, inTheMiddle.map(openWrite), wait);
   const reasons = [
-    ...ways.filter((way) => !acknowledgedFunctions.includes(way.acknowledgedBy ?? '')).map(sentenceOf),
-    ...above,
-    ...(await prepared(db)),
+    ...waysIn({ relations: [], ...found! }, roles)
+      .filter((way) => !acknowledgedFunctions.includes(way.acknowledgedBy ?? ''))
+      .map(sentenceOf),
+    ...(await sessionsAboveRights(db, found!)),
+    // those in the middle may have prepared theirs.
+    ...(inTheMiddle.length === 0 ? inDoubt : await db.query<Prepared>(preparedSql)).map(preparedWords),
     ...open.map(sentence),
   ];
   return { proven: reasons.length === 0, reasons };
 }
 
 /** Before the gap, while customers write: notes the rights of this moment, and makes the plans of what the proof asks on this connection. */
-export async function prepareProof(db: Db, roles: Roles, acknowledgedFunctions: readonly string[] = []): Promise<void> {
-  await lookAtRights(db);
-  await whatStands(db, roles);
-  await standing(db, roles, acknowledgedFunctions);
-  await openWrites(db);
-  await prepared(db);
+export async function prepareProof(db: Db, roles: Roles, acknowledgedFunctions: readonly string[] = []): Promise<KnownRights> {
+  const known = await lookAtRights(db);
+  await db.queries([standsSql(roles), ...looksOf(db, roles, acknowledgedFunctions)]);
+  return known;
 }
 
 interface Whereabouts {
@@ -64,30 +74,36 @@ interface Whereabouts {
   readonly user: string;
   readonly sees: boolean;
 }
-const whatStands = (db: Db, roles: Roles) =>
-  together<{ server: Whereabouts; users: unknown; open: OpenWrite }>(db, {
-    ...{ server: whereabouts, users: writersSql(roles), open: openWritesSql },
-  });
+/** Who is in the middle of a write before anything else is looked at. */
+type Stands = Together<{ server: Whereabouts; users: unknown; open: OpenWrite }>;
+const standsSql = (roles: Roles): string => togetherSql({ ...{ server: whereabouts, users: writersSql(roles), open: openWritesSql } });
 const whereabouts = `SELECT pg_catalog.pg_is_in_recovery() AS recovering, current_user AS "user", pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS sees`;
 
-/** Who could write or come to, and whom no grant binds. With a look before the gap, of the rights on relations only what is newer. */
-async function standing(
-  db: Db,
-  roles: Roles,
-  acknowledged: readonly string[],
-): Promise<{ ways: readonly Way[]; above: readonly string[] }> {
-  const rest = sessionQueries(roles, acknowledged);
+/** Who could write or come to, and whom no grant binds; then who is in the middle of a write, and what is prepared, in this order. */
+type Now = [Standing, OpenWrite, Prepared];
+type Rows<Of extends readonly unknown[]> = { [At in keyof Of]: Of[At][] };
+type Standing = Together<Omit<FoundWays, 'relations'> & Sessions> & {
+  readonly relations?: FoundWays['relations'][];
+  /** Of the rights on relations only what is newer than a look before the gap, and only whether there is any. */
+  readonly strangers?: readonly unknown[];
+};
+
+/** With a look before the gap, of the rights on relations only what is newer. */
+function looksOf(db: Db, roles: Roles, acknowledged: readonly string[]): [string, string, string] {
   const known = knownRights(db);
-  if (known !== undefined) {
-    const { strangers, ...found } = await together<StandingSince>(db, { ...wayQueriesSince(roles, known), ...rest });
-    // whoever is found is looked for everywhere: what was known of may be gone meanwhile.
-    if (strangers.length === 0) return { ways: waysIn({ ...found, relations: [] }, roles), above: await sessionsAboveRights(db, found) };
-  }
-  // or what was noted is out of date.
-  if (known !== undefined) await lookAtRights(db);
-  const found = await together<FoundWays & Sessions>(db, { ...wayQueries(roles), ...rest });
-  return { ways: waysIn(found, roles), above: await sessionsAboveRights(db, found) };
+  if (known === undefined) return wholeLooks(roles, acknowledged);
+  return [
+    togetherSql({ ...wayQueriesSince(roles, known), ...sessionQueries(roles, acknowledged) }),
+    keepPlan(openWritesSql),
+    keepPlan(preparedSql),
+  ];
 }
+
+const wholeLooks = (roles: Roles, acknowledged: readonly string[]): [string, string, string] => [
+  togetherSql({ ...wayQueries(roles), ...sessionQueries(roles, acknowledged) }),
+  keepPlan(openWritesSql),
+  keepPlan(preparedSql),
+];
 
 const notAtAll: Poll = () => Promise.reject(new Error('nothing is waited for'));
 
@@ -119,7 +135,6 @@ type Sessions = {
   readonly subscriptions: { readonly name: string };
   readonly notes: unknown;
 };
-type StandingSince = Omit<FoundWays, 'relations'> & Sessions & { readonly strangers: unknown };
 
 /** Sessions that no grant binds: superusers', the master user's outside Switchback, the owner's; subscriptions; an extension's workers. */
 function sessionQueries(
@@ -163,13 +178,12 @@ async function sessionsAboveRights(
   ];
 }
 
-/** Look after those in the middle have ended: what they prepared is there before they are gone. */
-async function prepared(db: Db): Promise<string[]> {
-  const rows = await db.query<{ gid: string; owner: string }>(
-    'SELECT gid, owner FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared',
-  );
-  return rows.map(
-    ({ gid, owner }) =>
-      `the prepared transaction '${gid}' of '${owner}' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED '${gid}'`,
-  );
+interface Prepared {
+  readonly gid: string;
+  readonly owner: string;
 }
+/** Asked after those in the middle have ended: what they prepared is there before they are gone. */
+const preparedSql = 'SELECT gid, owner FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared';
+
+const preparedWords = ({ gid, owner }: Prepared): string =>
+  `the prepared transaction '${gid}' of '${owner}' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED '${gid}'`;

@@ -3,11 +3,12 @@
  * write role in the role that has the rights. Taking it away binds whoever does not hold a write lock yet, even inside an open transaction,
  * and whatever else was granted; those who do are waited for and ended (open-writes.ts). Reading goes on.
  */
-import { DatabaseError, type Db, ident, literal } from '../connection/connect';
+import { ConnectionLost, DatabaseError, type Db, ident, keepPlan, literal } from '../connection/connect';
 import { versionSql } from '../connection/server';
-import { together } from '../connection/together';
+import { type Together, together, togetherSql } from '../connection/together';
 import { prepareProof } from './fence-proof';
-import { type Ended, type EndOptions, endTransactions, openWrites } from './open-writes';
+import { newerThan } from './known-rights';
+import { type Ended, type EndOptions, endTransactions, type OpenWrite, openWrite, openWrites, openWritesSql } from './open-writes';
 import {
   endMigratorSessions,
   type Grant,
@@ -33,41 +34,35 @@ export { whoOwnsTables, writersAllowed } from './writers';
 
 /** Lets one user write, and nobody else: who was let before leaves the write role. */
 export async function openTo(db: Db, roles: Roles, user: string): Promise<void> {
-  const write = `SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.write)}`;
-  const before = await together<{
-    version: { version: number };
-    holder: { name: string };
-    members: Grant;
-    could: { user: string };
-    notes: unknown;
-  }>(db, {
-    version: versionSql,
-    holder: `SELECT rolname AS name FROM pg_catalog.pg_roles WHERE oid IN (${holderSql(roles)})`,
-    members: membersSql(`r.rolname = ${literal(roles.write)}`),
-    could: couldBecomeSql(write, user),
-    notes: notesSql,
-  });
+  const before = await whoMayWrite(db, roles, user);
   const { version } = before.version[0]!;
   const holder = before.holder[0]?.name ?? roles.write;
   const others = before.members.filter(({ member }) => member !== user);
-  if (others.length > 0) await take(db, others, before.could, version);
-  if (others.length > 0 || before.notes.length > 0) {
+  const could = before.could.map(({ user: name }) => name);
+  const grants = [
+    `GRANT ${ident(roles.write)} TO ${ident(user)}${withoutSet(version)}`,
+    ...(holder === roles.write ? [] : [joinSql(holder, roles.write, version)]),
+    `SELECT pg_catalog.pg_has_role(${literal(user)}, ${literal(holder)}, 'USAGE') AS allowed`,
+  ];
+  const open = async (first: readonly string[]): Promise<boolean> => {
+    const [row] = await db.query<{ allowed: boolean }>(["SET LOCAL lock_timeout = '5s'", ...first, ...grants].join('; '));
+    return row!.allowed;
+  };
+  // with nobody who could keep what is taken away it is one message; what it cannot do at once is done one after the other.
+  const atOnce =
+    could.length === 0 && before.notes.length === 0
+      ? await open(others.map((grant) => revokeSql(grant, version))).catch((error: unknown) => {
+          if (!(error instanceof DatabaseError) || error instanceof ConnectionLost || others.length === 0) throw error;
+          return undefined;
+        })
+      : undefined;
+  if (atOnce === undefined && others.length > 0) await take(db, others, could, version);
+  if (atOnce === undefined && (others.length > 0 || before.notes.length > 0)) {
     await noteSessions(db);
     const left = await endKeptSessions(db);
     if (left.length > 0) throw cannotEnd(left, `'${user}' was not let write`);
   }
-  const grants = [
-    `GRANT ${ident(roles.write)} TO ${ident(user)}${withoutSet(version)}`,
-    ...(holder === roles.write ? [] : [joinSql(holder, roles.write, version)]),
-  ];
-  const [row] = await db.query<{ allowed: boolean }>(
-    [
-      "SET LOCAL lock_timeout = '5s'",
-      ...grants,
-      `SELECT pg_catalog.pg_has_role(${literal(user)}, ${literal(holder)}, 'USAGE') AS allowed`,
-    ].join('; '),
-  );
-  if (!row!.allowed) {
+  if (!(atOnce ?? (await open([])))) {
     throw new DatabaseError(
       `'${user}' was granted '${roles.write}' but does not inherit it; run: ALTER ROLE ${ident(user)} INHERIT`,
       undefined,
@@ -75,38 +70,73 @@ export async function openTo(db: Db, roles: Roles, user: string): Promise<void> 
   }
 }
 
+/** What an opening looks at first. Asked before the gap, it is planned on this connection. */
+export const whoMayWrite = (db: Db, roles: Roles, user: string) =>
+  together<{ version: { version: number }; holder: { name: string }; members: Grant; could: { user: string }; notes: unknown }>(db, {
+    version: versionSql,
+    holder: `SELECT rolname AS name FROM pg_catalog.pg_roles WHERE oid IN (${holderSql(roles)})`,
+    members: membersSql(`r.rolname = ${literal(roles.write)}`),
+    could: couldBecomeSql(`SELECT oid FROM pg_catalog.pg_roles WHERE rolname = ${literal(roles.write)}`, user),
+    notes: notesSql,
+  });
+
+/** Who was in the middle of a write right after the fence: nobody else can still do so. */
+export interface Fenced {
+  readonly open: readonly OpenWrite[];
+  /** Whether sessions were noted that may act as a role that was taken from them. */
+  readonly noted: boolean;
+}
+
 /** Takes writing away from everyone, and acting as the owner from the migrator. Sessions stay connected and can read. */
-export async function fence(db: Db, roles: Roles): Promise<void> {
-  const before = await whoHolds(db, roles);
-  const { version } = before.version[0]!;
-  const grants = [...before.grants, ...before.owners];
-  if (grants.length > 0) await take(db, grants, before.could, version);
-  const after = await whoIsLeft(db, roles);
-  if (after.notes.length > 0) await noteSessions(db);
+export async function fence(db: Db, roles: Roles): Promise<Fenced> {
+  const ahead = looked.get(db);
+  looked.delete(db);
+  let left = ahead && (await takeLooked(db, roles, ahead));
+  if (!left || canStill(left)) left = await takeAll(db, roles);
+  if (left.notes.length > 0) await noteSessions(db);
   // one that acts as the owner would keep doing so.
-  if (after.sessions.length > 0) await endMigratorSessions(db, roles);
-  if (after.users.length > 0 || after.migrations.length > 0) {
+  if (left.sessions.length > 0) await endMigratorSessions(db, roles);
+  if (canStill(left)) {
+    const [{ version }] = (await db.query<{ version: number }>(versionSql)) as [{ version: number }];
     const still = [
       ...(await membersOf(db, await rightsHolder(db, roles))),
       ...(await membersOf(db, roles.owner)).filter(({ member }) => member === roles.migrator),
     ];
     throw new DatabaseError(
-      `still allowed to write after the fence: ${(after.users.length > 0 ? after.users.map(({ user }) => user) : [roles.migrator]).join(', ')}. Somebody else granted it, and only that role (or a superuser) can take it back: ${still.map((grant) => revokeSql(grant, version)).join('; ')}`,
+      `still allowed to write after the fence: ${(left.users.length > 0 ? left.users.map(({ user }) => user) : [roles.migrator]).join(', ')}. Somebody else granted it, and only that role (or a superuser) can take it back: ${still.map((grant) => revokeSql(grant, version)).join('; ')}`,
       undefined,
     );
   }
+  return { open: left.open, noted: left.notes.length > 0 };
 }
 
-/** Before the gap: what the fence and its proof ask is planned on this connection, and what is known of rights is noted. */
+/** Before the gap: what the fence and its proof ask is planned on this connection, and what is known of rights and memberships is noted. */
 export async function prepareFence(db: Db, roles: Roles, acknowledgedFunctions: readonly string[] = []): Promise<void> {
-  await prepareProof(db, roles, acknowledgedFunctions);
-  await whoHolds(db, roles);
-  await whoIsLeft(db, roles);
+  const { since } = await prepareProof(db, roles, acknowledgedFunctions);
+  const held = await whoHolds(db, roles);
+  if (held.could.length > 0) await prepareNotes(db);
+  looked.set(db, { ...held, since });
+  await db.queries(lookAfter(roles));
   await keptSessions(db);
 }
 
-const whoHolds = (db: Db, roles: Roles) =>
-  together<{ version: { version: number }; grants: Grant; owners: Grant; could: { user: string } }>(db, {
+/** The memberships that give rights, and who could keep one by SET ROLE. */
+interface Held {
+  readonly version: number;
+  readonly grants: readonly Grant[];
+  readonly could: readonly string[];
+}
+
+/** Of a connection, as they were before the gap, and since when another one would be newer. Good for one fence. */
+const looked = new WeakMap<Db, Held & { readonly since: string }>();
+
+async function whoHolds(db: Db, roles: Roles): Promise<Held> {
+  const { version, grants, owners, could } = await together<{
+    version: { version: number };
+    grants: Grant;
+    owners: Grant;
+    could: { user: string };
+  }>(db, {
     version: versionSql,
     grants: membersSql(`r.oid IN (${holderSql(roles)})`),
     owners: membersSql(
@@ -114,31 +144,71 @@ const whoHolds = (db: Db, roles: Roles) =>
     ),
     could: couldBecomeSql(holderSql(roles)),
   });
+  return { version: version[0]!.version, grants: [...grants, ...owners], could: could.map(({ user }) => user) };
+}
 
-const whoIsLeft = (db: Db, roles: Roles) =>
-  together<{ users: { user: string }; migrations: unknown; sessions: unknown; notes: unknown }>(db, {
+type Left = Together<{ users: { user: string }; migrations: unknown; sessions: unknown; notes: unknown }> & {
+  readonly open: readonly OpenWrite[];
+};
+
+const canStill = ({ users, migrations }: Left): boolean => users.length > 0 || migrations.length > 0;
+
+/** Who is left, and who is in the middle of a write: asked after the fence has been committed. */
+const lookAfter = (roles: Roles): [string, string] => [
+  togetherSql({
     users: writersSql(roles),
     migrations: migrationsSql(roles),
     sessions: migratorSessionsSql(roles),
     notes: notesSql,
-  });
+  }),
+  keepPlan(openWritesSql),
+];
 
-/** Those who could become one of these roles by SET ROLE. */
+/**
+ * What was looked at before the gap is taken away, and what is left looked at, on one way there and back. Undefined where it no longer holds.
+ * Somebody who was granted a membership since, and could become the role by it, has to be noted before it is taken away.
+ */
+async function takeLooked(db: Db, roles: Roles, { grants, could, version, since }: Held & { since: string }): Promise<Left | undefined> {
+  if (grants.length === 0) return undefined;
+  try {
+    const [, [left], open] = await db.queries<[unknown, Omit<Left, 'open'>, OpenWrite]>([
+      `${unlessGrantedSince(since)}; ${takeSql(grants, could, version)}`,
+      ...lookAfter(roles),
+    ]);
+    return { ...left!, open: open.map(openWrite) };
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error instanceof ConnectionLost) throw error;
+    return undefined;
+  }
+}
+
+async function takeAll(db: Db, roles: Roles): Promise<Left> {
+  const { grants, could, version } = await whoHolds(db, roles);
+  if (grants.length > 0) await take(db, grants, could, version);
+  const [[left], open] = await db.queries<[Omit<Left, 'open'>, OpenWrite]>(lookAfter(roles));
+  return { ...left!, open: open.map(openWrite) };
+}
+
+const unlessGrantedSince = (since: string): string =>
+  `DO $since$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_auth_members WHERE ${newerThan(since)}) THEN RAISE EXCEPTION 'somebody was granted a role since the look'; END IF; END $since$`;
+
+/** Those who could become one of these roles by SET ROLE, also who cannot log in yet. */
 const couldBecomeSql = (role: string, except?: string): string =>
   `SELECT l.rolname AS "user" FROM pg_catalog.pg_roles l JOIN pg_catalog.pg_roles r ON r.oid IN (${role})
-    WHERE l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> current_user ${except === undefined ? '' : `AND l.rolname <> ${literal(except)}`} AND pg_catalog.pg_has_role(l.oid, r.oid, ${setRole}) ORDER BY 1`;
+    WHERE l.oid <> r.oid AND NOT l.rolsuper AND l.rolname <> current_user ${except === undefined ? '' : `AND l.rolname <> ${literal(except)}`} AND pg_catalog.pg_has_role(l.oid, r.oid, ${setRole}) ORDER BY 1`;
 
 /** In one message, so in one transaction. Of users who could have become the role by SET ROLE, the sessions of this moment are noted. */
-async function take(db: Db, grants: readonly Grant[], could: readonly { readonly user: string }[], version: number): Promise<void> {
+const takeSql = (revokes: readonly Grant[], could: readonly string[], version: number): string =>
+  [
+    "SET LOCAL lock_timeout = '1s'",
+    "SET LOCAL synchronous_commit = 'local'",
+    ...(could.length > 0 ? [noteSql(could)] : []),
+    ...revokes.map((grant) => revokeSql(grant, version)),
+  ].join('; ');
+
+async function take(db: Db, grants: readonly Grant[], could: readonly string[], version: number): Promise<void> {
   if (could.length > 0) await prepareNotes(db);
-  const note = could.length > 0 ? [noteSql(could.map(({ user }) => user))] : [];
-  const message = (revokes: readonly Grant[]): string =>
-    [
-      "SET LOCAL lock_timeout = '1s'",
-      "SET LOCAL synchronous_commit = 'local'",
-      ...note,
-      ...revokes.map((grant) => revokeSql(grant, version)),
-    ].join('; ');
+  const message = (revokes: readonly Grant[]): string => takeSql(revokes, could, version);
   try {
     await insistently(() => db.query(message(grants)));
   } catch (error) {
@@ -185,11 +255,15 @@ async function namingWhoHolds(db: Db, grants: readonly Grant[]): Promise<Databas
   );
 }
 
-/** Lets transactions that could write finish, then terminates what is left. Call it after `fence`, so that no new one can begin. */
-export async function endWriters(db: Db, options: EndOptions): Promise<Omit<Ended, 'alive'>> {
-  const { alive, ...ended } = await endTransactions(db, await openWrites(db), options);
-  const left = [...alive, ...(await endKeptSessions(db))];
-  if (left.length > 0) throw cannotEnd(left, 'the fence stays up');
+/**
+ * Lets transactions that could write finish, then terminates what is left. Call it after `fence`, so that no new one can begin.
+ * @param left what the fence has found; without it all is looked at
+ */
+export async function endWriters(db: Db, options: EndOptions, left?: Fenced): Promise<Omit<Ended, 'alive'>> {
+  const { alive, ...ended } = await endTransactions(db, left?.open ?? (await openWrites(db)), options);
+  const kept = left?.noted === false ? [] : await endKeptSessions(db);
+  const still = [...alive, ...kept];
+  if (still.length > 0) throw cannotEnd(still, 'the fence stays up');
   return ended;
 }
 

@@ -11,6 +11,8 @@ export interface KnownRights {
   readonly since: string;
   /** Owners, and whoever was granted a right to write, by oid; trusted or not, because who is trusted is asked anew. 0 is everybody. */
   readonly holders: readonly number[];
+  /** Those of them that were roles then. */
+  readonly names: readonly string[];
 }
 
 /** Of a connection: another one may lead to another server. */
@@ -34,29 +36,30 @@ export async function lookAtRights(db: Db): Promise<KnownRights> {
   const [snapshot] = await db.query<{ since: string }>(
     'SELECT greatest(pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint % 4294967296, 3)::text AS since',
   );
-  const rows = await db.query<{ role: number }>(
+  const rows = await db.query<{ role: number; name: string | null }>(
     `WITH relations AS MATERIALIZED (${relations('pg_catalog.pg_class', userSchema)})
-     SELECT role::int8::float8 AS role FROM (${holders('relations', 'pg_catalog.pg_attribute')}) held ORDER BY 1`,
+     SELECT role::int8::float8 AS role, r.rolname AS name FROM (${holders('relations', 'pg_catalog.pg_attribute')}) held LEFT JOIN pg_catalog.pg_roles r ON r.oid = held.role ORDER BY 1`,
   );
-  const known = { since: snapshot!.since, holders: rows.map(({ role }) => role) };
+  const known = {
+    since: snapshot!.since,
+    holders: rows.map(({ role }) => role),
+    names: rows.flatMap(({ name }) => name ?? []),
+  };
   looks.set(db, known);
   return known;
 }
 
+/** SQL for a row of a catalog that was written since; it reads nothing of the row. */
+export const newerThan = (since: string): string => `age(xmin) <= (SELECT age(${literal(since)}::xid))`;
+
 /** SQL for holders of now that are not among `allowed`, a name of the statement's own; by what is known and what is newer. */
 export const othersSince = ({ since, holders: known }: KnownRights): string => {
   // the age is asked for first, alone: it reads nothing of a row.
-  const newer = (catalog: string, of: string): string =>
-    `(SELECT ${of} FROM pg_catalog.${catalog} WHERE age(xmin) <= (SELECT age(${literal(since)}::xid)) OFFSET 0)`;
+  const newer = (catalog: string, of: string): string => `(SELECT ${of} FROM pg_catalog.${catalog} WHERE ${newerThan(since)} OFFSET 0)`;
   return `newer AS MATERIALIZED (${relations(newer('pg_class', 'relowner, relacl, relkind, relnamespace'), userSchema)}),
        columns AS MATERIALIZED (SELECT a.attacl FROM ${newer('pg_attribute', 'attacl')} a),
        others AS (SELECT role FROM (SELECT unnest(ARRAY[${known.join(', ')}]::oid[]) AS role UNION ${holders('newer', 'columns')}) held WHERE role NOT IN (SELECT oid FROM allowed))`;
 };
 
 /** False where nobody need look for rights of that role itself: it had none, and what it was granted since the proof finds. */
-export async function mayHaveRights(db: Db, role: string): Promise<boolean> {
-  const known = knownRights(db);
-  if (known === undefined) return true;
-  const [row] = await db.query<{ oid: number }>('SELECT oid::int8::float8 AS oid FROM pg_catalog.pg_roles WHERE rolname = $1', [role]);
-  return row === undefined || known.holders.includes(row.oid);
-}
+export const mayHaveRights = (db: Db, role: string): boolean => knownRights(db)?.names.includes(role) ?? true;

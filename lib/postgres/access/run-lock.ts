@@ -86,6 +86,11 @@ export class LockedDb implements Db {
     return this.translated(byItself.test(sql) ? this.alone<T>(sql) : this.db.query<T>(`${this.look}; ${sql}`));
   }
 
+  async queries<Rows extends readonly unknown[]>(statements: readonly string[]): Promise<{ [At in keyof Rows]: Rows[At][] }> {
+    if (!statements.some(isChange) || !(await this.take())) return this.db.queries<Rows>(statements);
+    return this.translated(this.db.queries<Rows>(statements.map((sql) => (isChange(sql) ? `${this.look}; ${sql}` : sql))));
+  }
+
   async transaction<T>(action: (db: Db) => Promise<T>): Promise<T> {
     return this.translated(this.db.transaction(action, (await this.take()) ? this.look : undefined));
   }

@@ -34,8 +34,14 @@ export interface Db {
   /** Runs one statement, or several separated by semicolons without parameters (then the rows of the last are returned). */
   query<T = Record<string, unknown>>(sql: string, params?: readonly unknown[]): Promise<T[]>;
   /**
+   * Several at once, one way there and back for all: each is a transaction of its own, and sees what those before it did and what others have
+   * committed meanwhile. Answers the rows of each; one that fails does not keep those after it from running. Not inside a transaction.
+   */
+  queries<Rows extends readonly unknown[]>(statements: readonly string[]): Promise<{ [At in keyof Rows]: Rows[At][] }>;
+  /**
    * Runs `action` inside one transaction and commits it; any error rolls it back. A transaction inside a transaction is a savepoint.
-   * Use only the `db` given to the action inside it: statements on the outer one wait until the transaction is over.
+   * Use only the `db` given to the action inside it: statements on the outer one wait until the transaction is over. Those inside that nobody
+   * waits for in between are sent at once; after one that fails, the others fail, too.
    * @param first a statement that is sent together with BEGIN; it costs no round trip of its own
    */
   transaction<T>(action: (db: Db) => Promise<T>, first?: string): Promise<T>;
@@ -124,7 +130,7 @@ export async function connect(address: Address, login: Login, options: ConnectOp
     // the name in the certificate is compared, too.
     ...(loopback.test(address.host) ? {} : { ssl: { rejectUnauthorized: true, ca: authorities() } }),
     ...(options.statementTimeoutMs === undefined ? {} : { query_timeout: options.statementTimeoutMs }),
-    ...(options.replication ? { replication: 'database' } : {}),
+    ...(options.replication ? { replication: 'database' } : { pipeline: true }),
   };
   const client = new Client(config);
   const connection = new Connection(client, address, login.username);
@@ -169,7 +175,16 @@ class Connection implements Db {
   }
 
   query<T>(sql: string, params?: readonly unknown[]): Promise<T[]> {
-    return this.alone(() => this.run<T>(sql, params, !/^\s*(select|show|explain|fetch)\b/i.test(sql)));
+    return this.alone(() => this.run<T>(sql, params, changes(sql)));
+  }
+
+  queries<Rows extends readonly unknown[]>(statements: readonly string[]): Promise<{ [At in keyof Rows]: Rows[At][] }> {
+    return this.alone(async () => {
+      const all = await Promise.allSettled(statements.map((sql) => this.run(sql, undefined, changes(sql))));
+      const failed = all.find((one) => one.status === 'rejected');
+      if (failed) throw failed.reason;
+      return all.map((one) => (one as PromiseFulfilledResult<unknown>).value) as { [At in keyof Rows]: Rows[At][] };
+    });
   }
 
   transaction<T>(action: (db: Db) => Promise<T>, first?: string): Promise<T> {
@@ -213,6 +228,7 @@ class Connection implements Db {
           throw error;
         }
       },
+      queries: () => Promise.reject(new Error('a transaction cannot hold transactions; send its statements without waiting in between')),
       close: () => Promise.reject(new Error('a transaction cannot close its connection; leave the transaction first')),
     };
   }
@@ -275,6 +291,8 @@ class Connection implements Db {
       : new ConnectionLost(`lost the connection as ${this.who}: ${error.message}`, sqlstate);
   }
 }
+
+const changes = (sql: string): boolean => !/^\s*(select|show|explain|fetch)\b/i.test(sql);
 
 /** What kind of statement it is, without what comes after in quotes: that may be a secret. What a holder looks at first is left out. */
 const wordsOf = (sql: string): string =>

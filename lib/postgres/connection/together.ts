@@ -8,10 +8,18 @@ import { type Db, keepPlan } from './connect';
 export async function together<Rows extends Record<string, unknown>>(
   db: Db,
   queries: { readonly [Name in keyof Rows]: string },
-): Promise<{ readonly [Name in keyof Rows]: Rows[Name][] }> {
-  const each = Object.entries<string>(queries).map(
+): Promise<Together<Rows>> {
+  const [row] = await db.query<Together<Rows>>(togetherSql(queries));
+  return row!;
+}
+
+/** The one row of it. */
+export type Together<Rows> = { readonly [Name in keyof Rows]: Rows[Name][] };
+
+/** The statement itself, where it is sent with others. */
+export function togetherSql(queries: Readonly<Record<string, string>>): string {
+  const each = Object.entries(queries).map(
     ([name, query]) => `(SELECT coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(q)), '[]') FROM (${query}) q) AS "${name}"`,
   );
-  const [row] = await db.query<{ readonly [Name in keyof Rows]: Rows[Name][] }>(keepPlan(`SELECT ${each.join(', ')}`));
-  return row!;
+  return keepPlan(`SELECT ${each.join(', ')}`);
 }

@@ -3,7 +3,7 @@
  * Positions that replication reports about itself prove less and tell it later.
  */
 import { randomBytes } from 'node:crypto';
-import type { Db } from '../connection/connect';
+import { type Db, literal } from '../connection/connect';
 import { ownSchema } from '../connection/server';
 
 /** The table of markers and heartbeats; published by every feed. */
@@ -26,15 +26,13 @@ export const dropMarker = (db: Db): Promise<unknown> => db.query(`DROP TABLE IF 
 
 /** Writes `value`; again and again it is the same row, and each time a commit. Answers the number of its transaction. */
 export async function writeMarker(db: Db, id: string, value: string): Promise<string> {
-  return db.transaction(async (inside) => {
-    await inside.query("SET LOCAL synchronous_commit = 'local'");
-    const [row] = await inside.query<{ number: string }>(
-      `INSERT INTO ${ownSchema}.marker VALUES ($1, $2, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET value = excluded.value, at = excluded.at
-       RETURNING pg_catalog.pg_current_xact_id()::text AS number`,
-      [id, value],
-    );
-    return row!.number;
-  });
+  // one message, so one transaction.
+  const [row] = await db.query<{ number: string }>(
+    `SET LOCAL synchronous_commit = 'local';
+     INSERT INTO ${ownSchema}.marker VALUES (${literal(id)}, ${literal(value)}, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET value = excluded.value, at = excluded.at
+     RETURNING pg_catalog.pg_current_xact_id()::text AS number`,
+  );
+  return row!.number;
 }
 
 export async function readMarker(db: Db, id: string): Promise<string | undefined> {

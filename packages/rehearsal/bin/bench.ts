@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exit } from '../../../lib/base/errors';
 import { bundleCommand } from '../../../scripts/bundle';
-import { type DatabaseBench, measureDatabase, type Part, parts, quick, usual } from '../lib/bench/database';
+import { type DatabaseBench, measureDatabase, type Part, parts, quick, type Switches, usual } from '../lib/bench/database';
 import { measureFence } from '../lib/bench/fence';
 import { countSwitchCalls } from '../lib/bench/switch-calls';
 import { measureTrafficOnly } from '../lib/bench/traffic-only';
@@ -153,11 +153,14 @@ function databaseLines({ gap, lag, catchUp, compare, stage, ...of }: DatabaseBen
   for (const verb of ['cutover', 'rollback'] as const) {
     const one = gap?.[verb];
     if (!gap || !one) continue;
-    const each = Object.entries(one.partsMs).map(([part, ms]) => `${part} ${ms}`);
+    const each = ({ partsMs }: Switches): string =>
+      Object.entries(partsMs)
+        .map(([part, ms]) => `${part} ${ms}`)
+        .join(', ');
     lines.push(
       `${verb.padEnd(9)} ${one.medianMs} ms median, ${one.maxMs} ms at most, ${gap.runs} runs, ${of.writers} writers, ${one.ratePerSecond} tx/s; goal ${gap.goalMs} ms: ${one.goalMet ? 'met' : 'missed'}`,
-      `          with everything between: ${one.wholeMedianMs} ms (${each.join(', ')})`,
-      `          in turn: all looks in the gap ${one.wholeLook.medianMs} ms (at most ${one.wholeLook.maxMs}); the limit ${one.limit.medianMs} ms (at most ${one.limit.maxMs}), of which this is ${one.share}`,
+      `          with everything between: ${one.wholeMedianMs} ms (${each(one)})`,
+      `          in turn: all looks in the gap ${one.wholeLook.medianMs} ms (at most ${one.wholeLook.maxMs}); the limit ${one.limit.medianMs} ms (at most ${one.limit.maxMs}: ${each(one.limit)}), of which this is ${one.share}`,
     );
   }
   for (const one of lag ?? [])

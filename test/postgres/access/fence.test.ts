@@ -417,10 +417,11 @@ test('work in another database of the server does not stand against the proof', 
 test('the fence of a thousand tables is made with as few statements as that of one', async () => {
   const statements = async (): Promise<number> => {
     await openTo(db, roles, blue.username);
-    const query = jest.spyOn(db, 'query');
+    const [query, queries] = [jest.spyOn(db, 'query'), jest.spyOn(db, 'queries')];
     await fence(db, roles);
-    const sent = query.mock.calls.length;
+    const sent = query.mock.calls.length + queries.mock.calls.flatMap(([statements]) => statements).length;
     query.mockRestore();
+    queries.mockRestore();
     return sent;
   };
   const few = await statements();

@@ -1,4 +1,4 @@
-import { fence, openTo, prepareFence, proveFenced } from '../../../lib/postgres/access/fence';
+import { endWriters, fence, openTo, prepareFence, proveFenced } from '../../../lib/postgres/access/fence';
 import { knownRights, lookAtRights, mayHaveRights } from '../../../lib/postgres/access/known-rights';
 import { allowMigrations, moveStrayGrants } from '../../../lib/postgres/access/roles';
 import type { Db } from '../../../lib/postgres/connection/connect';
@@ -7,6 +7,8 @@ import { blue, database, migrator, prepareUsers, roles, type Server, startServer
 let server: Server;
 let db: Db;
 const dba = (sql: string) => server.test.query(sql, undefined, database);
+const major = async () =>
+  (await server.test.query<{ major: number }>("SELECT current_setting('server_version_num')::int / 10000 AS major"))[0]!.major;
 const reasons = async () => (await proveFenced(db, roles)).reasons;
 
 beforeAll(async () => {
@@ -88,16 +90,60 @@ test('who is trusted is asked anew: a holder that was trusted at the look is nam
 });
 
 test('the write role is looked for stray grants only where the look has seen one', async () => {
-  expect(await mayHaveRights(db, roles.write)).toBe(false);
+  expect(mayHaveRights(db, roles.write)).toBe(false);
   await dba(`GRANT INSERT ON orders TO ${roles.write}`);
   await openTo(db, roles, blue.username);
   await fence(db, roles);
   // the proof sees it, and from then on it is known.
   expect(await reasons()).toContainEqual(expect.stringContaining(`'${roles.write}' `));
-  expect(await mayHaveRights(db, roles.write)).toBe(true);
+  expect(mayHaveRights(db, roles.write)).toBe(true);
   await moveStrayGrants(db, roles);
   expect(await reasons()).toEqual([]);
-  expect(await mayHaveRights(await server.master(), roles.write)).toBe(true);
+  expect(mayHaveRights(await server.master(), roles.write)).toBe(true);
+});
+
+describe('the memberships that were looked at before the gap', () => {
+  beforeEach(async () => {
+    await openTo(db, roles, blue.username);
+    await prepareFence(db, roles);
+  });
+  const whoHolds = async () => {
+    const holds = jest.spyOn(db, 'query');
+    const left = await fence(db, roles);
+    const looked = holds.mock.calls.filter(([sql]) => sql.includes('AS "could"')).length;
+    holds.mockRestore();
+    return { left, looked };
+  };
+
+  test('are taken away without another look, once', async () => {
+    expect(await whoHolds()).toEqual({ left: { open: [], noted: (await major()) < 16 }, looked: 0 });
+    expect(await reasons()).toEqual([]);
+    await openTo(db, roles, blue.username);
+    expect((await whoHolds()).looked).toBe(1);
+    expect(await reasons()).toEqual([]);
+  });
+
+  test('are looked at again when somebody was granted one since: a session may keep it by SET ROLE', async () => {
+    const other = await server.master();
+    await other.query(`GRANT video_rights TO stray${(await major()) < 16 ? '' : ' WITH SET TRUE'}`);
+    await dba("ALTER ROLE stray PASSWORD 'stray'");
+    const kept = await server.as({ username: 'stray', password: 'stray' });
+    await kept.query('SET ROLE video_rights');
+    const { left, looked } = await whoHolds();
+    expect(looked).toBe(1);
+    expect(left.noted).toBe(true);
+    await endWriters(db, { graceMs: 0 }, left);
+    await expect(kept.query("INSERT INTO orders VALUES (77, 'kept')")).rejects.toThrow();
+    expect(await reasons()).toEqual([]);
+  });
+
+  test('are looked at again when one of them is gone', async () => {
+    const other = await server.master();
+    await other.query(`REVOKE video_rights FROM ${roles.write} CASCADE`);
+    await other.query(`GRANT video_rights TO ${roles.write}`);
+    expect((await whoHolds()).looked).toBe(1);
+    expect(await reasons()).toEqual([]);
+  });
 });
 
 test('a look belongs to its connection', async () => {

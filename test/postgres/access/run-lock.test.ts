@@ -70,6 +70,25 @@ test('once another run has taken the database, no change of the one before is ma
   expect(await n()).toBe(before + 1);
 });
 
+test('of several statements sent at once those that change something are refused after a take-over, too', async () => {
+  const ada = await runOf('ada');
+  const [, changed, read] = await ada.queries<[unknown, { n: number }, { n: number }]>([
+    'SELECT 1',
+    'UPDATE t SET n = n + 1 RETURNING n',
+    'SELECT n FROM t',
+  ]);
+  expect(read).toEqual(changed);
+  const bob = await runOf('bob');
+  const before = await n();
+  await expect(ada.queries(['SELECT n FROM t', 'UPDATE t SET n = n + 1', 'SELECT n FROM t'])).rejects.toThrow(
+    /taken over: the cutover of bob/,
+  );
+  expect(await n()).toBe(before);
+  expect(await ada.queries(['SELECT n FROM t'])).toEqual([[{ n: before }]]);
+  await bob.close();
+  await ada.close();
+});
+
 test('a run that was taken over cannot take the database again', async () => {
   const number = ++last;
   await runOf('ada', { number });

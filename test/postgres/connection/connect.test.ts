@@ -66,6 +66,46 @@ test('a transaction inside a transaction can fail by itself', async () => {
   expect(await db.query('SELECT n FROM nested ORDER BY n')).toEqual([{ n: 1 }, { n: 3 }]);
 });
 
+test('of several statements sent at once each is a transaction of its own, in their order', async () => {
+  const db = await server.master();
+  await db.query('CREATE TABLE several (n int PRIMARY KEY)');
+  const numbers = 'SELECT n FROM several ORDER BY n';
+  const [, one, , two] = await db.queries<[unknown, { n: number }, unknown, { n: number }]>([
+    'INSERT INTO several VALUES (1)',
+    numbers,
+    'INSERT INTO several VALUES (2)',
+    numbers,
+  ]);
+  expect([one, two]).toEqual([[{ n: 1 }], [{ n: 1 }, { n: 2 }]]);
+  // one that fails neither undoes those before it nor keeps those after it from running, and is what is heard.
+  await expect(
+    db.queries(['INSERT INTO several VALUES (3)', 'INSERT INTO several VALUES (1)', 'INSERT INTO several VALUES (4)']),
+  ).rejects.toMatchObject({ sqlstate: '23505' });
+  expect(await db.query(numbers)).toEqual([1, 2, 3, 4].map((n) => ({ n })));
+  const [[first], [second]] = await db.queries<[{ number: string }, { number: string }]>([
+    'SELECT pg_current_xact_id()::text AS number',
+    'SELECT pg_current_xact_id()::text AS number',
+  ]);
+  expect(first!.number).not.toBe(second!.number);
+  await expect(db.transaction((inside) => inside.queries([numbers]))).rejects.toThrow(/cannot hold transactions/);
+});
+
+test('statements of a transaction that are sent at once fail together, with the error of the first', async () => {
+  const db = await server.master();
+  await db.query('CREATE TABLE at_once (n int PRIMARY KEY)');
+  const insert = (n: number) => `INSERT INTO at_once VALUES (${n})`;
+  await db.transaction((inside) => Promise.all([1, 2, 3].map((n) => inside.query(insert(n)))));
+  const failed = db.transaction((inside) => Promise.all([4, 2, 5].map((n) => inside.query(insert(n)))));
+  await expect(failed).rejects.toMatchObject({ sqlstate: '23505' });
+  expect(await db.query('SELECT n FROM at_once ORDER BY n')).toEqual([1, 2, 3].map((n) => ({ n })));
+});
+
+test('a statement that takes longer than it may gives the connection up', async () => {
+  const db = await connect(server.address, master, { statementTimeoutMs: 50 });
+  await expect(db.query('SELECT pg_sleep(5)')).rejects.toBeInstanceOf(ConnectionLost);
+  await expect(db.query('SELECT 1')).rejects.toBeInstanceOf(ConnectionLost);
+});
+
 test('a transaction whose statement failed unnoticed is not reported as committed', async () => {
   const db = await server.master();
   const error = await failure(db.transaction((inside) => inside.query('SELECT 1/0').catch(() => undefined)));

@@ -467,9 +467,9 @@ async function beforeFence(production: Db, ahead: boolean): Promise<void> {
 }
 
 async function fenceAndProve(production: Db, watch: Watch): Promise<void> {
-  await watch.part('fence', () => fence(production, roles));
+  const left = await watch.part('fence', () => fence(production, roles));
   await watch.part('prove', async () => {
-    await endWriters(production, { graceMs: 1000 });
+    await endWriters(production, { graceMs: 1000 }, left);
     const { proven, reasons } = await proveFenced(production, roles);
     if (!proven) throw new Error(`the fence is not proven: ${reasons.join('; ')}`);
   });
