@@ -11,7 +11,8 @@ import type { PublishedTable } from '../replication/publication';
 import type { CatalogTable } from './catalog';
 import { kinds } from './kinds';
 import type { BridgePlan, TablePlan } from './kinds/plan';
-import { emptyPart, master, owner, type Part, type Statement, trigger } from './kinds/statements';
+import { emptyPart, master, type Part, type Statement, trigger } from './kinds/statements';
+import { type WidenedTable, widening } from './widening';
 
 export interface BridgeScript {
   /** On production, before the publication is made again. */
@@ -19,8 +20,7 @@ export interface BridgeScript {
   /** Cannot run inside the transaction of the others: new values of enums. */
   readonly enums: readonly Statement[];
   readonly fallback: readonly Statement[];
-  /** Tables with a column that is widened, by their old names. */
-  readonly widened: readonly string[];
+  readonly widened: readonly WidenedTable[];
   /** At a rollback, before the fallback is opened: names as they were, nothing of the bridge left but the columns and tables that hold new data. */
   readonly revert: readonly Statement[];
   /** At a rollback, after that: each may fail where rows of the new release do not allow it. */
@@ -40,7 +40,9 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
     production: all.flatMap((part) => part.production),
     enums: kinds.flatMap((kind) => kind.alone?.(plan) ?? []),
     fallback: all.flatMap((part) => [...part.fallback, ...part.views]),
-    widened: plan.tables.filter(({ widen }) => widen.length > 0).map(({ old }) => old.name),
+    widened: plan.tables
+      .filter(({ widen }) => widen.length > 0)
+      .map(({ old, widen, computed }) => ({ table: old.name, columns: widen, computed })),
     revert: all.flatMap((part) => part.revert).reverse(),
     restore: parts.flatMap((part) => part.restore),
     productionRevert: all.flatMap((part) => part.productionRevert),
@@ -96,16 +98,15 @@ export async function runStatements(db: Db, roles: Roles, statements: readonly S
 export async function bridge(production: Db, fallback: Db, roles: Roles, script: BridgeScript): Promise<void> {
   if (!(await bridgeIsUp(fallback))) {
     for (const statement of script.enums) await runStatements(fallback, roles, [statement]);
-    const views = await viewsOver(fallback, script.widened);
+    const widened = await widening(production, fallback, roles.owner, script.widened);
     await runStatements(fallback, roles, [
       master(`CREATE TABLE IF NOT EXISTS ${ownSchema}.bridge (up timestamptz)`),
       master(`INSERT INTO ${ownSchema}.bridge VALUES (clock_timestamp())`),
       // rows are applied by the owner, whose triggers look whether they only try the way.
       master(`GRANT USAGE ON SCHEMA ${ownSchema} TO ${ident(roles.owner)}`),
       master(`GRANT SELECT ON ${ownSchema}.marker TO ${ident(roles.owner)}`),
-      ...views.map(({ drop }) => owner(drop)),
+      ...widened,
       ...script.fallback,
-      ...[...views].reverse().flatMap(({ create }) => create.map(owner)),
     ]);
   }
   await runStatements(production, roles, script.production);
@@ -136,35 +137,4 @@ export async function restoreRules(fallback: Db, roles: Roles, script: BridgeScr
     });
   }
   return failed;
-}
-
-/** A column under a view cannot be widened: such views are dropped, outermost first, and made again as they were. */
-async function viewsOver(db: Db, tables: readonly string[]): Promise<{ drop: string; create: string[] }[]> {
-  if (tables.length === 0) return [];
-  const views = await db.transaction(async (inside) => {
-    await inside.query("SET LOCAL search_path = ''");
-    return inside.query<{ name: string; kind: string; odd: boolean; options: string | null; definition: string; grants: string[] }>(
-      `WITH RECURSIVE above(oid, depth) AS (
-         SELECT unnest($1::text[])::pg_catalog.regclass::oid, 0
-         UNION ALL
-         SELECT r.ev_class, a.depth + 1 FROM above a JOIN pg_depend d ON d.refclassid = 'pg_class'::pg_catalog.regclass AND d.refobjid = a.oid AND d.classid = 'pg_rewrite'::pg_catalog.regclass
-           JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> a.oid WHERE a.depth < 50)
-       SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relkind AS kind, array_to_string(c.reloptions, ', ') AS options, pg_get_viewdef(c.oid) AS definition,
-              EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid) OR (SELECT count(*) FROM pg_rewrite r WHERE r.ev_class = c.oid) > 1 AS odd,
-              coalesce((SELECT json_agg(format('GRANT %s ON %I.%I TO %s', x.privilege_type, n.nspname, c.relname, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END))
-                 FROM aclexplode(c.relacl) x WHERE x.grantee <> c.relowner), '[]') AS grants
-         FROM (SELECT oid, max(depth) AS depth FROM above GROUP BY oid) a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('v','m') ORDER BY a.depth DESC, 1`,
-      [tables],
-    );
-  });
-  return views.map(({ name, kind, odd, options, definition, grants }) => {
-    if (kind === 'm' || odd) {
-      throw new DatabaseError(
-        `${name} is ${kind === 'm' ? 'a materialized view' : 'a view with triggers or rules'} over a table whose column must be widened on the fallback; drop it there before the window`,
-        undefined,
-      );
-    }
-    return { drop: `DROP VIEW ${name}`, create: [`CREATE VIEW ${name}${options ? ` WITH (${options})` : ''} AS ${definition}`, ...grants] };
-  });
 }

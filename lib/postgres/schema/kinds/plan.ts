@@ -9,7 +9,9 @@ export interface TablePlan {
   published: string[] | undefined;
   /** Columns added to the fallback. `from`: the old column whose values it starts with. */
   readonly shadows: { name: string; type: string; from?: string }[];
-  readonly widen: { column: string; type: string }[];
+  readonly widen: WidenedColumn[];
+  /** Columns that the fallback computes of those. */
+  readonly computed: ComputedColumn[];
   readonly dropNotNull: string[];
   readonly dropConstraints: { name: string; definition: string }[];
   readonly dropIndexes: { name: string; definition: string }[];
@@ -23,6 +25,17 @@ export interface TablePlan {
   keepKey: string[] | undefined;
   /** Columns computed on production, for types that cannot travel. */
   readonly sent: { name: string; type: string; expression: string }[];
+}
+
+export interface WidenedColumn {
+  readonly column: string;
+  readonly type: string;
+}
+
+export interface ComputedColumn extends WidenedColumn {
+  /** Its type before. */
+  readonly was: string;
+  readonly expression: string;
 }
 
 export interface BridgePlan {
@@ -49,6 +62,7 @@ export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan 
   published: now.identityFull ? undefined : [],
   shadows: [],
   widen: [],
+  computed: [],
   dropNotNull: [],
   dropConstraints: [],
   dropIndexes: [],

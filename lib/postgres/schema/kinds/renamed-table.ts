@@ -42,7 +42,7 @@ export const renamedTable: Kind = {
     }
     const view = `CREATE VIEW ${old.name} AS SELECT ${columnList(old.columns.map((column) => column.name))} FROM ${now.name}`;
     part.fallback.push(...steps.map(([there]) => owner(there)));
-    // last, because no column under a view can be widened.
+    // last: it has the columns that every kind has left.
     part.views.push(owner(view));
     // revert is run from its end: first the view goes, then the names come back, last step first.
     part.revert.push(...steps.map(([, back]) => owner(back)), owner(`DROP VIEW ${old.name}`));

@@ -1,8 +1,6 @@
 /** A column that has another type. */
-import { ident } from '../../connection/connect';
 import { fitOf, unfilled } from './fit';
 import type { Kind } from './kind';
-import { owner } from './statements';
 
 export const retypedColumn: Kind = {
   column({ column, other, plan, id, old, say }) {
@@ -24,9 +22,5 @@ export const retypedColumn: Kind = {
     else
       say(`${id}:type`, 'lossy', what, `${change.what}; without a declared expression, ${id} of every row written after opening`, instead);
     return 'done';
-  },
-
-  script({ now, widen }, part) {
-    for (const { column, type } of widen) part.fallback.push(owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} TYPE ${type}`));
   },
 };

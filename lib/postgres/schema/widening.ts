@@ -1,0 +1,120 @@
+/**
+ * Columns of the fallback that get the wider type of production, and keep it after a rollback. What depends on them is made again
+ * (dependents.ts); sequences that fill them can count as far as production's; columns that are computed of them are widened along with them.
+ */
+import { type Db, ident } from '../connection/connect';
+import { majorVersion } from '../connection/server';
+import { dependentsOf } from './dependents';
+import type { ComputedColumn, WidenedColumn } from './kinds/plan';
+import type { Statement } from './kinds/statements';
+
+export interface WidenedTable {
+  /** By its name before the migrations. */
+  readonly table: string;
+  readonly columns: readonly WidenedColumn[];
+  /** Columns that PostgreSQL computes of those. */
+  readonly computed: readonly ComputedColumn[];
+}
+
+/** Statements of one transaction, before the bridge gives anything another name. */
+export async function widening(production: Db, fallback: Db, owner: string, tables: readonly WidenedTable[]): Promise<Statement[]> {
+  const columns = tables.flatMap(({ table, columns, computed }) =>
+    [...columns, ...computed.filter(({ was, type }) => was !== type)].map((one) => ({ ...one, table })),
+  );
+  if (columns.length === 0) return [];
+  const computed = tables.flatMap(({ table, computed }) => computed.map(({ column }) => ({ table, column })));
+  const { drop, create } = await dependentsOf(fallback, owner, columns, computed);
+  const canSet = (await majorVersion(fallback)) >= 17;
+  const own = [
+    ...tables.flatMap((table) => (table.computed.length === 0 ? [alter(table, types(table.columns))] : recomputed(table, canSet))),
+    ...(await sequences(production, fallback, columns)),
+  ];
+  // a function made again may find nothing where the connection looks for names.
+  const unlooked = create.length > 0 ? [{ sql: 'SET LOCAL check_function_bodies = off', as: 'master' as const }] : [];
+  return [...drop, ...own.map((sql) => ({ sql, as: 'owner' as const })), ...unlooked, ...create];
+}
+
+/** All at once, so that the rows are written once. */
+const alter = ({ table }: WidenedTable, what: readonly string[]): string => `ALTER TABLE ${table} ${what.join(', ')}`;
+const types = (columns: readonly WidenedColumn[]): string[] =>
+  columns.map(({ column, type }) => `ALTER COLUMN ${ident(column)} TYPE ${type}`);
+
+/**
+ * A column cannot change under one that is computed of it: that one is computed of a copy of itself for a moment, and keeps its place. Before
+ * PostgreSQL 17 no expression can be set, and the column is made again.
+ */
+function recomputed(table: WidenedTable, canSet: boolean): string[] {
+  const { columns, computed } = table;
+  const each = (what: (one: ComputedColumn, index: number) => string): string => alter(table, computed.map(what));
+  if (!canSet)
+    return [
+      each(({ column }) => `DROP COLUMN ${ident(column)}`),
+      alter(table, types(columns)),
+      each(({ column, type, expression }) => `ADD COLUMN ${ident(column)} ${type} GENERATED ALWAYS AS (${expression}) STORED`),
+    ];
+  const copy = (index: number): string => `switchback_copy_${index}`;
+  const wider = computed.filter(({ was, type }) => was !== type);
+  return [
+    each(({ was }, index) => `ADD COLUMN ${copy(index)} ${was}`),
+    alter(table, [
+      ...computed.map(({ was, expression }, index) => `ALTER COLUMN ${copy(index)} TYPE ${was} USING (${expression})`),
+      ...types(wider),
+    ]),
+    each(({ column }, index) => `ALTER COLUMN ${ident(column)} SET EXPRESSION AS (${copy(index)})`),
+    alter(table, types(columns)),
+    each(({ column, expression }) => `ALTER COLUMN ${ident(column)} SET EXPRESSION AS (${expression})`),
+    each((_, index) => `DROP COLUMN ${copy(index)}`),
+  ];
+}
+
+interface Filling {
+  readonly sequence: string;
+  /** The type of the column that it fills, as it will be. */
+  readonly column: string;
+  readonly oid: number;
+  readonly type: string;
+  readonly min: string;
+  readonly max: string;
+}
+
+const limits: Readonly<Record<string, readonly [min: bigint, max: bigint]>> = {
+  smallint: [-(2n ** 15n), 2n ** 15n - 1n],
+  integer: [-(2n ** 31n), 2n ** 31n - 1n],
+  bigint: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
+/** The old release goes on inserting after a rollback, behind the numbers that production has given out. */
+async function sequences(production: Db, fallback: Db, columns: readonly (WidenedColumn & { table: string })[]): Promise<string[]> {
+  const filling = await fallback.query<Filling>(
+    `SELECT DISTINCT ON (q.seqrelid) pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, w.type AS column, q.seqrelid::int8::float8 AS oid, pg_catalog.format_type(q.seqtypid, NULL) AS type, q.seqmin::text AS min, q.seqmax::text AS max
+       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]), pg_catalog.unnest($3::text[])) AS w ("table", "column", type)
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = w."table"::regclass AND a.attname = w."column" AND NOT a.attisdropped
+       JOIN pg_catalog.pg_sequence q ON q.seqrelid IN (
+              SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+              UNION ALL
+              SELECT d.refobjid FROM pg_catalog.pg_attrdef f JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum)
+       JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY q.seqrelid, w.type = 'bigint' DESC`,
+    [columns.map(({ table }) => table), columns.map(({ column }) => column), columns.map(({ type }) => type)],
+  );
+  if (filling.length === 0) return [];
+  const there = await production.query<Pick<Filling, 'oid' | 'min' | 'max'>>(
+    'SELECT seqrelid::int8::float8 AS oid, seqmin::text AS min, seqmax::text AS max FROM pg_catalog.pg_sequence WHERE seqrelid = ANY ($1::oid[])',
+    [filling.map(({ oid }) => oid)],
+  );
+  return filling.flatMap((one) => {
+    const type =
+      one.column in limits && limits[one.column]![1] > limits[one.type]![1] ? one.column : one.column in limits ? one.type : 'bigint';
+    const [[leastBefore, mostBefore], [least, most]] = [limits[one.type]!, limits[type]!];
+    const now = there.find(({ oid }) => oid === one.oid) ?? one;
+    const [min, max] = [BigInt(one.min), BigInt(one.max)];
+    const goal = {
+      min: smaller(min === leastBefore ? least : min, larger(BigInt(now.min), least)),
+      max: larger(max === mostBefore ? most : max, smaller(BigInt(now.max), most)),
+    };
+    if (type === one.type && goal.min === min && goal.max === max) return [];
+    return [`ALTER SEQUENCE ${one.sequence} AS ${type} MINVALUE ${goal.min} MAXVALUE ${goal.max}`];
+  });
+}
+
+const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);

@@ -1,0 +1,78 @@
+import { testWindows } from './windows';
+
+testWindows([
+  {
+    name: 'what depends on a widened column is there again, and the old release lives with it',
+    old: [
+      'CREATE TABLE docs (id serial PRIMARY KEY, tenant int NOT NULL, title varchar(4))',
+      'ALTER TABLE docs ENABLE ROW LEVEL SECURITY',
+      'CREATE POLICY mine ON docs AS RESTRICTIVE USING (tenant > 0) WITH CHECK (tenant < 5000000000)',
+      'CREATE POLICY all_of ON docs USING (true)',
+      'CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.title := upper(NEW.title); RETURN NEW; END $$',
+      'CREATE TRIGGER shout BEFORE INSERT OR UPDATE OF title ON docs FOR EACH ROW WHEN (NEW.tenant IS NOT NULL) EXECUTE FUNCTION shout()',
+      'CREATE VIEW tenants AS SELECT tenant, count(*) FROM docs GROUP BY tenant',
+      'CREATE MATERIALIZED VIEW kept AS SELECT max(tenant) AS most FROM docs',
+      'CREATE FUNCTION of_tenant(t bigint) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM docs WHERE tenant = t; END',
+      "INSERT INTO docs (tenant, title) VALUES (1, 'a'), (2, 'b')",
+      "SELECT setval('docs_id_seq', 2147483640)",
+    ],
+    change: [
+      'DROP POLICY mine ON docs',
+      'DROP TRIGGER shout ON docs',
+      'DROP VIEW tenants',
+      'DROP MATERIALIZED VIEW kept',
+      'DROP FUNCTION of_tenant',
+      'ALTER TABLE docs ALTER tenant TYPE bigint, ALTER title TYPE text, ALTER id TYPE bigint',
+      'ALTER SEQUENCE docs_id_seq AS bigint',
+      'CREATE POLICY mine ON docs AS RESTRICTIVE USING (tenant > 0)',
+      'CREATE TRIGGER shout BEFORE INSERT OR UPDATE OF title ON docs FOR EACH ROW WHEN (NEW.tenant IS NOT NULL) EXECUTE FUNCTION shout()',
+    ],
+    write: ["INSERT INTO docs (tenant, title) SELECT 3000000000, 'longer' FROM generate_series(1, 20)"],
+    after: ["INSERT INTO docs (tenant, title) VALUES (3000000000, 'after')", "UPDATE docs SET title = 'z' WHERE tenant = 1"],
+    ask: [
+      'SELECT tenant || title || count(*) FROM docs GROUP BY tenant, title ORDER BY 1',
+      "SELECT tenant || ':' || count FROM tenants ORDER BY 1",
+      'SELECT most::text FROM kept',
+      'SELECT of_tenant(3000000000)::text',
+      "SELECT concat_ws(' ', policyname, permissive, qual, with_check) FROM pg_policies ORDER BY 1",
+    ],
+    expect: [
+      ['1Z1', '2B1', '3000000000AFTER1', '3000000000LONGER20'],
+      ['1:1', '2:1', '3000000000:21'],
+      ['2'],
+      ['21'],
+      ['all_of PERMISSIVE true', "mine RESTRICTIVE (tenant > 0) (tenant < '5000000000'::bigint)"],
+    ],
+  },
+  {
+    name: 'a table that is renamed and widened, with a view over it; both sides of a foreign key are widened',
+    old: [
+      'CREATE TABLE p (id int PRIMARY KEY, v varchar(3))',
+      'CREATE TABLE k (id int PRIMARY KEY, p int NOT NULL REFERENCES p ON DELETE CASCADE)',
+      'CREATE VIEW both_of AS SELECT k.id, v FROM k JOIN p ON p.id = k.p',
+      'CREATE POLICY po ON k USING (p > 0)',
+      "INSERT INTO p VALUES (1, 'a')",
+      'INSERT INTO k VALUES (1, 1)',
+    ],
+    change: [
+      'DROP VIEW both_of',
+      'DROP POLICY po ON k',
+      'ALTER TABLE p ALTER id TYPE bigint, ALTER v TYPE text',
+      'ALTER TABLE k ALTER p TYPE bigint',
+      'ALTER TABLE p RENAME TO parents',
+      'ALTER TABLE k RENAME COLUMN p TO parent',
+    ],
+    write: [
+      "INSERT INTO parents VALUES (3000000000, 'longer')",
+      'INSERT INTO k VALUES (2, 3000000000)',
+      'DELETE FROM parents WHERE id = 1',
+    ],
+    after: ["INSERT INTO p VALUES (4000000000, 'after')", 'INSERT INTO k (id, p) VALUES (3, 4000000000)'],
+    ask: [
+      'SELECT id || v FROM both_of ORDER BY 1',
+      "SELECT count(*)::text FROM pg_constraint WHERE contype = 'f' AND convalidated",
+      'SELECT qual FROM pg_policies',
+    ],
+    expect: [['2longer', '3after'], ['1'], ['(p > 0)']],
+  },
+]);
