@@ -186,6 +186,17 @@ test('who is not a list or a step asks for milestones, never for a step by its i
   expect(askers.filter((file) => byId.test(textOf.get(file)!))).toEqual([]);
 });
 
+test('what judges the fuzz imports nothing of the product, nor what does', () => {
+  const fuzz = 'packages/rehearsal/lib/fuzz';
+  // one runs the product, the other prints what came of it.
+  const others = [`${fuzz}/fuzz.ts`, `${fuzz}/screen.ts`];
+  const judges = imports.filter(({ from }) => inside(from, fuzz) && !others.includes(from));
+  expect(judges.length).toBeGreaterThan(20);
+  const allowed = ({ to }: Import): boolean => (inside(to, fuzz) && !others.includes(to)) || to === 'packages/rehearsal/lib/soak/random.ts';
+  expect(judges.filter((one) => !allowed(one)).map(arrow)).toEqual([]);
+  expect(files.filter((file) => inside(file, fuzz) && !others.includes(file)).flatMap(packagesOf)).toEqual([]);
+});
+
 test('only lib/report and lib/terminal print', () => {
   const printers = files.filter((file) => inside(file, 'lib') && /console\.|process\.std(out|err)\.write/.test(textOf.get(file)!));
   expect(printers.filter((file) => !inside(file, 'lib/report') && !inside(file, 'lib/terminal') && !printing[file])).toEqual([]);
