@@ -17,6 +17,12 @@ export interface Health {
   readonly others: readonly string[];
 }
 
+/** What the load balancer answers by itself. */
+export interface FixedAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
 /** One address customers may reach the system at. */
 export interface FrontDoor {
   readonly host: string;
@@ -41,6 +47,13 @@ export class Traffic {
       } while (marker);
     }
     return order;
+  }
+
+  /** What customers are told by a maintenance rule, as the load balancer has it. @throws the SDK's error when the rule is gone */
+  async maintenanceAnswer(rule: string): Promise<FixedAnswer> {
+    const { Rules: [found] = [] } = await this.clients.elbv2.send(new DescribeRulesCommand({ RuleArns: [rule] }));
+    const answer = found?.Actions?.find(({ Type: type }) => type === 'fixed-response')?.FixedResponseConfig;
+    return { status: Number(answer?.StatusCode ?? 503), body: answer?.MessageBody ?? '' };
   }
 
   /** One call per listener, one after the other. */

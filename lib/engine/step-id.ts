@@ -51,7 +51,7 @@ export type StepId =
   | `window.${'record' | 'release' | 'close'}`
   | `fallback.${'ready' | 'answers' | 'level' | 'promote' | 'fence' | 'delete'}`
   | `fork.${'way' | 'slot' | 'feed' | 'copy' | 'round-trip'}`
-  | `traffic.${'maintenance' | 'open' | 'switch' | 'proof'}`
+  | `traffic.${'maintenance' | 'maintenance-seen' | 'open' | 'switch' | 'proof'}`
   | `workers.${'stop' | 'start'}`
   | `database.${'rights' | 'drain' | 'fence' | 'fenced-after' | 'open'}`
   | 'open-paths.fallback'

@@ -5,7 +5,7 @@ import { goNoGo, smokeTested, watched } from '../steps/checks';
 import { readsFrom } from '../steps/database-host';
 import { feedCaughtUp, feedPaused } from '../steps/feed';
 import { drained, fenced, opened } from '../steps/fence';
-import { maintenanceOff, maintenanceOn } from '../steps/maintenance';
+import { maintenanceOff, maintenanceOn, maintenanceSeen } from '../steps/maintenance';
 import { migrationsRun } from '../steps/migrations';
 import { releaseProven } from '../steps/release-proof';
 import { promoted, replicaCaughtUp } from '../steps/replica';
@@ -37,6 +37,7 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
     ...planStaged(world),
     readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
     maintenanceOn(),
+    maintenanceSeen(),
     workersStopped(from, { holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'migrations' }),
@@ -64,6 +65,7 @@ function planCutoverWithFork(world: World, { from, to, fallback }: Names): Step[
   return [
     ...planStaged(world),
     maintenanceOn(),
+    maintenanceSeen(),
     workersStopped(from, { holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'migrations' }),

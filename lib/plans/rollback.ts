@@ -10,7 +10,7 @@ import { comparisonSnapshotTaken, equalityProven, lossReported, Moment } from '.
 import { feedCaughtUp, feedStopped, sequencesAhead } from '../steps/feed';
 import { drained, fenced, opened } from '../steps/fence';
 import { keptRowsBack } from '../steps/kept-rows';
-import { maintenanceOff, maintenanceOn } from '../steps/maintenance';
+import { maintenanceOff, maintenanceOn, maintenanceSeen } from '../steps/maintenance';
 import { releaseProven } from '../steps/release-proof';
 import { fallbackAnswers, promoted } from '../steps/replica';
 import { teardownScheduled } from '../steps/schedule';
@@ -44,7 +44,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   }
   const { migrated, opened: wasOpened } = progressOf(world);
   const fed = forkOf(world) === 'ahead';
-  const down = [maintenanceOn(), workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' })];
+  const down = [maintenanceOn(), maintenanceSeen(), workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' })];
   const backToCustomers = [trafficSentTo(from, { again: true }), workersStarted(from), maintenanceOff(), releaseProven(from)];
   const schedule = teardownScheduled(manifest.shared.holdSeconds);
 
@@ -113,6 +113,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
 function planClosedAgain({ window: { to, production } }: World): Step[] {
   return [
     maintenanceOn(),
+    maintenanceSeen(),
     workersStopped(to, { id: 'standby.workers', holdsUntil: 'end' }),
     drained(production),
     fenced(production, { holdsUntil: 'end', again: true }),

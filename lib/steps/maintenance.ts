@@ -1,8 +1,11 @@
 /** The maintenance answer in front of every application, or parked behind them. Open paths keep their rules in front of it. */
 
-import { done, type Step, todo } from '../engine/step';
+import { messageOf } from '../base/errors';
+import type { Context } from '../engine/context';
+import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import { movesTo } from '../manifest/traffic';
+import { addressesOf, ask } from './http-probe';
 
 export const maintenanceOn = (): Step =>
   maintenance('traffic.maintenance', 'Turn the maintenance page on: open paths stay open', true, 'traffic.open');
@@ -27,4 +30,44 @@ function maintenance(id: StepId, title: string, trafficSentTo: boolean, holdsUnt
       await aws.traffic.move(movesTo(manifest, await aws.traffic.order(manifest), where, ['maintenance']));
     },
   };
+}
+
+/**
+ * An accepted move is not seen yet: a load balancer collects changes of its rules for about ten seconds before its nodes have them, and
+ * nodes may differ (aws-facts.md, 4.12). Workers stop and the fence falls once no customer is served any more.
+ */
+export function maintenanceSeen(): Step {
+  return {
+    id: 'traffic.maintenance-seen',
+    title: 'Wait until every address of the load balancer shows the maintenance page',
+    estimateSeconds: 10,
+    patienceSeconds: 120,
+    async observe(context) {
+      const served = await firstServed(context);
+      return served === undefined ? done() : pending(served);
+    },
+  };
+}
+
+/** The first application that is closed and whose customers are still led to it, in words; undefined when there is none. */
+async function firstServed({ aws, manifest }: Context): Promise<string | undefined> {
+  const [rule] = manifest.shared.maintenanceRules;
+  const color = manifest.blue ?? manifest.green;
+  if (!rule || !color) return undefined;
+  const wanted = await aws.traffic.maintenanceAnswer(rule.arn);
+  for (const door of await aws.traffic.frontDoors(manifest)) {
+    for (const address of await addressesOf(door)) {
+      for (const { name, host, open, proofPath: path } of color.applications) {
+        if (open) continue;
+        const where = `${name} at ${address}:${door.port}${path}`;
+        try {
+          const { status, body } = await ask({ door, address, path, host });
+          if (status !== wanted.status || body !== wanted.body) return `${where} answered ${status}, not yet the maintenance page`;
+        } catch (error) {
+          return `${where} did not answer: ${messageOf(error)}`;
+        }
+      }
+    }
+  }
+  return undefined;
 }

@@ -44,6 +44,7 @@ test('the cutover reads like the plan on the wall', () => {
     'Check both databases: settings, permissions, owners, what a copy would lack',
     'Schedule a check of the decision time every 5 minutes while the window is open',
     'Turn the maintenance page on: open paths stay open',
+    'Wait until every address of the load balancer shows the maintenance page',
     "Stop blue's workers and prove them stopped",
     'Wait until no write transaction is open',
     'Fence video-db: nobody but Switchback can write, and prove it',
@@ -101,6 +102,7 @@ test('once a migration may have begun, a rollback goes to the fallback, after co
   expect(plan).toEqual([
     'Check that video-fallback-w1 answers, before production is closed',
     'Turn the maintenance page on: open paths stay open',
+    'Wait until every address of the load balancer shows the maintenance page',
     "Stop green's workers and prove them stopped",
     'Wait until no write transaction is open',
     'Fence video-db: nobody but Switchback can write, and prove it',
@@ -196,6 +198,7 @@ test('the first opening of a system has no maintenance to fear, and is taken bac
   ]);
   expect(titles(planRollback(world))).toEqual([
     'Turn the maintenance page on: open paths stay open',
+    'Wait until every address of the load balancer shows the maintenance page',
     "Stop blue's workers and prove them stopped",
     'Wait until no write transaction is open',
     'Fence video-db: nobody but Switchback can write, and prove it',
@@ -256,6 +259,7 @@ describe('with a feed', () => {
       // before customers notice anything: should its tasks need time, they take it here.
       'Point blue at video-fallback-w1',
       'Turn the maintenance page on: open paths stay open',
+      'Wait until every address of the load balancer shows the maintenance page',
       "Stop green's workers and prove them stopped",
       'Wait until no write transaction is open',
       'Fence video-db: nobody but Switchback can write, and prove it',
@@ -414,7 +418,7 @@ describe('from any place of any night', () => {
       // whom the maintenance page has not met yet does not meet it for a rollback.
       if (!down) expect(ids).not.toContain('traffic.maintenance');
       inOrder(
-        ...(down ? ['traffic.maintenance', 'standby.workers'] : []),
+        ...(down ? ['traffic.maintenance', 'traffic.maintenance-seen', 'standby.workers'] : []),
         'database.open',
         'traffic.switch',
         'workers.start',
@@ -422,7 +426,15 @@ describe('from any place of any night', () => {
         'traffic.proof',
       );
       // two databases are never open: the other one is fenced first, and known to be.
-      if (migrated) inOrder('traffic.maintenance', 'database.drain', 'database.fence', 'production.pointer', 'database.open');
+      if (migrated)
+        inOrder(
+          'traffic.maintenance',
+          'traffic.maintenance-seen',
+          'database.drain',
+          'database.fence',
+          'production.pointer',
+          'database.open',
+        );
       expect(ids.filter((id) => /delete|snapshot|close|remove/.test(id))).toEqual([]);
     });
   });

@@ -59,7 +59,7 @@ green 2.0.0 answers those who know the way:
 (type 1 passed, or 1 failed and what is wrong)
 go     opens the site on green 2.0.0 in about 1:10 min (2 steps)
 no-go  stops here; then npx switchback rollback takes everything back in about
-       7:33 min (15 steps)
+       7:43 min (16 steps)
 no hour was given (--up-by): it waits for as long as people take
 answer here, or from any terminal with
   npx switchback cutover --answer go --reason "<why>"
@@ -86,7 +86,7 @@ green 2.0.0 answers those who know the way:
 ✖ 1  landing test by the business: FAILED, says Ana: the invoices are wrong
 (type 1 passed, or 1 failed and what is wrong)
 go     opens the site on green 2.0.0 in about 1:10 min (2 steps)
-no-go  stops here; then npx switchback rollback takes everything back in about 7:33 min (15 steps)
+no-go  stops here; then npx switchback rollback takes everything back in about 7:43 min (16 steps)
 decide within 6:00 min, until 02:12:11
 answer here, or from any terminal with
   npx switchback cutover --answer go --reason "<why>"
@@ -114,7 +114,7 @@ test.each([80, 200])(
       });
     const lines = gateLines(night.view, customers, began + 412_000, { ...plain, columns });
     expect(lines.map((line) => line.trim()).join(' ')).toBe(
-      'It must be done by 2026-03-01 02:20 UTC. Go on (go) or roll back (no-go)? go     goes on with the cutover, past the decision time no-go  rolls back: npx switchback rollback takes everything back in about 7:33 min (15 steps) without an answer in 48 s, it is rolled back answer here, or from any terminal with npx switchback cutover --answer go --reason "<why>" npx switchback cutover --answer no-go --reason "<why>"',
+      'It must be done by 2026-03-01 02:20 UTC. Go on (go) or roll back (no-go)? go     goes on with the cutover, past the decision time no-go  rolls back: npx switchback rollback takes everything back in about 7:43 min (16 steps) without an answer in 48 s, it is rolled back answer here, or from any terminal with npx switchback cutover --answer go --reason "<why>" npx switchback cutover --answer no-go --reason "<why>"',
     );
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
   },

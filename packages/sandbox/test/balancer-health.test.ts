@@ -76,6 +76,7 @@ test('a target that stays healthy is asked twice a second at most, and is still 
 test('requests go to healthy targets only, and to all of them when none is healthy', async () => {
   const group = await bench.group('app', { HealthCheckPath: '/alive' });
   await bench.rule(1, [path('/*')], to(group));
+  await bench.landed();
   const well = { a: true, b: true };
   for (const name of ['a', 'b'] as const) {
     const target = await bench.target((incoming, response) => {
@@ -105,6 +106,7 @@ test('a deregistered target drains: it finishes what it has and gets nothing new
     Attributes: [{ Key: 'deregistration_delay.timeout_seconds', Value: '60' }],
   });
   await bench.rule(1, [path('/*')], to(group));
+  await bench.landed();
   let release: (() => void) | undefined;
   const leaving = await bench.target((incoming, response) => {
     if (incoming.url === '/slow') release = () => response.end('finished');

@@ -4,7 +4,7 @@ import { type AddressInfo, Socket } from 'node:net';
 import type { Action, RuleCondition } from '@aws-sdk/client-elastic-load-balancing-v2';
 import type { Sandbox, Service } from '../lib/service';
 import { elbv2 } from '../lib/services/elbv2';
-import { type TinySandbox, tinySandbox } from './tiny';
+import { eventually, type TinySandbox, tinySandbox } from './tiny';
 
 /** Just enough of EC2 for a load balancer to find its subnets. */
 export const subnets = (sandbox: Sandbox): Service => ({
@@ -97,6 +97,11 @@ export class Bench {
       Actions: [action],
     });
     return made.Rules[0].RuleArn;
+  }
+
+  /** Waits until a rule for every path answers in place of the default action: changes of rules are seen some time later only. */
+  async landed(): Promise<void> {
+    await eventually(async () => (await ask(this.port)).body !== 'default');
   }
 
   /** A real server; `/health` answers 200 unless the listener says otherwise. */

@@ -13,6 +13,7 @@ afterEach(() => bench.stop());
 async function served(listener: (incoming: IncomingMessage, response: ServerResponse) => void) {
   const group = await bench.group('app');
   const rule = await bench.rule(10, [path('/*')], to(group));
+  await bench.landed();
   const target = await bench.target(listener);
   await bench.register(group, target.port);
   await eventually(async () => (await bench.states(group)) === 'healthy');
@@ -145,6 +146,7 @@ test('weights share requests exactly, and targets take turns', async () => {
       ],
     },
   });
+  await bench.landed();
   for (const [group, name] of [
     [one, 'one-a'],
     [one, 'one-b'],

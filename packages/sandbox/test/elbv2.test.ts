@@ -43,6 +43,26 @@ test('SetRulePriorities moves all rules or none, and may permute', async () => {
   await eventually(async () => (await ask(bench.port)).body === 'two');
 });
 
+test('an accepted change is not seen at once: changes are collected, and a batch lands whole', async () => {
+  const slow = await Bench.start({ speed: 10 });
+  try {
+    const [one, two] = [await slow.rule(1, [path('/one')], fixed('old')), await slow.rule(2, [path('/two')], fixed('old'))];
+    const seen = () => Promise.all(['/one', '/two'].map(async (at) => (await ask(slow.port, at)).body));
+    await eventually(async () => (await seen()).join() === 'old,old');
+    await Promise.all([one, two].map((RuleArn) => slow.call('ModifyRule', { RuleArn, Actions: [fixed('new')] })));
+    const { Rules } = await slow.call('DescribeRules', { RuleArns: [one, two] });
+    expect(Rules.map((rule: { Actions: { FixedResponseConfig: object }[] }) => rule.Actions[0]?.FixedResponseConfig)).toEqual([
+      expect.objectContaining({ MessageBody: 'new' }),
+      expect.objectContaining({ MessageBody: 'new' }),
+    ]);
+    expect(await seen()).toEqual(['old', 'old']);
+    await eventually(async () => (await ask(slow.port, '/one')).body === 'new');
+    expect((await ask(slow.port, '/two')).body).toBe('new');
+  } finally {
+    await slow.stop();
+  }
+});
+
 test('what AWS refuses in a rule is refused with its code', async () => {
   const create = (more: object) =>
     bench.call('CreateRule', { ListenerArn: bench.listener, Priority: 1, Conditions: [path('/a')], Actions: [fixed('a')], ...more });

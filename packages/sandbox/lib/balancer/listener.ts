@@ -9,8 +9,8 @@ import type { Route } from './routes';
 import type { TargetGroup } from './target-group';
 
 export interface Routing {
-  /** In order of priority; the last one matches everything. */
-  routes(): readonly Route[];
+  /** As the node behind the first or the second address has them: in order of priority; the last one matches everything. */
+  routes(second: boolean): readonly Route[];
   group(arn: string): TargetGroup | undefined;
   idleMs(): number;
 }
@@ -66,10 +66,10 @@ export class Listener {
   /** Undefined when the port is taken. */
   private open(host: string, port: number): Promise<Server | undefined> {
     const server = createServer({ requestTimeout: 0, keepAlive: true, noDelay: true }, (request, response) =>
-      this.handle(request, response),
+      this.handle(request, response, host === '::1'),
     );
     server.keepAliveTimeout = this.routing.idleMs();
-    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => this.upgrade(request, socket, head));
+    server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => this.upgrade(request, socket, head, host === '::1'));
     server.on('clientError', (_error, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nserver: awselb/2.0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
       else socket.destroy();
@@ -83,9 +83,9 @@ export class Listener {
     });
   }
 
-  private handle(request: IncomingMessage, response: ServerResponse): void {
+  private handle(request: IncomingMessage, response: ServerResponse, second: boolean): void {
     const facts = factsOf(request);
-    const route = this.routing.routes().find((candidate) => candidate.matches(facts));
+    const route = this.routing.routes(second).find((candidate) => candidate.matches(facts));
     switch (route?.action.Type) {
       case 'fixed-response':
         answerFixed(request, response, route.action.FixedResponseConfig ?? { StatusCode: '503' });
@@ -101,9 +101,9 @@ export class Listener {
     }
   }
 
-  private upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+  private upgrade(request: IncomingMessage, socket: Socket, head: Buffer, second: boolean): void {
     const facts = factsOf(request);
-    const route = this.routing.routes().find((candidate) => candidate.matches(facts));
+    const route = this.routing.routes(second).find((candidate) => candidate.matches(facts));
     const way = route?.action.Type === 'forward' ? this.wayFor(route, facts) : undefined;
     if (!way)
       return void socket.end('HTTP/1.1 503 Service Unavailable\r\nserver: awselb/2.0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');

@@ -5,12 +5,23 @@ import { TargetGroup } from '../../balancer/target-group';
 import type { Elbv2Tables, TargetGroupRow } from './tables';
 import { rulesOf } from './tables';
 
-/** AWS seconds until the load balancer's nodes follow a change of rules. AWS publishes no figure; readers must not assume zero. */
-const propagation = 2;
+/**
+ * AWS seconds in which changes of a listener's rules are collected before its nodes have them, all of a batch at once. AWS publishes no
+ * figure; the service team's was relayed in kubernetes-sigs/aws-load-balancer-controller#3816.
+ */
+const batchSeconds = 10;
+/** AWS seconds that the node behind the second address is behind the first: nodes may differ. */
+const lagSeconds = 2;
+
+/** The nodes of a listener, by the address that leads to them. */
+type Node = 'first' | 'second';
+type Routes = Readonly<Record<Node, readonly Route[]>>;
 
 export class Traffic {
   private readonly listeners = new Map<string, Listener>();
-  private readonly routes = new Map<string, Route[]>();
+  private readonly routes = new Map<string, Routes>();
+  /** Listeners with a batch of changes under way. */
+  private readonly collecting = new Set<string>();
   private readonly groups = new Map<string, TargetGroup>();
 
   /** Nothing may be written any more once this is set. */
@@ -22,7 +33,7 @@ export class Traffic {
   /** Starts a listener; resolves to the port that really listens. */
   async listen(listenerArn: string, port: number): Promise<number> {
     const listener = new Listener({
-      routes: () => this.routes.get(listenerArn) ?? [],
+      routes: (second) => this.routes.get(listenerArn)?.[second ? 'second' : 'first'] ?? [],
       group: (arn) => this.groups.get(arn),
       idleMs: () => this.idleMs(listenerArn),
     });
@@ -58,28 +69,38 @@ export class Traffic {
     this.groups.delete(arn);
   }
 
-  /** Call after every change of rules: the load balancer follows a moment later, all rules of a change at once. */
+  /** Call after every change of rules: the load balancer follows when the batch that it is collecting is full. */
   rulesChanged(listenerArn: string): void {
-    if (this.routes.has(listenerArn)) this.elbv2.sandbox.after(propagation, () => this.publish(listenerArn));
-    else this.publish(listenerArn);
+    if (!this.routes.has(listenerArn)) this.publish(listenerArn, 'first', 'second');
+    else if (!this.collecting.has(listenerArn)) {
+      this.collecting.add(listenerArn);
+      this.elbv2.sandbox.after(batchSeconds, () => {
+        this.collecting.delete(listenerArn);
+        const late = this.publish(listenerArn, 'first');
+        this.elbv2.sandbox.after(lagSeconds, () => late());
+      });
+    }
     this.reviewUse();
   }
 
-  private publish(listenerArn: string): void {
-    if (this.elbv2.listeners.has(listenerArn)) {
-      const routes = rulesOf(this.elbv2, listenerArn).map(
-        (rule) => new Route({ conditions: rule.conditions, action: rule.actions.at(-1)! }),
-      );
-      this.routes.set(listenerArn, routes);
-    }
-    this.reviewUse();
+  /** Gives these nodes the rules as they are now; the answer gives the same ones to the second node. */
+  private publish(listenerArn: string, ...nodes: readonly Node[]): () => void {
+    const routes = rulesOf(this.elbv2, listenerArn).map((rule) => new Route({ conditions: rule.conditions, action: rule.actions.at(-1)! }));
+    const give = (...to: readonly Node[]): void => {
+      const before = this.routes.get(listenerArn) ?? { first: [], second: [] };
+      if (this.elbv2.listeners.has(listenerArn))
+        this.routes.set(listenerArn, { ...before, ...Object.fromEntries(to.map((node) => [node, routes])) });
+      this.reviewUse();
+    };
+    give(...nodes);
+    return () => give('second');
   }
 
   /** Only target groups that a rule forwards to are checked; one that still gets traffic by an old rule counts too. */
   reviewUse(): void {
     const actions = [
       ...this.elbv2.rules.values().flatMap((rule) => rule.actions),
-      ...[...this.routes.values()].flat().map((route) => route.action),
+      ...[...this.routes.values()].flatMap(({ first, second }) => [...first, ...second]).map((route) => route.action),
     ];
     const used = new Set(actions.flatMap(targetGroupsOf).map((group) => group.TargetGroupArn));
     for (const [arn, group] of this.groups) group.setInUse(used.has(arn));
