@@ -251,9 +251,17 @@ export const errorCodes = {
     means: 'Somebody asked the run to stop, and it did, between two steps.',
     wayOut: say`Type the same command again to go on, or ${rollback} to go back from a cutover.`,
   },
+  'runner.asleep': {
+    means: 'AWS has not made the runner function ready: it had taken its network interfaces back, or has no address for it.',
+    wayOut: say`Look at the function's state and at its subnets' free addresses, then type the same command again: it did not run.`,
+  },
   'runner.busy': {
     means: 'The runner function is at work for somebody else.',
     wayOut: say`See ${watch}, and type the same command again when that run has ended.`,
+  },
+  'runner.cannot-start': {
+    means: 'AWS cannot start the runner function: its network, its key or its code is not there or not allowed.',
+    wayOut: say`Deploy the shared stack as the message says, then type the same command again: it did not run.`,
   },
   'runner.failed': {
     means: 'The runner function ended with an error.',

@@ -101,6 +101,7 @@ export class Handlers extends Construct {
     const database = new HandlerFunction(this, 'Database', {
       description: `Switchback ${system}: database roles and users`,
       handler: 'database',
+      asleepAtTimes: true,
       network: { vpc: props.network.vpc, subnets: props.network.inside, securityGroup: props.network.functions },
       permissions: [
         readState,

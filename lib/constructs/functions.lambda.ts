@@ -4,4 +4,5 @@ export { handler as database } from './handlers/database.lambda';
 export { handler as guard } from './handlers/guard.lambda';
 export { handler as rules } from './handlers/rules.lambda';
 export { handler as source } from './handlers/source.lambda';
+export { handler as waking } from './handlers/waking.lambda';
 export { handler as workers } from './handlers/workers.lambda';

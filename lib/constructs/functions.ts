@@ -6,6 +6,7 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { bundledCode } from './bundle';
 import { grant, type Permission } from './permissions';
+import { insideVariable } from './properties';
 
 export interface HandlerFunctionProps {
   readonly description: string;
@@ -16,22 +17,49 @@ export interface HandlerFunctionProps {
   readonly memorySize?: number;
   readonly environment?: Record<string, string>;
   readonly reservedConcurrentExecutions?: number;
+  /** CloudFormation asks another function, outside of the VPC, which waits until this one is awake (handlers/waking.lambda.ts). @default false */
+  readonly asleepAtTimes?: boolean;
   readonly network?: { readonly vpc: ec2.IVpc; readonly subnets: ec2.SubnetSelection; readonly securityGroup: ec2.ISecurityGroup };
 }
 
 /** A function of Switchback's own: a bundled file, a log group that ends some day, and no more rights than it says. */
 export class HandlerFunction extends Construct {
+  /** The one that is asked. */
   readonly function: lambda.Function;
+  /** Of the one that does the work. */
   readonly role: iam.Role;
 
   constructor(scope: Construct, id: string, props: HandlerFunctionProps) {
     super(scope, id);
-    const logGroup = new logs.LogGroup(this, 'Logs', { retention: logs.RetentionDays.SIX_MONTHS, removalPolicy: RemovalPolicy.DESTROY });
+    if (!props.asleepAtTimes) {
+      ({ function: this.function, role: this.role } = this.make('', 'Resource', props));
+      return;
+    }
+    const inside = this.make('', 'Inside', props);
+    this.role = inside.role;
+    // it has the id of a function that works alone: CloudFormation lets no custom resource change to another function.
+    this.function = this.make('Waking', 'Resource', {
+      description: `${props.description}: waits until the function in the VPC is awake`,
+      handler: 'waking',
+      timeout: Duration.minutes(10),
+      permissions: [{ actions: ['lambda:InvokeFunction'], resources: [inside.function.functionArn] }],
+      environment: { [insideVariable]: inside.function.functionArn },
+    }).function;
+  }
+
+  private make(prefix: string, id: string, props: HandlerFunctionProps): { function: lambda.Function; role: iam.Role } {
+    const logGroup = new logs.LogGroup(this, `${prefix}Logs`, {
+      retention: logs.RetentionDays.SIX_MONTHS,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
     // not the managed policies: they allow every log group of the account.
-    this.role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), description: props.description });
-    logGroup.grantWrite(this.role);
-    grant(this.role, [...props.permissions, ...(props.network ? [networkPermission] : [])]);
-    this.function = new lambda.Function(this, 'Resource', {
+    const role = new iam.Role(this, `${prefix}Role`, {
+      assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+      description: props.description,
+    });
+    logGroup.grantWrite(role);
+    grant(role, [...props.permissions, ...(props.network ? [networkPermission] : [])]);
+    const made = new lambda.Function(this, id, {
       description: props.description,
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
@@ -46,12 +74,13 @@ export class HandlerFunction extends Construct {
         ...props.environment,
       },
       logGroup,
-      role: this.role,
+      role,
       ...(props.reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrentExecutions }),
       ...(props.network
         ? { vpc: props.network.vpc, vpcSubnets: props.network.subnets, securityGroups: [props.network.securityGroup] }
         : {}),
     });
+    return { function: made, role };
   }
 }
 

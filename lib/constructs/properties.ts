@@ -6,6 +6,9 @@ import { z } from 'zod';
 import type { RuleKind } from '../manifest/priorities';
 import { colorSchema } from '../manifest/schema';
 
+/** Where the function that wakes another is told its ARN (handlers/waking.lambda.ts). */
+export const insideVariable = 'SWITCHBACK_INSIDE';
+
 const flag = z.preprocess((value) => (typeof value === 'string' ? value === 'true' : value), z.boolean()) as z.ZodType<boolean, boolean>;
 const number = z.preprocess((value) => (typeof value === 'string' ? Number(value) : value), z.number()) as z.ZodType<number, number>;
 const strings = z.array(z.string());

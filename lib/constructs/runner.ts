@@ -26,6 +26,7 @@ export interface RunnerProps {
   readonly database: string;
   readonly scheduleGroup: string;
   readonly listenerArn: string;
+  readonly reservedConcurrency: boolean;
   readonly trial?: Trial;
 }
 
@@ -52,7 +53,7 @@ export class Runner extends Construct {
       handler: 'runner',
       network: { vpc: props.network.vpc, subnets: props.network.inside, securityGroup: props.network.functions },
       // one writer.
-      reservedConcurrentExecutions: 1,
+      ...(props.reservedConcurrency ? { reservedConcurrentExecutions: 1 } : {}),
       timeout: Duration.minutes(15),
       memorySize: 1024,
       permissions: this.permissions(props, group),

@@ -115,6 +115,7 @@ export class SharedStack extends SystemStack {
       database: this.database.identifier,
       scheduleGroup: system,
       listenerArn: this.frontDoor.listener.listenerArn,
+      reservedConcurrency: props.reservedConcurrency ?? true,
       ...(this.trial ? { trial: this.trial } : {}),
     });
 

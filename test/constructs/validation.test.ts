@@ -41,7 +41,7 @@ test('the example synthesizes, its functions are bundled, and CloudFormation has
         .map((name) => `index.${name}`)
         .sort(),
     );
-    expect(told).toHaveLength(6);
+    expect(told).toHaveLength(7);
     const { pluginReports } = JSON.parse(readFileSync(join(out, 'validation-report.json'), 'utf8'));
     expect(pluginReports.flatMap(({ violations }: { violations: unknown[] }) => violations)).toEqual([]);
   } finally {

@@ -410,6 +410,13 @@ declare interface SwitchbackProps {
      */
     readonly trial?: boolean;
     /**
+     * Whether the runner function keeps one of the account's concurrent executions for itself, so that there are never two of it. An account
+     * must leave a minimum unreserved, and a young one may have no more than that: its deploy fails with
+     * `UnreservedConcurrentExecution`. Without it the journal alone lets one run write at a time.
+     * @default true
+     */
+    readonly reservedConcurrency?: boolean;
+    /**
      * The release blue runs.
      * @default - there is no blue stack
      */

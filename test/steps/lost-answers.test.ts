@@ -76,7 +76,7 @@ test('a database that dies under a change is waited for, looked at, and changed 
 
 test('a call of the runner without an answer is no bug of ours: it may be at work, and its journal says so', async () => {
   await world.rules({ service: 'lambda', operation: 'Invoke', kind: 'error' });
-  await expect(world.aws.invokeRunner({ runner: 'video-runner' }, {})).rejects.toMatchObject({
+  await expect(world.aws.functions.invokeRunner({ runner: 'video-runner' }, {})).rejects.toMatchObject({
     ...{ code: 'runner.unanswered', exit: 7, message: expect.stringContaining('lambda Invoke video-runner') },
     next: [switchback('status', '--watch'), say`then the same command again`],
   });

@@ -17,9 +17,11 @@ async function run(answer: object, deployed = manifest) {
   const stdout = { write: (text: string) => printed.push(text) } as unknown as NodeJS.WriteStream;
   const aws = {
     settings: { manifest: async () => ({ manifest: deployed, state: undefined }) },
-    invokeRunner: async ({ runner: name }: { runner: string }, request: object) => {
-      asked.push({ name, ...request });
-      return answer;
+    functions: {
+      invokeRunner: async ({ runner: name }: { runner: string }, request: object) => {
+        asked.push({ name, ...request });
+        return answer;
+      },
     },
   } as unknown as Aws;
   const output = makeOutput({ json: true, color: false, stdout, stderr: stdout, env: {} });

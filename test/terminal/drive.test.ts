@@ -47,7 +47,7 @@ class Theatre {
   private readonly aws = {
     settings: { manifest: async () => ({ manifest, state: { production: 'video-db', opened: true } }) },
     journal: () => this.rig.store,
-    invokeRunner: (_shared: object, request: VerbRequest) => this.wire(() => this.invoke(request)),
+    functions: { invokeRunner: (_shared: object, request: VerbRequest) => this.wire(() => this.invoke(request)) },
   } as unknown as Aws;
 
   /** What becomes of a call to the runner, and of its answer. */

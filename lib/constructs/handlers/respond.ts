@@ -56,10 +56,15 @@ export function customResource<S extends z.ZodType>(
       // what is deleted keeps its name to the end.
       await respond(event, event.RequestType === 'Delete' ? { physicalId: event.PhysicalResourceId } : answer);
     } catch (error) {
-      // shown by CloudFormation's console and by `cdk deploy`.
-      await respond(event, { physicalId: physicalId ?? neverMade }, plainText(reasonOf(error)));
+      await refuse(event, error);
     }
   };
+}
+
+/** Answers CloudFormation that it could not be done: its console and `cdk deploy` show why. */
+export async function refuse(event: CloudFormationCustomResourceEvent, error: unknown): Promise<void> {
+  const physicalId = event.RequestType === 'Create' ? neverMade : event.PhysicalResourceId;
+  await respond(event, { physicalId }, plainText(reasonOf(error)));
 }
 
 /** The answer must leave before the function is stopped. */

@@ -492,3 +492,21 @@ test('the processes of functions end when the sandbox is killed', async () => {
   rmSync(file);
   rmSync(folder, { recursive: true });
 });
+
+test('a function in a VPC that slept is made ready by the call that finds it asleep, and runs nothing until then', async () => {
+  await create("exports.handler = async () => 'here'", { VpcConfig: { SubnetIds: ['subnet-1'], SecurityGroupIds: ['sg-1'] } });
+  expect(await sandbox.faultNow('asleep', 'f', 120)).toBe('f is Inactive');
+  const state = async () => (await call('GetFunctionConfiguration', { FunctionName: 'f' })).State;
+  expect(await state()).toBe('Inactive');
+  await expect(invoke()).rejects.toMatchObject({ name: 'ResourceNotReadyException' });
+  await expect(invoke({}, { InvocationType: 'Event' })).rejects.toMatchObject({ name: 'CodeArtifactUserPendingException' });
+  expect(await state()).toBe('Pending');
+  await eventually(async () => (await state()) === 'Active');
+  expect((await invoke()).Payload).toBe('here');
+});
+
+test('a function outside of a VPC does not sleep', async () => {
+  await create("exports.handler = async () => 'here'");
+  expect(await sandbox.faultNow('asleep', 'f', 120)).toBe('f is in no VPC, and does not sleep');
+  expect((await invoke()).Payload).toBe('here');
+});

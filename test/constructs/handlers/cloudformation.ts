@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
+import { eventually } from '../../../packages/sandbox/test/tiny';
 
 export interface Heard {
   readonly Status: 'SUCCESS' | 'FAILED';
@@ -70,6 +71,8 @@ export class CloudFormation {
       ResourceProperties: asStrings(more.ResourceProperties),
     };
     await this.handler(event as never, { getRemainingTimeInMillis: () => 30_000 } as never);
+    // a function that hands the event on has it answered by another.
+    await eventually(() => this.heard.length > before);
     if (this.heard.length !== before + 1) throw new Error(`${this.heard.length - before} answers instead of one`);
     return this.heard.at(-1)!;
   }

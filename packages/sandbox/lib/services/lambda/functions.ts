@@ -26,6 +26,10 @@ export interface FunctionRow {
   revision: number;
   revisionId: string;
   reserved?: number;
+  /** Not set: active. A function in a VPC that nobody has asked for a while goes Inactive, and the next call makes it Pending. */
+  state?: 'Inactive' | 'Pending';
+  /** AWS seconds that it will be Pending. */
+  wakesIn?: number;
   policy: PolicyStatement[];
   asyncConfig?: { MaximumRetryAttempts?: number; MaximumEventAgeInSeconds?: number; LastModified: Date };
 }

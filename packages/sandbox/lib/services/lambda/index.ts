@@ -45,6 +45,24 @@ export const lambda = (sandbox: Sandbox): Service => {
     return stored;
   };
 
+  /** The first call of a function that slept fails, and has its network interfaces made; so does every call until they are there. */
+  const awake = (row: FunctionRow): void => {
+    if (row.state === 'Inactive') {
+      functions.set(row.name, { ...row, state: 'Pending' });
+      sandbox.after(row.wakesIn ?? 60, () => {
+        const { state: _, wakesIn: __, ...active } = functions.get(row.name) ?? row;
+        if (functions.has(row.name)) functions.set(row.name, active);
+      });
+      throw new AwsError('ResourceNotReadyException', 'The function is inactive and its VPC connection is no longer available.', 502);
+    }
+    if (row.state === 'Pending')
+      throw new AwsError(
+        'CodeArtifactUserPendingException',
+        'Lambda is initializing your function. It will be ready to invoke shortly. The function is currently in the following state: Pending',
+        409,
+      );
+  };
+
   return {
     client: 'client-lambda',
     async start() {
@@ -55,6 +73,13 @@ export const lambda = (sandbox: Sandbox): Service => {
       async clock(target, seconds) {
         invoker.moveClock(find({ FunctionName: target }).name, seconds * 1000);
         return `the clock of ${target} is off by ${seconds} s from now on`;
+      },
+      async asleep(target, seconds) {
+        const row = find({ FunctionName: target });
+        if (!row.vpc) return `${target} is in no VPC, and does not sleep`;
+        functions.set(row.name, { ...row, state: 'Inactive', wakesIn: seconds });
+        invoker.replace(row.name);
+        return `${target} is Inactive`;
       },
     },
     clear: () => invoker.rightClocks(),
@@ -139,6 +164,7 @@ export const lambda = (sandbox: Sandbox): Service => {
         const requestId = randomUUID();
         const type = input.InvocationType ?? 'RequestResponse';
         if (type === 'DryRun') return { StatusCode: 204 };
+        awake(row);
         checkSize(event, type === 'Event' ? asyncPayloadLimit : syncPayloadLimit);
         if (type === 'Event') {
           invoker.enqueue(row, event, requestId);
@@ -263,7 +289,7 @@ function configuration(row: FunctionRow) {
     Architectures: row.architectures,
     PackageType: 'Zip',
     RevisionId: row.revisionId,
-    State: 'Active',
+    State: row.state ?? 'Active',
     LastUpdateStatus: 'Successful',
     TracingConfig: { Mode: 'PassThrough' },
     EphemeralStorage: { Size: 512 },
