@@ -42,6 +42,15 @@ describe('the stacks of a system', () => {
     expect([stackName({ shared }, 'green'), stackName(undefined, 'shared')]).toEqual(['green', 'shared']);
   });
 
+  test('reserve one execution for the runner, unless the account has none to give away', () => {
+    const reserved = (stacks: ReturnType<typeof system>) =>
+      Object.values(resources(stacks.shared, 'AWS::Lambda::Function')).flatMap(
+        ({ Properties }) => Properties.ReservedConcurrentExecutions ?? [],
+      );
+    expect(reserved(standard())).toEqual([1]);
+    expect(reserved(system({ reservedConcurrency: false }, testApp()))).toEqual([]);
+  });
+
   test('leave out a color without a release and a window without a number', () => {
     const app = testApp();
     system({ green: undefined, window: undefined }, app);
