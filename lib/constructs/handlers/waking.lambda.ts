@@ -9,7 +9,7 @@ import { wallClock } from '../../base/clock';
 import { insideVariable } from '../properties';
 import { refuse } from './respond';
 
-const functions = new Functions(makeClients(), wallClock, console.log);
+const functions = new Functions(makeClients(), wallClock, () => undefined);
 
 export const handler = async (event: CloudFormationCustomResourceEvent): Promise<void> => {
   try {
