@@ -35,7 +35,9 @@ export interface BridgeScript {
 export function bridgeScript(plan: BridgePlan): BridgeScript {
   const parts = plan.tables.map((table) => partOf(table, plan));
   const added = plan.inert.map((table) => partOfNew(table, plan));
-  const all = [...parts, ...added];
+  const once = emptyPart();
+  for (const kind of kinds) kind.scriptOnce?.(plan, once);
+  const all = [once, ...parts, ...added];
   return {
     production: all.flatMap((part) => part.production),
     enums: kinds.flatMap((kind) => kind.alone?.(plan) ?? []),
@@ -44,7 +46,7 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
       .filter(({ widen }) => widen.length > 0)
       .map(({ old, widen, computed }) => ({ table: old.name, columns: widen, computed })),
     revert: all.flatMap((part) => part.revert).reverse(),
-    restore: parts.flatMap((part) => part.restore),
+    restore: [...parts.flatMap((part) => part.restore), ...once.restore],
     productionRevert: all.flatMap((part) => part.productionRevert),
     publication: parts.flatMap((part) => part.publication),
     copied: added.flatMap((part) => part.publication),
@@ -124,6 +126,9 @@ export async function unbridge(fallback: Db, roles: Roles, script: BridgeScript)
   await wakeTriggers(fallback);
 }
 
+/** SQLSTATE of a constraint and of an index that is there already. */
+const isThere: ReadonlySet<string> = new Set(['42710', '42P07']);
+
 /**
  * Puts back the rules of the old schema that the bridge had to take off; answers those that rows of the new release do not allow. Builds
  * indexes, and so may take a while: in the gap, where nobody writes, or later.
@@ -133,6 +138,8 @@ export async function restoreRules(fallback: Db, roles: Roles, script: BridgeScr
   for (const { what, ...statement } of script.restore) {
     await runStatements(fallback, roles, [statement]).catch((error: unknown) => {
       if (!(error instanceof DatabaseError) || !error.sqlstate) throw error;
+      // by a run that died.
+      if (isThere.has(error.sqlstate)) return;
       failed.push(`${what}: ${error.message}`);
     });
   }

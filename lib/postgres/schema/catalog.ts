@@ -89,7 +89,7 @@ export async function readCatalog(db: Db): Promise<Catalog> {
               coalesce((SELECT to_json(i.indkey::int2[]) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary), '[]') AS "primaryKey",
               coalesce((SELECT to_json(i.indkey::int2[]) FROM pg_index i WHERE i.indrelid = c.oid AND ((c.relreplident = 'd' AND i.indisprimary) OR (c.relreplident = 'i' AND i.indisreplident))), '[]') AS identity,
               coalesce((SELECT json_agg(json_build_object('oid', k.oid::int8, 'name', k.conname, 'type', k.contype, 'definition', pg_get_constraintdef(k.oid), 'columns', coalesce(to_json(k.conkey), '[]')) ORDER BY k.oid)
-                 FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype IN ('c','f','p','u','x')), '[]') AS constraints,
+                 FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conparentid = 0 AND k.contype IN ('c','f','p','u','x')), '[]') AS constraints,
               coalesce((SELECT json_agg(json_build_object('oid', i.indexrelid::int8, 'name', x.relname, 'definition', pg_get_indexdef(i.indexrelid), 'columns', to_json(i.indkey::int2[]),
                           'plain', i.indpred IS NULL AND i.indexprs IS NULL AND i.indimmediate AND i.indisvalid, 'ofConstraint', EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p','u','x'))) ORDER BY i.indexrelid)
                  FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisunique), '[]') AS indexes

@@ -35,6 +35,7 @@ let fallback: Db;
 let old: Catalog;
 let classification: Classification;
 let notPutBack: string[];
+let restoredAgain: string[];
 let record: ProofRecord;
 let declared: Declared;
 let proof: Proof;
@@ -91,6 +92,7 @@ beforeAll(async () => {
   await unbridge(fallback, roles, script);
   await unbridge(fallback, roles, script);
   notPutBack = await restoreRules(fallback, roles, script);
+  restoredAgain = await restoreRules(fallback, roles, script);
   const moment = await takeComparisonSnapshot(await b.master());
   const sides = { production: () => a!.master(), fallback: () => b!.master() };
   const accepted = classification.differences.filter(({ loses }) => loses !== undefined).map(({ id }) => id);
@@ -150,6 +152,10 @@ test('every difference has an id of its own, and whatever would be lost is said'
   for (const difference of classification.differences) {
     expect(difference.loses !== undefined).toBe(['lossy', 'declare'].includes(difference.verdict));
   }
+});
+
+test('rules that a run which died has put back are no failure', () => {
+  expect(restoredAgain).toEqual(notPutBack);
 });
 
 test('after the bridge is down the old schema is back: what is left of the bridge only keeps new data, and the old release can write', async () => {

@@ -11,6 +11,7 @@ import { droppedRules } from './dropped-rules';
 import { droppedTable } from './dropped-table';
 import { enumLabels } from './enum-labels';
 import { finerKeys } from './finer-keys';
+import { foreignKeys } from './foreign-keys';
 import { generatedColumn } from './generated-column';
 import { key } from './key';
 import type { Kind } from './kind';
@@ -33,6 +34,7 @@ export const kinds: readonly Kind[] = [
   generatedColumn,
   nullable,
   retypedColumn,
+  foreignKeys,
   droppedRules,
   renamedColumn,
   enumLabels,

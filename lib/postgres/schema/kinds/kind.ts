@@ -20,6 +20,8 @@ export interface Kind {
   readonly script?: (plan: TablePlan, part: Part, bridge: BridgePlan) => void;
   /** Its SQL, for a table that is new. */
   readonly scriptOfNew?: (table: CatalogTable, part: Part, bridge: BridgePlan) => void;
+  /** Its SQL on the fallback about the schema as a whole, while everything there has its old name; what it restores comes last. */
+  readonly scriptOnce?: (bridge: BridgePlan, part: Part) => void;
   /** Its SQL on the fallback that no transaction with others may hold. */
   readonly alone?: (bridge: BridgePlan) => Statement[];
 }

@@ -45,7 +45,17 @@ export interface BridgePlan {
   /** What the columns of those have for a type there. */
   readonly inertTypes: Map<CatalogColumn, string>;
   readonly enums: { readonly name: string; readonly add: readonly AddedValue[] }[];
+  readonly foreignKeys: ForeignKey[];
   readonly rows: { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];
+}
+
+/** Of the old schema. */
+export interface ForeignKey {
+  readonly table: CatalogTable;
+  readonly name: string;
+  readonly definition: string;
+  /** Production has it, too. */
+  readonly stays: boolean;
 }
 
 /** `before`: the value of the old schema that it sorts before; none: after all of them. */
@@ -54,7 +64,7 @@ export interface AddedValue {
   readonly before?: string;
 }
 
-export const emptyPlan = (): BridgePlan => ({ tables: [], inert: [], inertTypes: new Map(), enums: [], rows: [] });
+export const emptyPlan = (): BridgePlan => ({ tables: [], inert: [], inertTypes: new Map(), enums: [], foreignKeys: [], rows: [] });
 
 export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan => ({
   old,
