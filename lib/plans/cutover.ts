@@ -1,6 +1,7 @@
 /** The night. */
 import type { Step } from '../engine/step';
-import { bridged, feedResumed, footprintShipped, schemaClassified, schemaRecorded } from '../steps/bridges';
+import { ahead, cutoverReady, meanwhile } from '../steps/ahead';
+import { bridged, classificationReady, feedResumed, footprintShipped, schemaClassified, schemaRecorded } from '../steps/bridges';
 import { goNoGo, smokeTested, watched } from '../steps/checks';
 import { readsFrom } from '../steps/database-host';
 import { feedCaughtUp, feedPaused } from '../steps/feed';
@@ -35,7 +36,10 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
   const { production } = world.window;
   return [
     ...planStaged(world),
-    readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
+    ahead(
+      readsFrom(from, 'open', fallback, { id: 'open-paths.fallback', title: `Let ${from}'s open paths read from ${fallback}`, wait: true }),
+      cutoverReady(production, fallback, to),
+    ),
     maintenanceOn(),
     maintenanceSeen(),
     workersStopped(from, { holdsUntil: 'end' }),
@@ -45,7 +49,7 @@ function planFedCutover(world: World, { from, to, fallback }: Names): Step[] {
     schemaRecorded(fallback),
     feedPaused(production, fallback),
     standbyMoved(from, fallback),
-    migrationsRun(production, to),
+    meanwhile(migrationsRun(production, to), classificationReady(fallback)),
     fenced(production, { id: 'database.fenced-after', title: `Prove that ${production} is still fenced after the migrations` }),
     schemaClassified(production, fallback),
     bridged(production, fallback),

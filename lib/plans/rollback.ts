@@ -4,6 +4,7 @@ import { switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import { siteIsDown } from '../engine/milestones';
 import type { Step } from '../engine/step';
+import { ahead, rollbackReady } from '../steps/ahead';
 import { newObjectsMovedAside, unbridged } from '../steps/bridges';
 import { readsFrom } from '../steps/database-host';
 import { comparisonSnapshotTaken, equalityProven, lossReported, Moment } from '../steps/equality';
@@ -82,7 +83,7 @@ export function planRollback(world: World, { acceptLoss = false }: RollbackOptio
   if (fed && wasOpened && (!acceptLoss || world.view.verdict)) {
     const moment = new Moment();
     return [
-      fallbackAnswers(fallback),
+      ahead(fallbackAnswers(fallback), rollbackReady(production, fallback, from, moment)),
       // out of traffic and only reading until it is opened: what new tasks take, nobody waits for.
       moved,
       ...down,

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { type Context, colorPart } from '../engine/context';
 import { trialFound } from '../engine/milestones';
 import { done, kept, type Observation, type Step, todo } from '../engine/step';
-import { DatabaseError, ident } from '../postgres/connection/connect';
+import { DatabaseError, type Db, ident } from '../postgres/connection/connect';
 import { copyTables, resumeFeed } from '../postgres/replication/feed';
 import { readPublication } from '../postgres/replication/publication';
 import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/replication/subscription';
@@ -16,7 +16,7 @@ import type { Difference } from '../postgres/schema/difference';
 import { mapping } from '../postgres/schema/mapping';
 import { refusalWords, refused } from '../postgres/schema/refusals';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
-import { migrationLosses, withLosses } from '../postgres/verification/migration-losses';
+import { type Known, lookAhead, migrationLosses, withLosses } from '../postgres/verification/migration-losses';
 import { type ProofRecord, readRecord } from '../postgres/verification/record';
 import { compareShare, compareWords, rowEstimates } from './comparison-words';
 import { feedSource } from './fork-options';
@@ -57,11 +57,14 @@ export function schemaClassified(production: string, fallback: string): Step {
     async observe(context) {
       const now = schemaOf(context, await readCatalog(await context.database(production)));
       const [old, declared] = [catalogBefore(context), declaredBy(context)];
-      const losses = await migrationLosses(await context.database(fallback), await context.database(production), {
+      const before = await context.database(fallback);
+      const known = looked.get(before);
+      const losses = await migrationLosses(before, await context.database(production), {
         ...{ old, now, declared },
         // the footprint will: it is not looked at twice while customers wait.
         compared: false,
         accepted: acceptedAndFound(context),
+        ...(known ? { known } : {}),
       });
       const differences = withLosses(classify(old, now, declared).differences, losses);
       const open = notLossless(differences, context.acceptedLosses);
@@ -71,6 +74,20 @@ export function schemaClassified(production: string, fallback: string): Step {
     },
   };
 }
+
+const looked = new WeakMap<Db, Known>();
+
+/**
+ * While the migrations run, and nobody writes to the fallback: what the classification will ask of it. The trial has told which columns and
+ * tables go.
+ */
+export const classificationReady =
+  (fallback: string) =>
+  async (context: Context): Promise<void> => {
+    const db = await context.database(fallback);
+    const expected = ((trialFound(context.view)?.['differences'] ?? []) as readonly Difference[]).map(({ id }) => id);
+    looked.set(db, await lookAhead(db, { old: catalogBefore(context), expected, accepted: acceptedAndFound(context) }));
+  };
 
 /** What the trial has counted and somebody has accepted: nobody waits for it to be counted again. */
 function acceptedAndFound({ view, acceptedLosses }: Context): string[] {

@@ -6,7 +6,7 @@ import type { Finding, ProofFound } from '../engine/events';
 import { done, type Step, todo } from '../engine/step';
 import { proofStep } from '../engine/step-id';
 import { findingText, findingWords, isLoss, nextWhileOpen, openFindings } from '../engine/verdict';
-import { ConnectionLost } from '../postgres/connection/connect';
+import { ConnectionLost, type Db } from '../postgres/connection/connect';
 import { isBookkeeping } from '../postgres/schema/bookkeeping';
 import type { Difference as SchemaDifference } from '../postgres/schema/difference';
 import { takeBaseline } from '../postgres/verification/change-counts';
@@ -38,6 +38,8 @@ import { writtenBehind } from './written-behind';
 export class Moment {
   snapshot: Snapshot | undefined;
   note: ComparisonSnapshotNote | undefined;
+  /** A connection to the fallback, opened before customers wait. */
+  ready: Db | undefined;
   /** The moment of a comparison that came too late: kept, so that each try of it sees the same. */
   later: Snapshot | undefined;
 }
@@ -57,7 +59,9 @@ export function comparisonSnapshotTaken(fallback: string, moment: Moment): Step 
       return moment.snapshot && moment.note ? done(undefined, { note: moment.note }) : todo();
     },
     async act(context) {
-      moment.snapshot = await takeComparisonSnapshot(await context.connection(fallback));
+      const ready = moment.ready?.broken ? undefined : moment.ready;
+      moment.ready = undefined;
+      moment.snapshot = await takeComparisonSnapshot(ready ?? (await context.connection(fallback)));
       moment.note = await noteComparisonSnapshot(moment.snapshot.db);
     },
   };

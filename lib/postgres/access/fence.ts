@@ -114,7 +114,6 @@ export async function fence(db: Db, roles: Roles): Promise<Fenced> {
 export async function prepareFence(db: Db, roles: Roles, acknowledgedFunctions: readonly string[] = []): Promise<void> {
   const { since } = await prepareProof(db, roles, acknowledgedFunctions);
   const held = await whoHolds(db, roles);
-  if (held.could.length > 0) await prepareNotes(db);
   looked.set(db, { ...held, since });
   await db.queries(lookAfter(roles));
   await keptSessions(db);
@@ -171,6 +170,7 @@ const lookAfter = (roles: Roles): [string, string] => [
 async function takeLooked(db: Db, roles: Roles, { grants, could, version, since }: Held & { since: string }): Promise<Left | undefined> {
   if (grants.length === 0) return undefined;
   try {
+    if (could.length > 0) await prepareNotes(db);
     const [, [left], open] = await db.queries<[unknown, Omit<Left, 'open'>, OpenWrite]>([
       `${unlessGrantedSince(since)}; ${takeSql(grants, could, version)}`,
       ...lookAfter(roles),

@@ -180,10 +180,8 @@ class Connection implements Db {
 
   queries<Rows extends readonly unknown[]>(statements: readonly string[]): Promise<{ [At in keyof Rows]: Rows[At][] }> {
     return this.alone(async () => {
-      const all = await Promise.allSettled(statements.map((sql) => this.run(sql, undefined, changes(sql))));
-      const failed = all.find((one) => one.status === 'rejected');
-      if (failed) throw failed.reason;
-      return all.map((one) => (one as PromiseFulfilledResult<unknown>).value) as { [At in keyof Rows]: Rows[At][] };
+      const all = await allInOrder(statements.map((sql) => this.run(sql, undefined, changes(sql))));
+      return all as { [At in keyof Rows]: Rows[At][] };
     });
   }
 
@@ -293,6 +291,13 @@ class Connection implements Db {
 }
 
 const changes = (sql: string): boolean => !/^\s*(select|show|explain|fetch)\b/i.test(sql);
+
+/** What was sent at once; where several failed, the error of the first of them: the others may only follow from it. */
+export async function allInOrder<T>(sent: readonly Promise<T>[]): Promise<T[]> {
+  const all = await Promise.allSettled(sent);
+  for (const one of all) if (one.status === 'rejected') throw one.reason;
+  return all.map((one) => (one as PromiseFulfilledResult<T>).value);
+}
 
 /** What kind of statement it is, without what comes after in quotes: that may be a secret. What a holder looks at first is left out. */
 const wordsOf = (sql: string): string =>

@@ -1,5 +1,5 @@
 /** Sequences are not replicated. Before a database takes over, its sequences are moved ahead of the other's, with a margin. */
-import { type Db, literal } from '../connection/connect';
+import { type Db, keepPlan, literal } from '../connection/connect';
 import { ofExtension, userSchema } from '../connection/server';
 
 /** By how much a rollback moves them ahead. */
@@ -119,9 +119,14 @@ async function furthest(db: Db, { sequence, increment }: Sequence): Promise<stri
   return row?.last ?? null;
 }
 
-async function read(db: Db): Promise<Sequence[]> {
-  return db.query<Sequence>(
-    `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, pg_catalog.pg_sequence_last_value(c.oid)::text AS last,
+/** Before the gap: both are asked once, so that the plan is made. */
+export async function prepareSequences(from: Db, to: Db): Promise<void> {
+  await Promise.all([read(from), read(to)]);
+}
+
+const read = (db: Db): Promise<Sequence[]> => db.query<Sequence>(keepPlan(readSql));
+
+const readSql = `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, pg_catalog.pg_sequence_last_value(c.oid)::text AS last,
             q.seqstart::text AS start, q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max, q.seqcycle AS cycle,
             coalesce((SELECT pg_catalog.json_agg(DISTINCT f.oid::regclass || '.' || a.attname) FROM (
                SELECT d.refobjid, d.refobjsubid FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i' AND d.refobjsubid > 0
@@ -129,6 +134,4 @@ async function read(db: Db): Promise<Sequence[]> {
                SELECT d.adrelid, d.adnum FROM pg_catalog.pg_depend u JOIN pg_catalog.pg_attrdef d ON d.oid = u.objid
                 WHERE u.classid = 'pg_catalog.pg_attrdef'::regclass AND u.refclassid = 'pg_catalog.pg_class'::regclass AND u.refobjid = c.oid) AS f (oid, attnum) JOIN pg_catalog.pg_attribute a ON a.attrelid = f.oid AND a.attnum = f.attnum), '[]') AS fills
        FROM pg_catalog.pg_sequence q JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE ${userSchema} AND c.relpersistence = 'p' AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY 1`,
-  );
-}
+      WHERE ${userSchema} AND c.relpersistence = 'p' AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY 1`;

@@ -5,7 +5,7 @@
 
 import type { Roles } from '../access/roles';
 import { wakeTriggers } from '../access/triggers';
-import { DatabaseError, type Db, ident } from '../connection/connect';
+import { allInOrder, DatabaseError, type Db, ident } from '../connection/connect';
 import { ownSchema } from '../connection/server';
 import type { PublishedTable } from '../replication/publication';
 import type { CatalogTable } from './catalog';
@@ -77,19 +77,24 @@ function whatArrives({ old, now, assign, fill }: TablePlan, part: Part): void {
   trigger(part, now.name, `switchback_bridge_${old.oid}`, 'BEFORE', `${body.join('\n')}\nRETURN NEW;`);
 }
 
-/** Runs statements in one transaction, each as the one it says. */
+/** Runs statements in one transaction, each as the one it says; sent at once, because customers wait. */
 export async function runStatements(db: Db, roles: Roles, statements: readonly Statement[]): Promise<void> {
+  if (statements.length === 0) return;
+  const named = (sql: string) => (error: unknown) => {
+    throw error instanceof DatabaseError && error.sqlstate
+      ? new DatabaseError(`${error.message}, in: ${sql}`, error.sqlstate, error.detail, error.hint)
+      : error;
+  };
+  const become = (as: Statement['as']): string => (as === 'owner' ? `SET LOCAL ROLE ${ident(roles.owner)}` : 'RESET ROLE');
   await db.transaction(async (inside) => {
-    await inside.query("SET LOCAL lock_timeout = '5s'");
-    for (const { sql, as } of statements) {
-      await inside.query(as === 'owner' ? `SET LOCAL ROLE ${ident(roles.owner)}` : 'RESET ROLE');
-      await inside.query(sql).catch((error: unknown) => {
-        throw error instanceof DatabaseError && error.sqlstate
-          ? new DatabaseError(`${error.message}, in: ${sql}`, error.sqlstate, error.detail, error.hint)
-          : error;
-      });
+    const sent = [inside.query("SET LOCAL lock_timeout = '5s'")];
+    let now: Statement['as'] = 'master';
+    for (const { sql, as } of [...statements, { sql: '', as: 'master' } as const]) {
+      if (as !== now) sent.push(inside.query(become(as)));
+      if (sql !== '') sent.push(inside.query(sql).catch(named(sql)));
+      now = as;
     }
-    await inside.query('RESET ROLE');
+    await allInOrder(sent);
   });
 }
 

@@ -2,7 +2,7 @@
  * What a database looks like, as far as rows of one form have to fit into another. Plain JSON. Two catalogs of one lineage (a physical
  * copy, a restored snapshot) share OIDs and column numbers, so a rename is known for what it is and never guessed.
  */
-import type { Db } from '../connection/connect';
+import { type Db, keepPlan } from '../connection/connect';
 import { majorVersion, ofExtension, userSchema } from '../connection/server';
 
 export interface CatalogColumn {
@@ -77,9 +77,9 @@ export interface Catalog {
 export async function readCatalog(db: Db): Promise<Catalog> {
   // Names in definitions are qualified the same way on every server only when nothing is on the path.
   return db.transaction(async (inside) => {
-    await inside.query("SET LOCAL search_path = ''");
+    await inside.query("SET LOCAL search_path = ''; SET LOCAL jit = off");
     const tables = await inside.query<CatalogTable>(
-      `SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS "table", format('%I.%I', n.nspname, c.relname) AS name, pg_get_userbyid(c.relowner) AS owner,
+      keepPlan(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS "table", format('%I.%I', n.nspname, c.relname) AS name, pg_get_userbyid(c.relowner) AS owner,
               c.relkind = 'p' AS partitioned, c.relpersistence = 'p' AS persistent, c.relreplident = 'f' AS "identityFull",
               coalesce((SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
                           'enum', CASE WHEN t.typtype = 'e' THEN t.oid::int8 ELSE 0 END, 'notNull', a.attnotnull, 'default', pg_get_expr(f.adbin, f.adrelid),
@@ -94,12 +94,12 @@ export async function readCatalog(db: Db): Promise<Catalog> {
                           'plain', i.indpred IS NULL AND i.indexprs IS NULL AND i.indimmediate AND i.indisvalid, 'ofConstraint', EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p','u','x'))) ORDER BY i.indexrelid)
                  FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisunique), '[]') AS indexes
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r','p') AND NOT c.relispartition AND ${userSchema} AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY n.nspname, c.relname`,
+        WHERE c.relkind IN ('r','p') AND NOT c.relispartition AND ${userSchema} AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY n.nspname, c.relname`),
     );
     const enums = await inside.query<CatalogEnum>(
-      `SELECT t.oid::int8::float8 AS oid, format('%I.%I', n.nspname, t.typname) AS name,
+      keepPlan(`SELECT t.oid::int8::float8 AS oid, format('%I.%I', n.nspname, t.typname) AS name,
               (SELECT json_agg(json_build_object('oid', e.oid::int8, 'label', e.enumlabel) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) AS labels
-         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype = 'e' AND ${userSchema} AND NOT ${ofExtension('pg_type', 't.oid')} ORDER BY 2`,
+         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype = 'e' AND ${userSchema} AND NOT ${ofExtension('pg_type', 't.oid')} ORDER BY 2`),
     );
     return { version: await majorVersion(inside), tables, enums };
   });

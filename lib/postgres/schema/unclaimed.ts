@@ -2,20 +2,34 @@
  * Two databases of one lineage compared whole, kind by kind (looks/). What a migration has changed is claimed by something that carries it,
  * or said to be carried, or refused with the SQL that shows it. From then on nothing is silent.
  */
+import { createHash } from 'node:crypto';
 import { inPattern } from '../../base/plain-text';
-import type { Db } from '../connection/connect';
+import { allInOrder, type Db, keepPlan } from '../connection/connect';
 import { type Catalog, sameColumn, sameTable } from './catalog';
 import type { Difference } from './difference';
 import { type Found, type Look, looks, type World } from './looks';
 
 export type Inventory = readonly Found[];
 
-export async function readInventory(db: Db): Promise<Inventory> {
-  return db.transaction(async (inside) => {
-    await inside.query("SET LOCAL search_path = ''");
-    return inside.query<Found>(looks.map(({ sql }) => sql).join('\nUNION ALL\n'));
+/** @param known of another database of the same lineage: what is stored as there is defined as there */
+export async function readInventory(db: Db, known: Inventory = []): Promise<Inventory> {
+  const idOf = ({ kind, key, stored }: Found): string => createHash('md5').update(`${kind} ${key} ${stored}`).digest('hex');
+  const same = new Map(known.flatMap((one) => (one.stored === null ? [] : [[idOf(one), one.definition] as const])));
+  const found = await db.transaction(async (inside) => {
+    const [, , rows] = await allInOrder<unknown[]>([
+      // compiling it would take longer than it does.
+      inside.query("SET LOCAL search_path = ''; SET LOCAL jit = off"),
+      inside.query('SELECT pg_catalog.set_config($1, $2, true)', [knownSetting, [...same.keys()].join()]),
+      inside.query(keepPlan(everything)),
+    ]);
+    return rows as (Omit<Found, 'definition'> & { definition: string | null })[];
   });
+  return found.map((one) => ({ ...one, definition: one.definition ?? same.get(idOf({ ...one, definition: '' })) ?? '' }));
 }
+
+const knownSetting = 'switchback.known';
+const everything = `WITH known AS MATERIALIZED (SELECT unnest(pg_catalog.string_to_array(pg_catalog.current_setting('${knownSetting}', true), ',')) AS same)
+${looks.map(({ sql }) => sql).join('\nUNION ALL\n')}`;
 
 export interface Schemas {
   readonly old: Catalog;

@@ -254,8 +254,10 @@ export interface Snapshot {
 
 /** Keeps the present moment of a database. The connection is the snapshot's until it is released. */
 export async function exportSnapshot(db: Db): Promise<Snapshot> {
-  await db.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const [row] = await db.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id');
+  const [, [row]] = await db.queries<[unknown, { id: string }]>([
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    'SELECT pg_catalog.pg_export_snapshot() AS id',
+  ]);
   return {
     id: row!.id,
     db,

@@ -24,6 +24,52 @@ export interface MigrationOptions {
   readonly compared?: boolean;
   /** Ids that are accepted: nobody waits for a count of them. @default none */
   readonly accepted?: readonly string[];
+  /** What was read of `before` ahead of this; nobody has written to it since. */
+  readonly known?: Known;
+}
+
+/** Of a database of the old schema, read before the migrations have ended. */
+export interface Known {
+  readonly inventory: Inventory;
+  /** Rows counted by what was asked. */
+  readonly rows: ReadonlyMap<string, number>;
+  /** As of then, the next transaction number. */
+  readonly number: string;
+}
+
+/**
+ * Reads ahead what `migrationLosses` asks of the database before: its inventory, and rows of columns and tables that are `expected` to be
+ * dropped, by their ids. To look at ten million rows for a value takes a second.
+ */
+export async function lookAhead(before: Db, { old, expected, accepted = [] }: Expected): Promise<Known> {
+  const number = await nextNumber(before);
+  const inventory = await readInventory(before);
+  const rows = new Map<string, number>();
+  const look: Look = async (id, from, condition) => {
+    if (accepted.includes(id) || !expected.includes(id)) return undefined;
+    rows.set(asked(from, condition), await rowsOf(before, from, condition));
+    return undefined;
+  };
+  for (const table of old.tables) {
+    if (!table.persistent) continue;
+    if (expected.includes(`${table.name}:dropped`)) await droppedTable(look, table, {});
+    else for (const column of table.columns) if (column.generated === '') await valuesOf(look, table, column);
+  }
+  return { inventory, rows, number };
+}
+
+export interface Expected {
+  readonly old: Catalog;
+  readonly expected: readonly string[];
+  readonly accepted?: readonly string[];
+}
+
+/** Whether nobody has been given a transaction number since: nothing was written, in whatever way. */
+export const isAsKnown = async (before: Db, { number }: Known): Promise<boolean> => (await nextNumber(before)) === number;
+
+async function nextNumber(db: Db): Promise<string> {
+  const [row] = await db.query<{ next: string }>('SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text AS next');
+  return row!.next;
 }
 
 /** What the classifier says, and what was counted; where both speak of the same, what was counted, and whether it can be accepted at all. */
@@ -36,10 +82,14 @@ export function withLosses(differences: readonly Difference[], counted: readonly
 /** `before`: a database of the old schema, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
 export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
   const { old, now, declared = {}, compared = true, accepted = [] } = options;
+  const known = options.known && (await isAsKnown(before, options.known)) ? options.known : undefined;
   // at once: in the window customers wait.
-  const [was, is] = await Promise.all([readInventory(before), readInventory(after)]);
+  const [was, is] = known
+    ? [known.inventory, await readInventory(after, known.inventory)]
+    : await Promise.all([readInventory(before), readInventory(after)]);
   const found: Difference[] = [...unclaimed(was, is, { old, now }), ...structuralLosses(old, now, declared)];
-  const look: Look = (id, from, condition) => (accepted.includes(id) ? Promise.resolve(undefined) : rowsOf(before, from, condition));
+  const look: Look = async (id, from, condition) =>
+    accepted.includes(id) ? undefined : (known?.rows.get(asked(from, condition)) ?? rowsOf(before, from, condition));
   for (const table of old.tables) {
     if (!table.persistent) continue;
     const other = sameTable(table, now);
@@ -60,6 +110,8 @@ export async function migrationLosses(before: Db, after: Db, options: MigrationO
 
 /** How many rows there are; 0 for none, undefined where it is accepted, so that nobody asks. */
 type Look = (id: string, from: string, condition?: string) => Promise<number | undefined>;
+
+const asked = (from: string, condition = 'true'): string => `${from} WHERE ${condition}`;
 
 /** Mostly there are none or many, and customers wait: the first row is looked for, and only where there is one they are counted. */
 async function rowsOf(db: Db, from: string, condition = 'true'): Promise<number> {
@@ -99,22 +151,27 @@ async function droppedColumns(look: Look, table: CatalogTable, other: CatalogTab
       declared.columns?.some((one) => one.table === table.name && one.column === column.name) ||
       declared.rows?.some(({ sets }) => sets?.some((set) => set.table === table.name && set.column === column.name));
     if (isDeclared) continue;
-    const [id, name] = [`${table.name}.${column.name}:dropped`, ident(column.name)];
-    const plain = column.default !== null && !/nextval\(/.test(column.default) ? ` AND ${name} IS DISTINCT FROM (${column.default})` : '';
-    const rows = await look(id, table.name, `${name} IS NOT NULL${plain}`).catch((error: unknown) => {
-      // a type without equality: json.
-      if (!(error instanceof DatabaseError) || error.sqlstate !== '42883') throw error;
-      return look(id, table.name, `${name} IS NOT NULL`);
-    });
+    const rows = await valuesOf(look, table, column);
     if (rows === 0) continue;
     found.push({
-      id,
+      id: `${table.name}.${column.name}:dropped`,
       verdict: 'declare',
       what: `${table.name}.${column.name} is dropped, and ${rowWords(rows)} have a value in it that is neither NULL nor its default`,
       loses: `what the new schema keeps elsewhere, in rows written after opening. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}, or rows with sets`,
     });
   }
   return found;
+}
+
+/** How many rows hold something in it. */
+function valuesOf(look: Look, table: CatalogTable, column: CatalogColumn): Promise<number | undefined> {
+  const [id, name] = [`${table.name}.${column.name}:dropped`, ident(column.name)];
+  const plain = column.default !== null && !/nextval\(/.test(column.default) ? ` AND ${name} IS DISTINCT FROM (${column.default})` : '';
+  return look(id, table.name, `${name} IS NOT NULL${plain}`).catch((error: unknown) => {
+    // a type without equality: json.
+    if (!(error instanceof DatabaseError) || error.sqlstate !== '42883') throw error;
+    return look(id, table.name, `${name} IS NOT NULL`);
+  });
 }
 
 /** Where rows are not compared: those of a partition that went with all that was in it. */

@@ -282,6 +282,8 @@ test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))(
     const inventory = await readInventory(before);
     expect(unclaimed(inventory, inventory, { old: schemas.old, now: schemas.old })).toEqual([]);
     const found = unclaimed(inventory, await readInventory(after), schemas);
+    // definitions that are known need not be put together, and the same is found.
+    expect(unclaimed(inventory, await readInventory(after, inventory), schemas)).toEqual(found);
     const ids = (which: (one: (typeof found)[number]) => boolean): string[] =>
       found
         .filter(which)

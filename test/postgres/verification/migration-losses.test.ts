@@ -2,7 +2,7 @@
 import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
 import type { Declared } from '../../../lib/postgres/schema/declared';
-import { migrationLosses } from '../../../lib/postgres/verification/migration-losses';
+import { isAsKnown, lookAhead, migrationLosses } from '../../../lib/postgres/verification/migration-losses';
 import { startServer, type TestServer } from '../../_helpers/postgres';
 
 interface Kind {
@@ -193,8 +193,51 @@ test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))('%s', a
     ...{ old: await readCatalog(before), now: await readCatalog(after) },
     ...(declared ? { declared } : {}),
   });
+  // what was looked at ahead gives the same answer.
+  const ahead = await lookAhead(before, { old: await readCatalog(before), expected: all.map(({ id }) => id) });
+  expect(
+    await migrationLosses(before, after, {
+      ...{ old: await readCatalog(before), now: await readCatalog(after), known: ahead },
+      ...(declared ? { declared } : {}),
+    }),
+  ).toEqual(all);
   const found = all.filter(({ verdict }) => verdict !== 'carried');
   expect(found.map(({ id }) => id).sort()).toEqual([...lost].sort());
   // a refusal says what is there, and what would be lost.
   for (const { what, loses } of found) expect([what, loses].every((text) => text !== undefined && text.length > 20)).toBe(true);
+});
+
+describe('a look ahead of the gap', () => {
+  const id = 'public.t.note:dropped';
+  const prepared = async (name: string) => {
+    await server.query(`CREATE DATABASE ${name}`);
+    await server.query(
+      'CREATE TABLE t (id int PRIMARY KEY, note text, n int CHECK (n > 0)); INSERT INTO t VALUES (1, NULL, 1)',
+      undefined,
+      name,
+    );
+    await server.query(`CREATE DATABASE ${name}_now TEMPLATE ${name}`);
+    await server.query('ALTER TABLE t DROP note', undefined, `${name}_now`);
+    const [before, after] = [await at(name), await at(`${name}_now`)];
+    const [old, now] = [await readCatalog(before), await readCatalog(after)];
+    const known = await lookAhead(before, { old, expected: [id] });
+    expect(known.rows).toEqual(new Map([['public.t WHERE "note" IS NOT NULL', 0]]));
+    return { before, after, old, now, known };
+  };
+
+  test('is used: in the gap nothing of it is asked again', async () => {
+    const { before, after, old, now, known } = await prepared('ahead');
+    const asked = jest.spyOn(before, 'query');
+    expect((await migrationLosses(before, after, { old, now, known, compared: false })).filter(({ loses }) => loses)).toEqual([]);
+    expect(asked.mock.calls.map(([sql]) => sql)).toEqual([expect.stringContaining('pg_snapshot_xmax')]);
+  });
+
+  test('is good for nothing once anybody has written since: all is looked at again', async () => {
+    const { before, after, old, now, known } = await prepared('stale');
+    expect(await isAsKnown(before, known)).toBe(true);
+    await server.query("UPDATE t SET note = 'kept elsewhere'", undefined, 'stale');
+    expect(await isAsKnown(before, known)).toBe(false);
+    const found = await migrationLosses(before, after, { old, now, known, compared: false });
+    expect(found.filter(({ loses }) => loses).map(({ id: one }) => one)).toEqual([id]);
+  });
 });

@@ -60,9 +60,13 @@ interface Columns {
   readonly shows?: string;
 }
 
-/** All looks have the same columns, so that one statement asks for everything. */
+/**
+ * All looks have the same columns, so that one statement asks for everything. What is stored as it was known (`known`, of the statement around
+ * it) has no definition: to put it together takes the most time.
+ */
 export const select = (kind: string, { from, where, key, name, definition, stored, of, facts, shows }: Columns): string =>
-  `SELECT '${kind}'::text AS kind, (${key})::text AS key, (${name})::text AS name, coalesce((${definition})::text, '') AS definition, (${stored ?? 'NULL'})::text AS stored,
+  `SELECT '${kind}'::text AS kind, (${key})::text AS key, (${name})::text AS name,
+          ${stored === undefined ? '' : `CASE WHEN pg_catalog.md5('${kind} ' || (${key})::text || ' ' || (${stored})::text) IN (SELECT same FROM known) THEN NULL ELSE `}coalesce((${definition})::text, '')${stored === undefined ? '' : ' END'} AS definition, (${stored ?? 'NULL'})::text AS stored,
           (${of ?? '0'})::int8::float8 AS "of", coalesce((${facts ?? "''"})::text, '') AS facts, coalesce((${shows ?? "''"})::text, '') AS shows
      FROM ${from} WHERE ${where}`;
 

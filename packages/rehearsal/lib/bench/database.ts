@@ -5,13 +5,13 @@
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { percentile } from '../../../../lib/engine/estimates';
-import { endWriters, fence, openTo, openWrites, prepareFence, proveFenced } from '../../../../lib/postgres/access/fence';
+import { endWriters, fence, openTo, openWrites, prepareFence, proveFenced, whoMayWrite } from '../../../../lib/postgres/access/fence';
 import { knownRights } from '../../../../lib/postgres/access/known-rights';
 import { allowMigrations, forbidMigrations, rightsRole } from '../../../../lib/postgres/access/roles';
 import type { Db } from '../../../../lib/postgres/connection/connect';
 import { copyTables, pauseFeed, resumeFeed } from '../../../../lib/postgres/replication/feed';
 import { markerRoundTrip, readMarker, writeMarker } from '../../../../lib/postgres/replication/marker';
-import { advanceSequences } from '../../../../lib/postgres/replication/sequences';
+import { advanceSequences, prepareSequences } from '../../../../lib/postgres/replication/sequences';
 import { disableFeed, stopFeed } from '../../../../lib/postgres/replication/subscription';
 import { bridge, bridgeScript, restoreRules, unbridge } from '../../../../lib/postgres/schema/bridge';
 import { readCatalog } from '../../../../lib/postgres/schema/catalog';
@@ -268,6 +268,7 @@ class Bench {
     const before = await writers.rate();
 
     await beforeFence(production, ahead);
+    if (ahead) await whoMayWrite(production, roles, green.username);
     const out = new Watch();
     await fenceAndProve(production, out);
     await out.part('marker', () => markerRoundTrip(production, fallback));
@@ -298,6 +299,10 @@ class Bench {
     await pause(2500);
     const during = await writers.rate();
     await beforeFence(production, ahead);
+    if (ahead) {
+      await whoMayWrite(fallback, roles, blue.username);
+      await prepareSequences(production, fallback);
+    }
     const back = new Watch();
     await fenceAndProve(production, back);
     await back.part('sequences', () => advanceSequences(production, fallback, 10_000));
