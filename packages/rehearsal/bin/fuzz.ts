@@ -8,13 +8,16 @@ import { exit } from '../../../lib/base/errors';
 import { caseOf } from '../lib/fuzz/case';
 import { fuzz, type Judged, shrunk } from '../lib/fuzz/fuzz';
 import { hazards, kinds } from '../lib/fuzz/kinds';
-import { refusalLines, repeatCommand, tableLines, wrongLines } from '../lib/fuzz/screen';
+import { mutate } from '../lib/fuzz/mutate';
+import { mutations } from '../lib/fuzz/mutations';
+import { foundWords, refusalLines, repeatCommand, tableLines, wrongLines } from '../lib/fuzz/screen';
 
 const whole = (low: number) => (text: string) => {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < low) throw new InvalidArgumentError(`it must be a whole number from ${low} on.`);
   return value;
 };
+const more = (text: string, before: number[] | undefined): number[] => [...(before ?? []), whole(0)(text)];
 const kindNamed = (name: string): string => {
   if ([...kinds, ...hazards].some((kind) => kind.name === name)) return name;
   throw new InvalidArgumentError(`it is one of: ${[...kinds, ...hazards].map((kind) => kind.name).join(', ')}.`);
@@ -26,6 +29,11 @@ const program = new Command('fuzz')
   )
   .option('--windows <n>', 'so many', whole(1), 50)
   .option('--seed <n>', 'of the first window; the next ones count up (default: a random one)', whole(0))
+  .option('--seeds <n...>', 'only these windows', more)
+  .option(
+    '--mutate [names...]',
+    'switch off what carries or refuses each kind of schema change, and say after how many windows that is found',
+  )
   .option('--kind <name>', 'each window has a change of this kind', kindNamed)
   .option('--jobs <n>', 'pairs of servers at a time', whole(1), 1)
   .option('--no-shrink', 'leave a window that is wrong as it was generated')
@@ -35,13 +43,19 @@ const program = new Command('fuzz')
 interface Flags {
   windows: number;
   seed?: number;
+  seeds?: number[];
+  mutate?: true | string[];
   kind?: string;
   jobs: number;
   shrink: boolean;
   json?: boolean;
 }
 
-async function main({ windows, seed = randomInt(1_000_000), kind, jobs, shrink, json }: Flags): Promise<number> {
+async function main(flags: Flags): Promise<number> {
+  if (flags.mutate) return mutateAll(flags.mutate === true ? [] : flags.mutate, flags);
+  const { seed = randomInt(1_000_000), kind, jobs, shrink, json } = flags;
+  const seeds = flags.seeds ?? Array.from({ length: flags.windows }, (_, index) => seed + index);
+  const windows = seeds.length;
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
   const say = (text: string) => void (json || process.stderr.write(`${text}\n`));
@@ -64,11 +78,11 @@ async function main({ windows, seed = randomInt(1_000_000), kind, jobs, shrink, 
       repeat: repeatCommand(judged.seed, kind),
     });
   };
-  say(`seed ${seed}, ${windows} windows`);
+  say(flags.seeds ? `seeds ${seeds.join(', ')}` : `seed ${seed}, ${windows} windows`);
   const began = performance.now();
   let done = 0;
   const { judged, tally } = await fuzz({
-    ...{ windows, seed, jobs, kind, signal: interrupted.signal },
+    ...{ seeds, jobs, kind, signal: interrupted.signal },
     onJudged: async (one) => {
       done += 1;
       if (process.stderr.isTTY && !json) process.stderr.write(`\r${done} of ${windows}\r`);
@@ -92,6 +106,22 @@ async function main({ windows, seed = randomInt(1_000_000), kind, jobs, shrink, 
   say(`${judged.length} windows in ${Math.round(seconds)} s: ${sums.right} right, ${sums.refused} refused, ${sums.wrong} wrong`);
   emit({ event: 'fuzz.finished', seed, windows: judged.length, ...sums, seconds: Math.round(seconds), kinds: Object.fromEntries(tally) });
   return interrupted.signal.aborted ? exit.interrupted : sums.wrong === 0 ? exit.done : exit.failed;
+}
+
+/** The table of what is switched off. */
+async function mutateAll(names: readonly string[], { seed = 1, windows, json }: Flags): Promise<number> {
+  const chosen = mutations.filter(({ name }) => names.length === 0 || names.includes(name));
+  const width = Math.max(...chosen.map(({ name }) => name.length));
+  let missed = 0;
+  await mutate({
+    ...{ root: join(__dirname, '../../..'), mutations: chosen, seed, windows: windows === 50 ? 200 : windows },
+    onFound: (found) => {
+      if (!found.after && !found.only) missed += 1;
+      if (json) process.stdout.write(`${JSON.stringify({ event: 'fuzz.mutation', ...found })}\n`);
+      else process.stderr.write(`${found.name.padEnd(width)}  ${foundWords(found)}\n`);
+    },
+  });
+  return missed === 0 ? exit.done : exit.failed;
 }
 
 try {

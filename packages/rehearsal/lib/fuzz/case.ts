@@ -1,5 +1,6 @@
 /** A window as a case that `npm run try -- --case FILE` takes, and that a test of its kind can keep. */
-import type { Expected, Played } from './play';
+import type { Expected } from './migration';
+import type { Played } from './play';
 import { anything, type Cell } from './world';
 
 export interface CaseFile {

@@ -32,9 +32,7 @@ export interface Tally {
 }
 
 export interface FuzzOptions extends GenerateOptions {
-  readonly windows: number;
-  /** Of the first window; the next ones count up. */
-  readonly seed: number;
+  readonly seeds: readonly number[];
   /** Pairs of servers at a time. */
   readonly jobs: number;
   readonly onJudged: (judged: Judged) => void | Promise<void>;
@@ -49,11 +47,11 @@ export interface FuzzResult {
 /** So many windows share a pair of servers; the next one has a fork of its own. */
 const together = 19;
 
-export async function fuzz({ windows, seed, jobs, kind, onJudged, signal }: FuzzOptions): Promise<FuzzResult> {
+export async function fuzz({ seeds, jobs, kind, onJudged, signal }: FuzzOptions): Promise<FuzzResult> {
   const batches: Case[][] = [];
-  for (let at = 0; at < windows; ) {
+  for (let at = 0; at < seeds.length; ) {
     const size = batches.length % 2 === 0 ? together : 1;
-    batches.push(Array.from({ length: Math.min(size, windows - at) }, (_, index) => ({ seed: seed + at + index })));
+    batches.push(seeds.slice(at, at + size).map((seed) => ({ seed })));
     at += size;
   }
   const judged: Judged[] = [];

@@ -29,9 +29,9 @@ function chosen(random: Random, name: string | undefined): Kind[] {
   const all = [...kinds, ...hazards];
   const wanted = name === undefined ? undefined : all.find((kind) => kind.name === name);
   if (name !== undefined && !wanted) throw new Error(`there is no kind '${name}': ${all.map((kind) => kind.name).join(', ')}`);
-  const count = random.pick([1, 1, 2, 2, 2, 3, 3, 4, 5, 6]);
+  const count = random.pick([1, 1, 1, 2, 2, 2, 3, 3, 4, 6]);
   const others = Array.from({ length: wanted ? count - 1 : count }, () => random.pick(kinds));
-  const hazard = !wanted && random.chance(0.08) ? [random.pick(hazards)] : [];
+  const hazard = !wanted && random.chance(0.2) ? [random.pick(hazards)] : [];
   return [...(wanted ? [wanted] : []), ...others, ...hazard];
 }
 

@@ -1,5 +1,5 @@
 /** Reads both databases by SQL of its own, and compares them with the model. */
-import type { Expected } from './play';
+import type { Expected } from './migration';
 import { anything, type Cell } from './world';
 
 /** Statements one after the other, as the superuser; rows as lists of their values. */

@@ -8,15 +8,31 @@ export interface Declaration {
   deleted: Record<string, 'keep' | 'ship'>;
 }
 
+/** What a table must show. */
+export interface Expected {
+  /** As it stands in SQL. */
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** By which of them rows are told apart. */
+  readonly finder: number;
+  readonly rows: readonly (readonly Cell[])[];
+}
+
 export class Migration {
   readonly statements: string[] = [];
   readonly accepted = new Set<string>();
+  /** What the fallback must show beside its tables. */
+  readonly beside: Expected[] = [];
   private readonly later: ((declared: Declaration) => void)[] = [];
 
   constructor(readonly tables: readonly Table[]) {}
 
   sql(text: string): void {
     this.statements.push(text);
+  }
+
+  also(expected: Expected): void {
+    this.beside.push(expected);
   }
 
   alter(table: Table, what: string): void {

@@ -1,7 +1,7 @@
 /** A window played on the model: its SQL, and what each form must show at the end. What a shrinker has struck out is left out. */
 import type { Change, Op, Special } from './draft';
 import type { Plan } from './generate';
-import { type Declaration, Migration } from './migration';
+import { type Declaration, type Expected, Migration } from './migration';
 import {
   anything,
   beginMigrations,
@@ -24,15 +24,6 @@ import {
   uniqueName,
   updateRow,
 } from './world';
-
-export interface Expected {
-  /** As it stands in SQL. */
-  readonly table: string;
-  readonly columns: readonly string[];
-  /** By which of them rows are told apart. */
-  readonly finder: number;
-  readonly rows: readonly (readonly Cell[])[];
-}
 
 export interface Played {
   readonly superuserBefore: readonly string[];
@@ -98,7 +89,7 @@ export function play(plan: Plan, without: ReadonlySet<string> = new Set()): Play
     superuserBefore: [...plan.extensions].map((name) => `CREATE EXTENSION ${name} SCHEMA public`),
     ...{ before, superuserAfter: plan.bySuperuserAfter, meanwhile, migrate: migration.statements, declared: migration.declared },
     ...{ accepted: [...migration.accepted], writes, superuserInHold, backWrites },
-    ...{ old: expected(tables, 'old'), now: expected(tables, 'now'), kinds: [...kinds] },
+    ...{ old: [...expected(tables, 'old'), ...migration.beside], now: expected(tables, 'now'), kinds: [...kinds] },
   };
 }
 

@@ -1,5 +1,6 @@
 /** What a fuzz says: a line for what is wrong, and the table of kinds. */
 import type { Judged, Tally } from './fuzz';
+import type { Found } from './mutate';
 
 export const repeatCommand = (seed: number, kind?: string): string =>
   `npm run fuzz -- --windows 1 --seed ${seed}${kind === undefined ? '' : ` --kind '${kind}'`}`;
@@ -23,6 +24,12 @@ export function tableLines(tally: ReadonlyMap<string, Tally>): string[] {
       line(kind, `${generated}`, `${right}`, percent(right, generated), `${refused}`, percent(refused, generated), `${wrong}`),
     ),
   ];
+}
+
+/** Of a fix that was switched off. */
+export function foundWords({ after, seed, was, became, only, windows }: Found): string {
+  if (only !== undefined) return `nothing to find: ${only}`;
+  return after === undefined ? `NOT FOUND in ${windows} windows` : `found after ${after} windows: seed ${seed}, ${was} became ${became}`;
 }
 
 /** Why windows were refused, the most frequent first: names of the window are left out, so that the same reason is one line. */

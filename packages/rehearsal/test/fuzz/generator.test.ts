@@ -1,9 +1,12 @@
 /** What the fuzz is made of, without the product: windows from a seed, the model of what must be there, the judge, the shrinker. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Pair, startPair } from '../../../sandbox/lib/postgres/pair';
 import { caseOf } from '../../lib/fuzz/case';
 import { generate } from '../../lib/fuzz/generate';
 import { type Ask, differences } from '../../lib/fuzz/judge';
 import { hazards, kinds } from '../../lib/fuzz/kinds';
+import { mutations } from '../../lib/fuzz/mutations';
 import { type Played, play } from '../../lib/fuzz/play';
 import { shrink } from '../../lib/fuzz/shrink';
 
@@ -81,6 +84,17 @@ test('a window that fails is made as small as it fails', async () => {
   const left = [...plan.changes, ...plan.ops].map(({ id }) => id).filter((id) => !without.has(id));
   expect(left.sort()).toEqual(needed.sort());
   expect(asked.length).toBeLessThan(40);
+});
+
+test('what is switched off stands where it is looked for, and every kind of schema change is', () => {
+  const root = join(__dirname, '../../../..');
+  const times = ({ file, find }: (typeof mutations)[number]): number => readFileSync(join(root, file), 'utf8').split(find).length - 1;
+  expect(mutations.filter((one) => times(one) !== 1).map(({ name }) => name)).toEqual([]);
+  const list = readFileSync(join(root, 'lib/postgres/schema/kinds/index.ts'), 'utf8').split('readonly Kind[] = [')[1]!;
+  const listed = [...list.matchAll(/^ {2}(\w+),$/gm)].map(([, name]) => name!);
+  expect(listed.filter((name) => !mutations.some((one) => one.name === name))).toEqual([]);
+  const known = new Set([...kinds, ...hazards].map(({ name }) => name));
+  expect(mutations.flatMap(({ by }) => by).filter((name) => !known.has(name))).toEqual([]);
 });
 
 test('what was found is a case for try, with the answers that the model has', () => {

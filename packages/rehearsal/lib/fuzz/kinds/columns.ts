@@ -1,6 +1,7 @@
 /** Columns that come, go, are called otherwise, or follow other rules. */
-import { common, type Domain, integer, text, varchar } from '../domains';
-import { identity, literal, nameOf, uniqueName } from '../world';
+import { boolean, common, type Domain, integer, integers, numeric, text, uuid, varchar } from '../domains';
+import { anything, identity, literal, nameOf, uniqueName } from '../world';
+import { generate } from './generated';
 import type { Kind } from './kind';
 
 const plain = common.filter(({ extension }) => !extension);
@@ -37,13 +38,12 @@ export const columnKinds: readonly Kind[] = [
     plant(draft) {
       const { random } = draft;
       const table = draft.anyTable(({ key }) => key.length > 0);
-      const domain = random.pick(plain);
-      const value = random.chance(0.3) ? domain.text(random.between(0, 99)) : undefined;
-      const column = draft.column(table, domain, {
-        ...{ notNull: value !== undefined && random.chance(0.5), busy: true },
-        ...(value === undefined ? {} : { extra: `DEFAULT ${literal(value)}` }),
-      });
-      column.unfilled = value ?? null;
+      const [notNull, filled] = [random.chance(0.4), random.chance(0.4)];
+      // a value that says nothing is known of these.
+      const domain = random.pick(notNull ? [integer, text, boolean, uuid, numeric(10, 2), integers] : plain);
+      const value = domain.text(random.between(0, 99));
+      const column = draft.column(table, domain, { notNull, busy: true, ...(filled ? { extra: `DEFAULT ${literal(value)}` } : {}) });
+      column.unfilled = filled ? value : notNull ? anything : null;
       draft.change([table, column], (m) => {
         m.accept(table, `.${column.old!.name}:dropped`);
         m.drop(table, column);
@@ -115,24 +115,9 @@ export const columnKinds: readonly Kind[] = [
       const table = draft.anyTable(({ key }) => key.length > 0);
       const of = draft.column(table, integer, { busy: true, notNull: true });
       const column = draft.column(table, integer, { busy: true });
-      const computed = {
-        of,
-        sql: (name: string) => `${name} * 2`,
-        text: (cell: unknown) => (typeof cell === 'string' ? `${Number(cell) * 2}` : null),
-      };
       draft.change([table, of, column], (m) => {
-        const { name } = column.now!;
-        m.sql(`UPDATE ${nameOf(table, 'now')} SET ${identity(name)} = ${computed.sql(identity(of.now!.name))}`);
-        m.alter(table, `DROP COLUMN ${identity(name)}`);
-        m.alter(table, `ADD COLUMN ${identity(name)} integer GENERATED ALWAYS AS (${computed.sql(identity(of.now!.name))}) STORED`);
-        column.now!.computed = computed;
-        for (const row of table.rows) {
-          if (!row.inNow) continue;
-          const cell = computed.text(row.now.get(of));
-          row.now.set(column, cell);
-          row.old.set(column, cell);
-        }
-        m.declareColumn(table, column, () => `(${computed.sql(`NEW.${identity(of.now!.name)}`)})`);
+        generate(m, table, of, column);
+        m.declareColumn(table, column, () => `NEW.${identity(of.now!.name)} * 2`);
       });
     },
   },

@@ -2,6 +2,7 @@
 import { boolean, integer, numeric, text } from '../domains';
 import type { Draft } from '../draft';
 import { type Cell, identity, nameOf, type Row, rowsOf, type Table } from '../world';
+import { generate } from './generated';
 import type { Kind } from './kind';
 
 const plainTable = (draft: Draft): Table => draft.anyTable(({ key, parts }) => key.length > 0 && parts.length === 0);
@@ -175,6 +176,29 @@ export const hazards: readonly Kind[] = [
       );
       column.unfilled = 'false';
       draft.change([table, column], (m) => m.drop(table, column));
+    },
+  },
+  {
+    name: 'generated now, not declared',
+    plant(draft) {
+      const table = plainTable(draft);
+      const of = draft.column(table, integer, { busy: true, notNull: true });
+      const column = draft.column(table, integer, { busy: true });
+      draft.change([table, of, column], (m) => generate(m, table, of, column));
+    },
+  },
+  {
+    name: 'large objects',
+    plant(draft) {
+      const table = plainTable(draft);
+      const column = draft.column(table, integer, { busy: true, later: true });
+      const name = draft.freshName();
+      draft.change([table, column], (m) => {
+        m.add(table, column, { name, domain: { ...integer, sql: 'oid', text: () => '0' }, notNull: false }, null);
+        const count = '(SELECT count(*)::text AS n FROM pg_largeobject_metadata) x';
+        m.also({ table: count, columns: ['n'], finder: 0, rows: [['1']] });
+      });
+      draft.special('new', [table, column], (say) => say("SELECT lo_from_bytea(0, 'abc')"));
     },
   },
   {
