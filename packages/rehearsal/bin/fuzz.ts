@@ -9,7 +9,7 @@ import { caseOf } from '../lib/fuzz/case';
 import { fuzz, type Judged, shrunk } from '../lib/fuzz/fuzz';
 import { hazards, kinds } from '../lib/fuzz/kinds';
 import { mutate } from '../lib/fuzz/mutate';
-import { mutations } from '../lib/fuzz/mutations';
+import { mutationsOf } from '../lib/fuzz/mutations';
 import { foundWords, refusalLines, repeatCommand, tableLines, wrongLines } from '../lib/fuzz/screen';
 
 const whole = (low: number) => (text: string) => {
@@ -110,11 +110,12 @@ async function main(flags: Flags): Promise<number> {
 
 /** The table of what is switched off. */
 async function mutateAll(names: readonly string[], { seed = 1, windows, json }: Flags): Promise<number> {
-  const chosen = mutations.filter(({ name }) => names.length === 0 || names.includes(name));
+  const root = join(__dirname, '../../..');
+  const chosen = mutationsOf(root).filter(({ name }) => names.length === 0 || names.includes(name));
   const width = Math.max(...chosen.map(({ name }) => name.length));
   let missed = 0;
   await mutate({
-    ...{ root: join(__dirname, '../../..'), mutations: chosen, seed, windows: windows === 50 ? 200 : windows },
+    ...{ root, mutations: chosen, seed, windows: windows === 50 ? 200 : windows },
     onFound: (found) => {
       if (!found.after && !found.only) missed += 1;
       if (json) process.stdout.write(`${JSON.stringify({ event: 'fuzz.mutation', ...found })}\n`);

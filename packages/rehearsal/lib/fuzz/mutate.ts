@@ -41,7 +41,7 @@ export async function mutate({ root, mutations, seed: first, windows, onFound }:
       continue;
     }
     // a window without any of these kinds is the same with it and without it.
-    const able = seeds.filter((seed) => kindsOf.get(seed)!.some((kind) => by.includes(kind)));
+    const able = seeds.filter((seed) => !by || kindsOf.get(seed)!.some((kind) => by.includes(kind)));
     onFound({ name, windows, ...(await inCopy(root, mutation, (copy) => firstChanged(root, copy, able, asItIs, first))) });
   }
 }

@@ -1,4 +1,6 @@
 /** What is switched off to see that the fuzz finds it: text of the product, replaced in a copy of it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export interface Mutation {
   readonly name: string;
@@ -6,36 +8,47 @@ export interface Mutation {
   /** Stands there once. */
   readonly find: string;
   readonly put: string;
-  /** Kinds of the fuzz that can show it. */
-  readonly by: readonly string[];
+  /** Kinds of the fuzz that can show it; undefined: any. */
+  readonly by: readonly string[] | undefined;
   /** Why no window can tell the difference. */
   readonly only?: string;
 }
 
-const schema = 'lib/postgres/schema';
+const list = 'lib/postgres/schema/kinds/index.ts';
 
-/** Taken out of the list of kinds: nothing recognises it, bridges it or refuses it any more. */
-const kind = (name: string, by: readonly string[], only?: string): Mutation => ({
-  ...{ name, file: `${schema}/kinds/index.ts`, find: `\n  ${name},\n`, put: '\n', by },
-  ...(only === undefined ? {} : { only }),
-});
+/** By which kinds of the fuzz a kind of schema change can be told to be missing. One that is not here is looked for in every window. */
+const shownBy: Readonly<Record<string, readonly string[]>> = {
+  addedTable: ['table added'],
+  renamedTable: ['table renamed'],
+  addedColumn: ['column added', 'long names', 'column renamed'],
+  declaredColumns: ['retyped as declared', 'split in two', 'generated now'],
+  declaredRows: ['moved to a table of its own'],
+  droppedColumn: ['column dropped'],
+  generatedColumn: ['generated now, not declared', 'widened under a generated column'],
+  nullable: ['NOT NULL dropped'],
+  retypedColumn: ['widened', 'key widened'],
+  droppedRules: ['check dropped', 'unique dropped'],
+  foreignKeys: ['foreign key dropped', 'child table dropped'],
+  renamedColumn: ['column renamed', 'key renamed', 'columns swapped', 'name taken over'],
+  enumLabels: ['enum value renamed', 'enum value added'],
+  key: ['key renamed', 'key replaced'],
+  finerKeys: ['citext to text'],
+  largeObjects: ['large objects'],
+};
+/** Kinds that only say something: rows are the same with them and without them. */
+const saying: Readonly<Record<string, string>> = {
+  droppedTable: 'the kind only says that the table stays on the fallback',
+  partitions: 'the kind only says that rows travel as those of one table',
+};
 
-export const mutations: readonly Mutation[] = [
-  kind('droppedTable', [], 'the kind only says that the table stays on the fallback'),
-  kind('partitions', [], 'the kind only says that rows travel as those of one table'),
-  kind('addedTable', ['table added']),
-  kind('renamedTable', ['table renamed']),
-  kind('addedColumn', ['column added', 'long names', 'column renamed']),
-  kind('declaredColumns', ['retyped as declared', 'split in two']),
-  kind('declaredRows', ['moved to a table of its own']),
-  kind('droppedColumn', ['column dropped']),
-  kind('generatedColumn', ['generated now, not declared']),
-  kind('nullable', ['NOT NULL dropped']),
-  kind('retypedColumn', ['widened', 'key widened']),
-  kind('droppedRules', ['check dropped', 'unique dropped']),
-  kind('renamedColumn', ['column renamed', 'key renamed']),
-  kind('enumLabels', ['enum value renamed', 'enum value added']),
-  kind('key', ['key renamed', 'key replaced']),
-  kind('finerKeys', ['citext to text']),
-  kind('largeObjects', ['large objects']),
-];
+/** Each kind taken out of the list: nothing recognises it, bridges it or refuses it any more. */
+export function mutationsOf(root: string): Mutation[] {
+  const [, listed = ''] = readFileSync(join(root, list), 'utf8').split('readonly Kind[] = [');
+  return [...listed.matchAll(/^ {2}(\w+),$/gm)].map(([, name]) => ({
+    ...{ name: name!, file: list, find: `\n  ${name},\n`, put: '\n', by: shownBy[name!] },
+    ...(saying[name!] === undefined ? {} : { only: saying[name!]! }),
+  }));
+}
+
+/** Kinds of the fuzz that are named here. */
+export const named: readonly string[] = Object.values(shownBy).flat();

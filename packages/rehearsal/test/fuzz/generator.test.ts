@@ -6,7 +6,7 @@ import { caseOf } from '../../lib/fuzz/case';
 import { generate } from '../../lib/fuzz/generate';
 import { type Ask, differences } from '../../lib/fuzz/judge';
 import { hazards, kinds } from '../../lib/fuzz/kinds';
-import { mutations } from '../../lib/fuzz/mutations';
+import { mutationsOf, named } from '../../lib/fuzz/mutations';
 import { type Played, play } from '../../lib/fuzz/play';
 import { shrink } from '../../lib/fuzz/shrink';
 
@@ -86,15 +86,14 @@ test('a window that fails is made as small as it fails', async () => {
   expect(asked.length).toBeLessThan(40);
 });
 
-test('what is switched off stands where it is looked for, and every kind of schema change is', () => {
+test('every kind of schema change can be switched off', () => {
   const root = join(__dirname, '../../../..');
+  const mutations = mutationsOf(root);
+  expect(mutations.length).toBeGreaterThan(15);
   const times = ({ file, find }: (typeof mutations)[number]): number => readFileSync(join(root, file), 'utf8').split(find).length - 1;
   expect(mutations.filter((one) => times(one) !== 1).map(({ name }) => name)).toEqual([]);
-  const list = readFileSync(join(root, 'lib/postgres/schema/kinds/index.ts'), 'utf8').split('readonly Kind[] = [')[1]!;
-  const listed = [...list.matchAll(/^ {2}(\w+),$/gm)].map(([, name]) => name!);
-  expect(listed.filter((name) => !mutations.some((one) => one.name === name))).toEqual([]);
   const known = new Set([...kinds, ...hazards].map(({ name }) => name));
-  expect(mutations.flatMap(({ by }) => by).filter((name) => !known.has(name))).toEqual([]);
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
 
 test('what was found is a case for try, with the answers that the model has', () => {

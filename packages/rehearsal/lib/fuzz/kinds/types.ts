@@ -51,7 +51,7 @@ const meanings: readonly {
 }[] = [
   {
     ...{ old: { ...text, text: (n) => (n % 2 === 0 ? 'yes' : 'no') }, now: boolean },
-    ...{ using: (name) => `${name} = 'yes'`, from: (name) => `CASE WHEN ${name}::text::boolean THEN 'yes' ELSE 'no' END` },
+    ...{ using: (name) => `${name} = 'yes'`, from: (name) => `CASE ${name}::text WHEN 'true' THEN 'yes' WHEN 'false' THEN 'no' END` },
     ...{ there: (value) => `${value === 'yes'}`, back: (value) => (value === 'true' ? 'yes' : 'no') },
   },
   {
