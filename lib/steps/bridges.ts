@@ -1,10 +1,10 @@
 /** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
 
-import { createHash } from 'node:crypto';
 import { type Context, colorPart } from '../engine/context';
 import { trialFound } from '../engine/milestones';
 import { done, kept, type Observation, type Step, todo } from '../engine/step';
 import { DatabaseError, type Db, ident } from '../postgres/connection/connect';
+import { fittingName } from '../postgres/connection/tables';
 import { copyTables, resumeFeed } from '../postgres/replication/feed';
 import { readPublication } from '../postgres/replication/publication';
 import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/replication/subscription';
@@ -13,6 +13,7 @@ import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runS
 import { type Catalog, readCatalog } from '../postgres/schema/catalog';
 import { type Classification, classify } from '../postgres/schema/classify';
 import type { Difference } from '../postgres/schema/difference';
+import { restingName } from '../postgres/schema/kinds/names';
 import { mapping } from '../postgres/schema/mapping';
 import { refusalWords, refused } from '../postgres/schema/refusals';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
@@ -262,23 +263,14 @@ async function inTheWay(context: Context, fallback: string): Promise<{ what: str
     .map(({ name }) => ({ what: name, sql: `ALTER TABLE ${name} SET SCHEMA ${asideSchema(context)}` }));
   const columns = plan.tables.flatMap(({ old, shadows }) =>
     shadows
-      .filter(({ name }) => there.tables.find((table) => table.name === old.name)?.columns.some((column) => column.name === name))
-      .map(({ name }) => ({
+      .map(({ name }) => ({ name, rests: restingName({ old }, name) }))
+      .filter(({ rests }) => there.tables.find((table) => table.name === old.name)?.columns.some((column) => column.name === rests))
+      .map(({ name, rests }) => ({
         what: `${old.name}.${name}`,
-        sql: `ALTER TABLE ${old.name} RENAME COLUMN ${ident(name)} TO ${ident(asideName(context.window.name, name))}`,
+        sql: `ALTER TABLE ${old.name} RENAME COLUMN ${ident(rests)} TO ${ident(fittingName(`switchback_${context.window.name}_`, name))}`,
       })),
   );
   return [...tables, ...columns];
-}
-
-/** PostgreSQL cuts a name at 63 bytes: two that begin alike must not become one. */
-export function asideName(window: string, column: string): string {
-  const name = `switchback_${window}_${column}`;
-  if (Buffer.byteLength(name) <= 63) return name;
-  const end = `_${createHash('sha256').update(column).digest('hex').slice(0, 8)}`;
-  let begin = name;
-  while (Buffer.byteLength(begin + end) > 63) begin = begin.slice(0, -1);
-  return begin + end;
 }
 
 /** Customers are being served: a lock that is not to be had at once is asked for again, never waited for with them in the queue. */

@@ -1,4 +1,5 @@
 /** The tables of a database as comparison, publication and marker need them: names, columns, keys. */
+import { createHash } from 'node:crypto';
 import { type Db, ident } from './connect';
 import { ofExtension, userSchema } from './server';
 
@@ -63,3 +64,13 @@ export const plainColumns = (table: Table): Column[] => table.columns.filter((co
 
 /** Names as a list for SQL. */
 export const columnList = (names: readonly string[]): string => names.map(ident).join(', ');
+
+/** A name of ours for something of theirs. PostgreSQL cuts a name at 63 bytes: two that begin alike must not become one. */
+export function fittingName(begin: string, name: string): string {
+  const whole = begin + name;
+  if (Buffer.byteLength(whole) <= 63) return whole;
+  const end = `_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+  let cut = whole;
+  while (Buffer.byteLength(cut + end) > 63) cut = cut.slice(0, -1);
+  return cut + end;
+}

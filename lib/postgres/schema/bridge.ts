@@ -67,14 +67,15 @@ function partOfNew(table: CatalogTable, bridge: BridgePlan): Part {
   return part;
 }
 
-/** One trigger for what all kinds compute of a row. */
+/** One trigger for what all kinds compute of a row. `NEW` stays as it arrived: one column's value is made of what another's was. */
 function whatArrives({ old, now, assign, fill }: TablePlan, part: Part): void {
   if (assign.length === 0 && fill.length === 0) return;
   const body = [
-    ...assign.map(({ column, expression }) => `NEW.${ident(column)} := ${expression};`),
-    ...fill.map(({ column, value }) => `IF NEW.${ident(column)} IS NULL THEN NEW.${ident(column)} := ${value}; END IF;`),
+    ...assign.map(({ column, expression }) => `made.${ident(column)} := ${expression};`),
+    ...fill.map(({ column, value }) => `IF made.${ident(column)} IS NULL THEN made.${ident(column)} := ${value}; END IF;`),
   ];
-  trigger(part, now.name, `switchback_bridge_${old.oid}`, 'BEFORE', `${body.join('\n')}\nRETURN NEW;`);
+  const whole = `DECLARE made ${now.name}%ROWTYPE := NEW; BEGIN\n${body.join('\n')}\nRETURN made;\nEND;`;
+  trigger(part, now.name, `switchback_bridge_${old.oid}`, 'BEFORE', whole);
 }
 
 /** Runs statements in one transaction, each as the one it says; sent at once, because customers wait. */

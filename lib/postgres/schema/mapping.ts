@@ -4,6 +4,7 @@ import { ident } from '../connection/connect';
 import type { Pair, Side } from '../connection/row-pair';
 import { sameColumn } from './catalog';
 import type { Declared } from './declared';
+import { heldAs } from './kinds/names';
 import type { BridgePlan, TablePlan } from './kinds/plan';
 import { typeChange } from './types';
 
@@ -14,7 +15,7 @@ export interface Mapping {
 }
 
 export interface MappingOptions {
-  /** `new`: tables on the fallback go by their new names, as while the bridge is up. */
+  /** `new`: tables and columns on the fallback go by the names that they have while the bridge is up. */
   readonly names: 'new' | 'old';
   readonly declared?: Declared;
   /** New tables have been copied, so what their rows do to the old schema has been done. @default true */
@@ -38,6 +39,7 @@ export function mapping(plan: BridgePlan, options: MappingOptions): Mapping {
 
 function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: MappingOptions, uncompared: string[]): Pair {
   const { old, now } = plan;
+  const onFallback = (column: string): string => `old.${ident(names === 'new' ? heldAs(plan, column) : column)}`;
   const a: string[] = [];
   const b: string[] = [];
   for (const column of old.columns) {
@@ -45,17 +47,17 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
     const expression = declared?.columns?.find((one) => one.table === old.name && one.column === column.name)?.from;
     const set = copied ? setBy(declared, old.name, column.name) : undefined;
     const other = sameColumn(column, old, now);
-    const value = `old.${ident(column.name)}`;
+    const value = onFallback(column.name);
     let source: [expression: string, type: string | undefined];
     if (expression) source = [`(${expression})`, undefined];
     else if (other && other.generated === '' && fits(column.type, other.type, column.enum !== 0 && column.enum === other.enum)) {
-      const renamed = plan.assign.find((assign) => assign.column === column.name && assign.expression.startsWith('(CASE'));
+      const renamed = plan.assign.find((assign) => assign.column === heldAs(plan, column.name) && assign.expression.startsWith('(CASE'));
       source = renamed
-        ? [`(${renamed.expression.replace(/::[^:)]+$/, '').replaceAll(`NEW.${ident(column.name)}`, `new.${ident(other.name)}`)})`, 'text']
+        ? [`(${renamed.expression.replace(/::[^:)]+$/, '').replaceAll(`NEW.${ident(other.name)}`, `new.${ident(other.name)}`)})`, 'text']
         : [`new.${ident(other.name)}`, column.enum !== 0 && column.enum === other.enum ? column.type : other.type];
     } else if (set) {
       // until a row of the other table is there, the column has what it may not be without.
-      const without = plan.fill.find((fill) => fill.column === column.name)?.value ?? column.default ?? undefined;
+      const without = plan.fill.find((fill) => fill.column === heldAs(plan, column.name))?.value ?? column.default ?? undefined;
       source = [column.notNull && without !== undefined ? `coalesce((${set}), ${without})` : `(${set})`, undefined];
     } else {
       uncompared.push(`${old.name}.${column.name}`);
@@ -88,7 +90,7 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
     },
     b: {
       relation: `${fallbackName} AS old`,
-      key: key.map(({ name }) => `old.${ident(name)}`),
+      key: key.map(({ name }) => onFallback(name)),
       keyTypes: key.map((column) => column.type),
       columns: b,
     },

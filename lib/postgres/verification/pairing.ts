@@ -6,6 +6,7 @@
 import { inPattern } from '../../base/plain-text';
 import { ident } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
+import { fittingName } from '../connection/tables';
 import type { ProofRecord, RecordedColumn, RecordedRelation } from './record';
 import { columnTexts, declaredTexts, nothingIn, type Texts } from './values';
 
@@ -273,8 +274,10 @@ class Pairs {
   private more(old: RecordedRelation, there: RecordedRelation, now: RecordedRelation, used: ReadonlySet<RecordedColumn>): void {
     for (const column of now.columns) {
       if (used.has(column) || column.generated || column.name.startsWith('switchback_')) continue;
-      const beside = there.columns.find(({ name, number }) => name === column.name && !old.columns.some((one) => one.number === number));
-      if (beside) this.kept.push({ relation: there.name, column: column.name });
+      // under a name of its own where its name is that of an old column.
+      const names = [column.name, fittingName('switchback_new_', column.name)];
+      const beside = there.columns.find(({ name, number }) => names.includes(name) && !old.columns.some((one) => one.number === number));
+      if (beside) this.kept.push({ relation: there.name, column: beside.name });
       else
         this.ask(
           'production',

@@ -14,6 +14,7 @@ import { readPublication } from '../replication/publication';
 import type { FeedName } from '../replication/subscription';
 import type { Catalog } from '../schema/catalog';
 import type { Declared } from '../schema/declared';
+import { heldAs } from '../schema/kinds/names';
 import type { BridgePlan } from '../schema/kinds/plan';
 import { mapping } from '../schema/mapping';
 import { sampleRows, uniqueSets } from '../schema/sample-rows';
@@ -126,11 +127,15 @@ async function subjectsOf(production: Db, { name, plan, declared }: RoundTripOpt
   const named = (table: Catalog['tables'][number], numbers: readonly number[]): string[] =>
     numbers.map((number) => table.columns.find((column) => column.number === number)!.name);
   const all = [
-    ...plan.tables.map(({ old, now, identity, keepKey, shadows }) => ({
-      table: now,
-      key: old.identityFull ? [] : (identity ?? keepKey ?? named(old, old.identity)),
-      fixed: old.columns.filter((column) => column.identity === 'a' || column.generated !== '').map((column) => column.name),
-      fills: shadows.filter(({ from }) => from === undefined).map((column) => column.name),
+    ...plan.tables.map((table) => ({
+      table: table.now,
+      key: table.old.identityFull
+        ? []
+        : (table.identity ?? table.keepKey ?? named(table.old, table.old.identity).map((name) => heldAs(table, name))),
+      fixed: table.old.columns
+        .filter((column) => column.identity === 'a' || column.generated !== '')
+        .map((column) => heldAs(table, column.name)),
+      fills: table.shadows.filter(({ from }) => from === undefined).map((column) => column.name),
     })),
     ...plan.inert.map((table) => ({ table, key: named(table, table.primaryKey), fixed: [], fills: [] })),
   ];

@@ -13,8 +13,6 @@ export const addedColumn: Kind = {
       const id = `${plan.old.name}.${column.name}`;
       if (column.generated !== '') {
         say(`${id}:added`, 'carried', `${id} is new and generated; it can be computed again`);
-      } else if (plan.old.columns.some(({ name }) => name === column.name)) {
-        say(`${id}:added`, 'lossy', `${id} is a new column under the name of an old one`, `values of the new ${id} stay on production`);
       } else if (plan.old.identityFull && plan.old.primaryKey.length === 0) {
         say(
           `${id}:added`,

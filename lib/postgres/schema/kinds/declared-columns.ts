@@ -1,9 +1,11 @@
 /** A column of the old schema that a declared expression computes from the new row. */
 import { ident } from '../../connection/connect';
 import { ownSchema } from '../../connection/server';
+import { fittingName } from '../../connection/tables';
 import { type CatalogColumn, sameColumn } from '../catalog';
 import { fitOf, knownType } from './fit';
 import type { ColumnChange, Kind, TableChange } from './kind';
+import { heldAs } from './names';
 import { master, owner } from './statements';
 
 export const declaredColumns: Kind = {
@@ -51,7 +53,7 @@ export const declaredColumns: Kind = {
 /** The old value is what was declared. */
 function computed(change: ColumnChange, now: CatalogColumn, from: string): void {
   const { column: old, id, plan, say } = change;
-  const renamed = old.name !== now.name;
+  const renamed = old.name !== now.name && heldAs(plan, old.name) !== now.name;
   const fit = fitOf(old, now).is;
   const arrives = fit === 'widen' || old.type === now.type;
   if (renamed) {
@@ -62,7 +64,7 @@ function computed(change: ColumnChange, now: CatalogColumn, from: string): void 
   const here =
     (renamed || (arrives && !old.aside && !now.aside) || plan.old.identity.includes(old.number)) && everyNamedColumnIsNew(change, from);
   if (here) {
-    plan.assign.push({ column: old.name, expression: from });
+    plan.assign.push({ column: heldAs(plan, old.name), expression: from });
     if (!renamed) plan.published?.push(now.name);
   } else onProduction(change, from);
   const words = {
@@ -70,21 +72,21 @@ function computed(change: ColumnChange, now: CatalogColumn, from: string): void 
     type: `${id} becomes ${now.type} (was ${old.type}); the declared expression computes the old value`,
     meaning: `${id} is computed by the declared expression`,
   };
-  const kind = old.type !== now.type ? 'type' : renamed ? 'renamed' : 'meaning';
+  const kind = old.type !== now.type ? 'type' : old.name !== now.name ? 'renamed' : 'meaning';
   say(`${id}:${kind}`, 'bridged', words[kind]);
 }
 
 function fromNew(change: ColumnChange, from: string): void {
-  if (everyNamedColumnIsNew(change, from)) change.plan.assign.push({ column: change.column.name, expression: from });
+  if (everyNamedColumnIsNew(change, from)) change.plan.assign.push({ column: heldAs(change.plan, change.column.name), expression: from });
   else onProduction(change, from);
 }
 
 /** Production computes it, where `NEW` is a row of the new schema. */
 function onProduction({ plan, column }: ColumnChange, from: string): void {
-  const name = `switchback_${column.name}`;
+  const name = fittingName('switchback_', column.name);
   plan.sent.push({ name, type: column.type, expression: from });
   plan.shadows.push({ name, type: column.type });
-  plan.assign.push({ column: column.name, expression: `NEW.${ident(name)}` });
+  plan.assign.push({ column: heldAs(plan, column.name), expression: `NEW.${ident(name)}` });
   plan.published?.push(name);
 }
 
@@ -100,14 +102,17 @@ function everyNamedColumnIsNew(change: TableChange, from: string): boolean {
   });
 }
 
-function typeOnFallback({ plan: { old: table, now }, old: schema, declared }: TableChange, column: CatalogColumn): string | undefined {
+function typeOnFallback(
+  { plan: { old: table, now, held }, old: schema, declared }: TableChange,
+  column: CatalogColumn,
+): string | undefined {
   if (column.generated !== '') return undefined;
   const old = table.columns.find((one) => sameColumn(one, table, now) === column);
-  if (old === undefined) return table.columns.some(({ name }) => name === column.name) ? undefined : knownType(schema, column);
+  if (old === undefined) return knownType(schema, column);
   if (old.generated !== '') return undefined;
   const change = fitOf(old, column).is;
   if (declared.columns?.some((one) => one.table === table.name && one.column === old.name)) {
-    if (old.name !== column.name) return knownType(schema, column);
+    if (old.name !== column.name && heldAs({ held }, old.name) !== column.name) return knownType(schema, column);
     return change === 'widen' || old.type === column.type ? column.type : undefined;
   }
   return change === 'widen' ? column.type : change === 'fits' ? old.type : undefined;

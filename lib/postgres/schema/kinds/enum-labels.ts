@@ -3,6 +3,7 @@ import { ident, literal } from '../../connection/connect';
 import { type Catalog, type CatalogEnum, sameColumn } from '../catalog';
 import { lossy } from '../difference';
 import type { Kind } from './kind';
+import { heldAs } from './names';
 import type { AddedValue } from './plan';
 import { owner } from './statements';
 
@@ -37,8 +38,11 @@ export const enumLabels: Kind = {
     const renamed = renamedLabels(was, is);
     if (renamed.length === 0) return undefined;
     const cases = renamed.map(({ from, to }) => `WHEN ${literal(to)} THEN ${literal(from)}`).join(' ');
-    const value = `NEW.${ident(column.name)}`;
-    plan.assign.push({ column: column.name, expression: `(CASE ${value}::text ${cases} ELSE ${value}::text END)::${column.type}` });
+    const value = `NEW.${ident(other.name)}`;
+    plan.assign.push({
+      column: heldAs(plan, column.name),
+      expression: `(CASE ${value}::text ${cases} ELSE ${value}::text END)::${column.type}`,
+    });
     return undefined;
   },
 

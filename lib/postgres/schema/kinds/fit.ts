@@ -2,6 +2,7 @@
 import { literal } from '../../connection/connect';
 import type { Catalog, CatalogColumn, CatalogTable } from '../catalog';
 import { neutral, type TypeChange, typeChange } from '../types';
+import { heldAs } from './names';
 import type { TablePlan } from './plan';
 
 /** What becomes of values of a column in what it was before. */
@@ -28,7 +29,7 @@ export function fill(old: Catalog, plan: TablePlan, column: CatalogColumn): stri
   const value = labels?.[0] ? literal(labels[0].label) : neutral(column.type);
   if (value === undefined) return undefined;
   const typed = `${value}::${column.type}`;
-  plan.fill.push({ column: column.name, value: typed });
+  plan.fill.push({ column: heldAs(plan, column.name), value: typed });
   return typed;
 }
 

@@ -21,11 +21,13 @@ import { partitions } from './partitions';
 import { renamedColumn } from './renamed-column';
 import { renamedTable } from './renamed-table';
 import { retypedColumn } from './retyped-column';
+import { takenNames } from './taken-names';
 
 export const kinds: readonly Kind[] = [
   droppedTable,
   addedTable,
   renamedTable,
+  takenNames,
   partitions,
   addedColumn,
   declaredColumns,

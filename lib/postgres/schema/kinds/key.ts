@@ -5,6 +5,7 @@ import { sameColumn } from '../catalog';
 import { type Difference, lossy } from '../difference';
 import { fitOf } from './fit';
 import type { Kind, Pair } from './kind';
+import { heldAs } from './names';
 import type { TablePlan } from './plan';
 import { owner, type Part } from './statements';
 
@@ -38,7 +39,7 @@ export const key: Kind = {
     if (columns.length === 0) return lost('it has no key by which rows could be found');
     if (!usable) return lost('its key is gone or of another kind');
     const names = others.map((other) => other!.name);
-    if (names.some((name, index) => name !== columns[index]!.name)) {
+    if (names.some((name, index) => name !== heldAs(plan, columns[index]!.name))) {
       plan.identity = names;
       say(`${old.name}:key`, 'bridged', `the key of ${old.name} is renamed; the fallback finds rows by the new names too`);
     }
@@ -100,7 +101,7 @@ function* widerKey({ table, other }: Pair): Generator<Difference> {
 }
 
 /** Rows are found by the new names. */
-function onFallback({ now, old, identity: columns }: TablePlan, part: Part): void {
+function onFallback({ now, old, shadows, identity: columns }: TablePlan, part: Part): void {
   if (!columns) return;
   const index = `switchback_key_${old.oid}`;
   part.fallback.push(
@@ -111,7 +112,7 @@ function onFallback({ now, old, identity: columns }: TablePlan, part: Part): voi
   // The old release does not know the column: it may stay empty again.
   part.revert.push(
     ...columns
-      .filter((column) => !old.columns.some(({ name }) => name === column))
+      .filter((column) => shadows.some(({ name }) => name === column))
       .map((column) => owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} DROP NOT NULL`)),
     owner(`DROP INDEX ${ident(now.schema)}.${index}`),
     owner(`ALTER TABLE ${now.name} REPLICA IDENTITY DEFAULT`),

@@ -1,6 +1,7 @@
 /** A column that may be NULL now. */
 import { ident } from '../../connection/connect';
 import type { Kind } from './kind';
+import { heldAs } from './names';
 import { owner } from './statements';
 
 export const nullable: Kind = {
@@ -11,9 +12,9 @@ export const nullable: Kind = {
     return undefined;
   },
 
-  script({ old, now, dropNotNull }, part) {
+  script({ old, now, held, dropNotNull }, part) {
     for (const column of dropNotNull) {
-      part.fallback.push(owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(column)} DROP NOT NULL`));
+      part.fallback.push(owner(`ALTER TABLE ${now.name} ALTER COLUMN ${ident(heldAs({ held }, column))} DROP NOT NULL`));
       part.restore.push({
         ...owner(`ALTER TABLE ${old.name} ALTER COLUMN ${ident(column)} SET NOT NULL`),
         what: `${old.name}.${column} NOT NULL`,

@@ -1,10 +1,13 @@
 /** What the kinds have planned: how rows of the new schema get into the old one. Their own SQL, and bridge.ts, are made of it. */
 import type { CatalogColumn, CatalogTable } from '../catalog';
+import { heldNames } from './names';
 
 /** How rows of one table of the new schema get into the old one. */
 export interface TablePlan {
   readonly old: CatalogTable;
   readonly now: CatalogTable;
+  /** Names by which old columns go on the fallback meanwhile, where theirs are others' now. */
+  readonly held: ReadonlyMap<string, string>;
   /** Columns that travel, by their new names; undefined: all, because no list is allowed. */
   published: string[] | undefined;
   /** Columns added to the fallback. `from`: the old column whose values it starts with. */
@@ -15,7 +18,7 @@ export interface TablePlan {
   readonly dropNotNull: string[];
   readonly dropConstraints: { name: string; definition: string }[];
   readonly dropIndexes: { name: string; definition: string }[];
-  /** Computed for each arriving row, in this order. */
+  /** Computed for each arriving row; of two for one column, the last. Columns by the names they have meanwhile, here and in `fill`. */
   readonly assign: { column: string; expression: string }[];
   /** Value for a column that must have one and has no source any more. */
   readonly fill: { column: string; value: string }[];
@@ -69,6 +72,7 @@ export const emptyPlan = (): BridgePlan => ({ tables: [], inert: [], inertTypes:
 export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan => ({
   old,
   now,
+  held: heldNames(old, now),
   published: now.identityFull ? undefined : [],
   shadows: [],
   widen: [],

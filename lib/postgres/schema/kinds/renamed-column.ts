@@ -1,34 +1,27 @@
 /** A column that has another name: the fallback keeps both, the new one for rows that arrive. */
 import { ident, literal } from '../../connection/connect';
-import { sameColumn } from '../catalog';
-import { lossy } from '../difference';
 import { fitOf } from './fit';
 import type { Kind } from './kind';
+import { heldAs } from './names';
 import { master } from './statements';
 
 export const renamedColumn: Kind = {
   column({ column, other, plan, id, say }) {
     if (!other || column.name === other.name) return undefined;
+    // where a name is another column's now, the column itself has the new one meanwhile.
+    if (heldAs(plan, column.name) === other.name) {
+      say(
+        `${id}:renamed`,
+        'bridged',
+        `${id} is renamed to ${other.name}; on the fallback it goes by that name until a rollback, and who reads it there meanwhile finds it so`,
+      );
+      return undefined;
+    }
     const type = fitOf(column, other).is === 'widen' ? other.type : column.type;
     plan.shadows.push({ name: other.name, type, from: column.name });
-    plan.assign.push({ column: column.name, expression: `NEW.${ident(other.name)}` });
+    plan.assign.push({ column: heldAs(plan, column.name), expression: `NEW.${ident(other.name)}` });
     say(`${id}:renamed`, 'bridged', `${id} is renamed to ${other.name}; the fallback keeps both`);
     return undefined;
-  },
-
-  /** The fallback keeps both names beside each other while it is fed: two things cannot have one. */
-  *refuses({ table, other }) {
-    for (const column of table.columns) {
-      const renamed = sameColumn(column, table, other);
-      if (!renamed || renamed.name === column.name) continue;
-      if (table.columns.some(({ name }) => name === renamed.name))
-        yield lossy(
-          `${table.name}.${column.name}:name-taken`,
-          `${table.name}.${column.name} becomes ${renamed.name}, which was another column before`,
-          `values of both columns of rows written after opening`,
-          `take a name that nothing had, or do it in two windows`,
-        );
-    }
   },
 
   /**

@@ -3,6 +3,7 @@ import { ident } from '../../connection/connect';
 import { columnList } from '../../connection/tables';
 import { lossy } from '../difference';
 import type { Kind } from './kind';
+import { heldAs } from './names';
 import { owner } from './statements';
 
 export const renamedTable: Kind = {
@@ -24,7 +25,7 @@ export const renamedTable: Kind = {
   },
 
   /** The table goes by its new name, so that rows find it; a view answers to the old one until the rollback. */
-  script({ old, now }, part) {
+  script({ old, now, held }, part) {
     if (old.name === now.name) return;
     const steps: [string, string][] = [];
     if (old.schema !== now.schema) {
@@ -40,9 +41,10 @@ export const renamedTable: Kind = {
         `ALTER TABLE ${now.name} RENAME TO ${ident(old.table)}`,
       ]);
     }
-    const view = `CREATE VIEW ${old.name} AS SELECT ${columnList(old.columns.map((column) => column.name))} FROM ${now.name}`;
+    const names = old.columns.map((column) => column.name);
+    const view = `CREATE VIEW ${old.name} (${columnList(names)}) AS SELECT ${columnList(names.map((name) => heldAs({ held }, name)))} FROM ${now.name}`;
     part.fallback.push(...steps.map(([there]) => owner(there)));
-    // last: it has the columns that every kind has left.
+    // last: its columns have the names that they keep by then.
     part.views.push(owner(view));
     // revert is run from its end: first the view goes, then the names come back, last step first.
     part.revert.push(...steps.map(([, back]) => owner(back)), owner(`DROP VIEW ${old.name}`));
