@@ -3,6 +3,7 @@ import { DescribeScalableTargetsCommand, RegisterScalableTargetCommand } from '@
 import {
   DescribeServicesCommand,
   DescribeTasksCommand,
+  type Failure,
   ListTasksCommand,
   RunTaskCommand,
   StopTaskCommand,
@@ -10,7 +11,7 @@ import {
   UpdateServiceCommand,
 } from '@aws-sdk/client-ecs';
 import type { Clients } from './clients';
-import { mutate } from './outcome';
+import { isAws, mutate } from './outcome';
 
 export interface ServiceState {
   readonly name: string;
@@ -25,6 +26,13 @@ export interface ServiceState {
 export interface WorkerState extends ServiceState {
   /** Tasks that have not stopped yet, whatever they are doing: `runningCount` leaves stopping ones out. */
   readonly notStopped: number;
+}
+
+/** A task that must run once, by what it was asked for with. */
+export interface OnceNamed {
+  readonly token: string;
+  /** Its ARN, or `family:revision`. */
+  readonly taskDefinition: string;
 }
 
 export interface OneOff {
@@ -114,7 +122,10 @@ export class Tasks {
     );
   }
 
-  /** Starts a task once: the same token answers the same task. At most 64 characters. */
+  /**
+   * Starts a task once: the same token answers the same task, also where its definition has changed since. At most 64 characters. ECS keeps
+   * a token for a day at most: whoever asks later than that must know from elsewhere that it did not run.
+   */
   async runOnce(options: {
     cluster: string;
     taskDefinition: string;
@@ -123,10 +134,11 @@ export class Tasks {
     network: { readonly subnets: readonly string[]; readonly securityGroups: readonly string[] };
     token: string;
   }): Promise<OneOff> {
-    const startedBy = options.token.slice(0, 36);
-    const look = `aws ecs list-tasks --cluster ${options.cluster} --started-by ${startedBy}, and with --desired-status STOPPED`;
+    const startedBy = startedByOf(options.token);
+    const look = `aws ecs list-tasks --cluster ${options.cluster} --started-by ${startedBy}`;
     const { tasks = [], failures = [] } = await mutate(`ecs RunTask ${options.taskDefinition}`, look, () =>
-      this.clients.ecs.send(
+      this.runOrFind(
+        options.cluster,
         new RunTaskCommand({
           cluster: options.cluster,
           taskDefinition: options.taskDefinition,
@@ -149,14 +161,35 @@ export class Tasks {
     return oneOff(task);
   }
 
-  /** The one-off task with this token, if it was ever started. */
-  async findOnce(cluster: string, token: string): Promise<OneOff | undefined> {
+  private async runOrFind(cluster: string, command: RunTaskCommand): Promise<{ tasks?: Task[]; failures?: Failure[] }> {
+    try {
+      return await this.clients.ecs.send(command);
+    } catch (error) {
+      const { resourceIds = [] } = error as { resourceIds?: string[] };
+      if (!isAws(error, 'ConflictException') || resourceIds.length === 0) throw error;
+      return this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: resourceIds }));
+    }
+  }
+
+  /**
+   * The one-off task of this definition with this token, while ECS knows it: a stopped task for at least an hour. `startedBy` must be the
+   * only filter of ListTasks and then lists running tasks only, so those of the family are looked through.
+   */
+  async findOnce(cluster: string, { token, taskDefinition }: OnceNamed): Promise<OneOff | undefined> {
+    const family = (taskDefinition.split('/').at(-1) ?? '').split(':')[0];
     for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
-      const { taskArns = [] } = await this.clients.ecs.send(
-        new ListTasksCommand({ cluster, startedBy: token.slice(0, 36), desiredStatus }),
-      );
-      const [arn] = taskArns;
-      if (arn) return this.describeOnce(cluster, arn);
+      let nextToken: string | undefined;
+      do {
+        const page = await this.clients.ecs.send(
+          new ListTasksCommand({ cluster, family, desiredStatus, ...(nextToken ? { nextToken } : {}) }),
+        );
+        const { taskArns = [] } = page;
+        const { tasks = [] } =
+          taskArns.length > 0 ? await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: taskArns })) : {};
+        const found = tasks.find(({ startedBy }) => startedBy === startedByOf(token));
+        if (found) return oneOff(found);
+        nextToken = page.nextToken;
+      } while (nextToken);
     }
     return undefined;
   }
@@ -208,6 +241,8 @@ export class Tasks {
 }
 
 const lookAt = (cluster: string, service: string): string => `aws ecs describe-services --cluster ${cluster} --services ${service}`;
+
+const startedByOf = (token: string): string => token.slice(0, 36);
 
 function oneOff(task: Task): OneOff {
   return {

@@ -198,6 +198,10 @@ export const errorCodes = {
     means: 'The migration task on production did not end with exit code 0.',
     wayOut: say`Read its last lines; mend the cause and type ${switchback('cutover')} again, or type ${rollback}.`,
   },
+  'migrations.unknown': {
+    means: 'ECS has forgotten the task that ran the migrations, and nobody saw how it ended.',
+    wayOut: say`Look at its log and at the migration tool's notes, then type the command with --migrate-again, or ${rollback}.`,
+  },
   'migrations.untried': {
     means: 'The migrations have not passed their trial on a copy of production.',
     wayOut: say`Type ${switchback('stage')}, which tries them again.`,

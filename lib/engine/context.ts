@@ -28,6 +28,10 @@ export interface Context {
   facts(step: StepId): Facts;
   /** What a proof has found, kept before anything is said of it. */
   found(what: Omit<ProofFound, 'type'>): Promise<void>;
+  /** What became of earlier migrations is not known, and the operator has them started again. */
+  readonly migrateAgain: boolean;
+  /** A task that must run once: said before it is asked for, and once ECS has answered with its ARN. */
+  asked(token: string, arn?: string): Promise<void>;
   /** Keeps a text beside the journal; answers where people find it. */
   keep(name: string, text: string): Promise<string>;
   /** Ends the window in the journal. */

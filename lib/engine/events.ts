@@ -136,6 +136,8 @@ export type EventBody =
       readonly keepStandby?: boolean;
       /** A stage that is taken back. */
       readonly undo?: boolean;
+      /** Migrations are started again although it is not known what became of those before. */
+      readonly migrateAgain?: boolean;
       /** Whose run, not ended, was taken over. */
       readonly takeOver?: { readonly who: string; readonly where: string; readonly run: string };
     }
@@ -155,6 +157,8 @@ export type EventBody =
       readonly detail?: string;
       readonly facts?: Facts;
     }
+  /** A task that must run once: that it is asked for, and once ECS has answered, which it is. */
+  | { readonly type: 'task.asked'; readonly step: string; readonly token: string; readonly arn?: string }
   | { readonly type: 'gate.asked'; readonly step: string; readonly question: string }
   /** The first answer to a question stands; a later one counts only where it names the one that it takes the place of. */
   | {

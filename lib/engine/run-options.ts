@@ -38,6 +38,7 @@ export interface RunOptions {
   readonly acceptedLosses?: readonly string[];
   readonly now?: boolean;
   readonly keepStandby?: boolean;
+  readonly migrateAgain?: boolean;
   /** Take the window over from a writer whose lease has not ended, once it has. */
   readonly takeOver?: boolean;
   /** No step may take longer than this, whatever its own patience. */

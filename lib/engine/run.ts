@@ -103,6 +103,7 @@ async function claim(options: RunOptions, plan: readonly Step[]): Promise<void> 
     runner: options.runner,
     ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...askedOf(options),
+    ...(options.migrateAgain ? { migrateAgain: true } : {}),
     ...(options.takeOver && current && current.ended === undefined && current.run !== run
       ? { takeOver: { ...current.by, run: current.run } }
       : {}),

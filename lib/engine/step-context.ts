@@ -46,6 +46,10 @@ export function contextOf(options: RunOptions, step: Step, connections: Connecti
     found: async (what) => {
       await journal.append(options.run, options.by, { type: 'proof.found', ...what });
     },
+    migrateAgain: options.migrateAgain ?? false,
+    asked: async (token, arn) => {
+      await journal.append(options.run, options.by, { type: 'task.asked', step: step.id, token, ...(arn === undefined ? {} : { arn }) });
+    },
     keep: (name, text) => aws.journal(view.manifest.shared.journalBucket, view.window.system).keep(view.window.name, name, text),
     closeWindow: async (outcome) => {
       await journal.append(options.run, options.by, { type: 'window.closed', outcome });

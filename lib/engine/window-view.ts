@@ -155,8 +155,16 @@ export interface WindowView {
   /** Whether a step was ever begun: written ahead of its first change. */
   begun(verb: Verb, step: StepId): boolean;
   readonly closed: string | undefined;
+  /** Tasks that must run once, by their tokens. */
+  readonly tasks: ReadonlyMap<string, AskedTask>;
   /** What the proof of a rollback found. */
   readonly verdict: Verdict | undefined;
+}
+
+/** ISO time of the first asking. No `arn`: the answer was lost, or refused. */
+export interface AskedTask {
+  readonly at: string;
+  readonly arn?: string;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -191,6 +199,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   let current: (Mutable<Series> & { steps: Map<string, StepRecord> }) | undefined;
   const asked = new Map<string, string>();
   let upBy: Mutable<UpBy> | undefined;
+  const tasks = new Map<string, AskedTask>();
   let closed: string | undefined;
   let verdict: Verdict | undefined;
   let lastOfWriter: JournalEvent | undefined;
@@ -244,6 +253,11 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
           });
         }
         break;
+      case 'task.asked': {
+        const { token, at, arn = tasks.get(token)?.arn } = event;
+        tasks.set(token, { at: tasks.get(token)?.at ?? at, ...(arn === undefined ? {} : { arn }) });
+        break;
+      }
       case 'step.progress': {
         const under = current?.steps.get(event.step);
         if (under && under.says?.text !== event.text)
@@ -326,6 +340,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
     noLongerHold,
     begun: (verb, step) => begun.has(`${verb} ${step}`),
     closed,
+    tasks,
     verdict,
   };
 }

@@ -32,6 +32,8 @@ export interface VerbRequest extends Asked {
   readonly now?: boolean;
   /** Teardown leaves the standby color's stack. */
   readonly keepStandby?: boolean;
+  /** Cutover, teardown: start migrations again although it is not known what became of those before. */
+  readonly migrateAgain?: boolean;
   /** Stage: take it back. */
   readonly undo?: boolean;
   /** Take the window over from a run that has not ended, once its lease has. */

@@ -11,7 +11,7 @@ const shown = 8;
 const isError = (line: string): boolean =>
   /\b\w*(?:error|exception|fatal|panic)s?\b/i.test(line.replace(/\b(?:0|no|without) (?:error|exception)s?\b/gi, ''));
 
-export function streamOf(context: Context, color: Color, task: OneOff): [group: string, stream: string] {
+export function streamOf(context: Context, color: Color, task: Pick<OneOff, 'id'>): [group: string, stream: string] {
   const { migration } = colorPart(context.manifest, color);
   return [migration.logGroup, `${migration.logStreamPrefix}/${migration.container}/${task.id}`];
 }

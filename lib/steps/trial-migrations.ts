@@ -1,6 +1,6 @@
 /** The migrations of a trial: the same task as on the night, with its secret pointed at the copy and no way to another database. */
 
-import type { OneOff } from '../aws/tasks';
+import type { OnceNamed, OneOff } from '../aws/tasks';
 import { say, switchback } from '../base/advice';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
@@ -56,7 +56,7 @@ export function migrationsTried({ id, place, color, part, attempt }: TrialRun): 
     pollMs: 250,
     async observe(context) {
       const { shared } = context.manifest;
-      const task = await context.aws.tasks.findOnce(shared.cluster, tokenOf(context, part, attempt));
+      const task = await context.aws.tasks.findOnce(shared.cluster, named(context, color, part, attempt));
       if (!task) return todo();
       const page = await context.aws.logs.lines(...streamOf(context, color, task), shown);
       shown = page.token;
@@ -117,12 +117,17 @@ export async function pointMigrator(context: Context, instance: string): Promise
 const tokenOf = (context: Pick<Context, 'window' | 'view'>, part: TrialRun['part'], attempt: number): string =>
   onceToken(context, part === 'expand' ? 'trial' : `trial-${part}`, attempt);
 
+const named = (context: Context, color: Color, part: TrialRun['part'], attempt: number): OnceNamed => ({
+  token: tokenOf(context, part, attempt),
+  taskDefinition: colorPart(context.manifest, color).migration.taskDefinition,
+});
+
 /** Tasks of any attempt that have not ended. */
 export async function runningTasks(context: Context): Promise<OneOff[]> {
   const found: OneOff[] = [];
   for (let attempt = 1; attempt <= attemptOf(context); attempt += 1)
     for (const part of ['expand', 'again', 'contract'] as const) {
-      const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, tokenOf(context, part, attempt));
+      const task = await context.aws.tasks.findOnce(context.manifest.shared.cluster, named(context, context.window.to, part, attempt));
       if (task && task.status !== 'STOPPED') found.push(task);
     }
   return found;

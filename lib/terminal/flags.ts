@@ -19,6 +19,7 @@ export interface Flags {
   readonly now?: boolean;
   readonly keepStandby?: boolean;
   readonly undo?: boolean;
+  readonly migrateAgain?: boolean;
   readonly answer?: 'go' | 'no-go';
   readonly overrule?: boolean;
   readonly goAtGate?: boolean;

@@ -71,6 +71,7 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
     ...(flags.patience === undefined ? {} : { patienceSeconds: flags.patience }),
     ...(upBy ? { upBy } : {}),
     ...askedIn(flags),
+    ...(flags.migrateAgain ? { migrateAgain: true } : {}),
     ...(flags.acceptDifference ? { acceptDifferences: flags.acceptDifference } : {}),
     ...(flags.answer ? { answer: { answer: flags.answer, reason: flags.reason ?? 'no reason given' } } : {}),
     ...(flags.overrule ? { overrule: true } : {}),

@@ -95,7 +95,8 @@ export const verbs: readonly VerbEntry[] = [
             'what happens when nobody answers at the decision time (default: as before, else hold)',
           ).choices(['rollback', 'hold']),
         )
-        .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by the ids the run named', named),
+        .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by the ids the run named', named)
+        .option('--migrate-again', 'start the migrations again where ECS has forgotten the task that ran them, and a person has looked'),
     run: taken('cutover'),
   },
   {
@@ -117,7 +118,8 @@ export const verbs: readonly VerbEntry[] = [
     options: (command) =>
       running(command)
         .option('--now', 'before the hold has ended')
-        .option('--keep-standby', "leave the standby color's stack for the next window"),
+        .option('--keep-standby', "leave the standby color's stack for the next window")
+        .option('--migrate-again', 'start the migrations again where ECS has forgotten the task that ran them, and a person has looked'),
     run: taken('teardown'),
   },
   {

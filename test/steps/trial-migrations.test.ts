@@ -82,7 +82,7 @@ test('locks and duration are whole although the runner had to hand over while a 
     databases: { describe: async () => ({ address: server.address }) },
     settings: { secret: async () => master, writeSecret: async () => undefined },
     tasks: {
-      findOnce: async (_cluster: string, token: string) => (started.includes(token) ? task() : undefined),
+      findOnce: async (_cluster: string, { token }: { token: string }) => (started.includes(token) ? task() : undefined),
       runOnce: async ({ token }: { token: string }) => void started.push(token),
     },
     logs: { lines: async () => ({ lines: [], token: undefined }) },

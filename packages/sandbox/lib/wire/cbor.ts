@@ -24,7 +24,7 @@ export const cbor: Protocol = {
   fail(model, error, requestId) {
     const { shape, code, status } = modelled(model, error);
     const serializer = codec.createSerializer();
-    serializer.write(15, { __type: shape, message: error.message });
+    serializer.write(15, { __type: shape, ...error.details, message: error.message });
     return {
       status,
       headers: { ...headers, 'x-amzn-requestid': requestId, 'x-amzn-query-error': `${code};${status < 500 ? 'Sender' : 'Receiver'}` },

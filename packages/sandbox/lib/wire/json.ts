@@ -31,7 +31,7 @@ export const json: Protocol = {
         'x-amzn-errortype': shape,
         ...(model.queryCompatible ? { 'x-amzn-query-error': `${code};${status < 500 ? 'Sender' : 'Receiver'}` } : {}),
       },
-      body: JSON.stringify({ __type: shape, message: error.message, Message: error.message }),
+      body: JSON.stringify({ __type: shape, ...error.details, message: error.message, Message: error.message }),
     };
   },
 };

@@ -24,7 +24,9 @@ export const taskHandlers = (tables: EcsTables, life: TaskLife) => {
       const before = clientToken ? tables.tokens.get(`${cluster.name} ${clientToken}`) : undefined;
       if (before) {
         if (before.request !== request)
-          throw new AwsError('ConflictException', `The client token '${clientToken}' was used with other parameters.`);
+          throw new AwsError('ConflictException', `The client token '${clientToken}' was used with other parameters.`, 400, {
+            resourceIds: before.tasks,
+          });
         return { tasks: before.tasks.flatMap((arn) => tables.tasks.get(arn)?.task ?? []), failures: [] };
       }
       const definition = activeTaskDefinition(tables, input.taskDefinition);
@@ -78,6 +80,9 @@ export const taskHandlers = (tables: EcsTables, life: TaskLife) => {
     /** By default those that are wanted: a task that is stopping is listed under STOPPED only. */
     ListTasks(input: Sdk.ListTasksRequest): Sdk.ListTasksResponse {
       const cluster = clusterOf(tables, input.cluster);
+      // "When you specify startedBy as a filter, it must be the only filter that you use": ListTasks in the ECS API reference.
+      if (input.startedBy && (input.desiredStatus || input.family || input.serviceName || input.launchType || input.containerInstance))
+        throw invalid('startedBy must be the only filter that is used.');
       const status = input.desiredStatus ?? 'RUNNING';
       const serviceName = input.serviceName && shortName(input.serviceName);
       if (serviceName && !tables.services.has(`${cluster.name}/${serviceName}`))
