@@ -6,7 +6,11 @@ import { migrationsRun } from '../../lib/steps/migrations';
 import { manifest, TestClock, window } from '../_helpers/runbook';
 
 jest.mock('../../lib/postgres/access/fence', () => ({ allowMigrations: async () => undefined, migrationsAllowed: async () => false }));
-jest.mock('../../lib/postgres/access/lock-waits', () => ({ endTransactionsOfColors: async () => [], migratorWaits: async () => [], waitWords: String }));
+jest.mock('../../lib/postgres/access/lock-waits', () => ({
+  endTransactionsOfColors: async () => [],
+  migratorWaits: async () => [],
+  waitWords: String,
+}));
 
 const hour = 3_600_000;
 const ended = (exitCode: number | undefined, id: string) => ({
