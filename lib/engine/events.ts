@@ -35,6 +35,12 @@ export interface GateAnswer {
   readonly reason: string;
 }
 
+/** What is on its way to a question. */
+export interface GivenAnswer extends GateAnswer {
+  /** The step that asked what the person saw: another question that is asked in the same moment is not answered by it. */
+  readonly question?: string;
+}
+
 export interface PlannedStep {
   readonly id: string;
   readonly title: string;

@@ -1,7 +1,7 @@
 /** Go or no-go: asked in the journal, answered there by whoever may, acted on by the run that asked. */
-import { say, switchback } from '../base/advice';
+import { answers, say, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
-import type { EventBody, GateAnswer, Operator } from './events';
+import type { EventBody, GateAnswer, GivenAnswer, Operator } from './events';
 import type { Journal } from './journal';
 import { viewOf } from './journal-view';
 import type { RunAnswer, RunOptions } from './run-options';
@@ -47,7 +47,7 @@ export interface Answering {
  * An answer only answers: where nobody has asked, or somebody was faster, it is refused, and begins nothing.
  * @throws Stop `gate.not-asked`, `gate.answered`, and `gate.over` for a no-go after a go that has been acted on
  */
-export function refuseAnswer(view: WindowView | undefined, given: GateAnswer, { overrule = false }: Answering = {}): void {
+export function refuseAnswer(view: WindowView | undefined, given: GivenAnswer, { overrule = false }: Answering = {}): void {
   const { current, question } = view ?? {};
   if (!view || !current || !question || current.verb !== 'cutover') throw notAsked(given);
   const standing = view.answers.get(question.step);
@@ -60,6 +60,7 @@ export function refuseAnswer(view: WindowView | undefined, given: GateAnswer, { 
     });
   }
   if (current.ended === 'finished') throw notAsked(given);
+  if (given.question !== undefined && given.question !== question.step) throw answersAnother(given, question.question);
   if (standing && standing.answer !== given.answer && !overrule) throw comesSecond(standing, given);
 }
 
@@ -70,13 +71,13 @@ export function refuseAnswer(view: WindowView | undefined, given: GateAnswer, { 
 export async function answerGate(
   journal: Journal,
   { run, by, overrule = false }: { readonly run: string; readonly by: Operator } & Answering,
-  given: GateAnswer,
+  { question: to, ...given }: GivenAnswer,
 ): Promise<void> {
   // another hour is another decision: whoever was asked about the one before has answered nothing, and is asked anew.
   const last = journal.events.findLast((event) => event.type === 'gate.asked' || event.type === 'up-by.set');
   const lastAsked = journal.events.findLast((event) => event.type === 'gate.asked');
   if (last?.type === 'up-by.set' && lastAsked?.type === 'gate.asked' && lastAsked.step === decisionStep) return;
-  refuseAnswer(viewOf(journal), given, { overrule });
+  refuseAnswer(viewOf(journal), { ...given, ...(to === undefined ? {} : { question: to }) }, { overrule });
   const { question, answers } = viewOf(journal);
   if (!question) return;
   const before = answers.get(question.step);
@@ -104,6 +105,13 @@ const comesSecond = (standing: StandingAnswer, { answer }: GateAnswer): Stop =>
       exit: exit.refused,
     },
   );
+
+const answersAnother = ({ answer }: GivenAnswer, question: string): Stop =>
+  new Stop('gate.not-asked', `${answer} does not count: it was said before another question was asked: ${question}`, {
+    state: 'The question is open; nothing was changed.',
+    next: [switchback('status'), ...answers],
+    exit: exit.refused,
+  });
 
 const notAsked = ({ answer }: GateAnswer): Stop =>
   new Stop('gate.not-asked', `no question is open that ${answer} could answer`, {

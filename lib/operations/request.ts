@@ -2,7 +2,7 @@
 import type { Aws } from '../aws';
 import type { Clock } from '../base/clock';
 import type { Stop } from '../base/errors';
-import type { AtDecision, GateAnswer, Operator, Verb } from '../engine/events';
+import type { AtDecision, GateAnswer, GivenAnswer, Operator, Verb } from '../engine/events';
 import type { RunAnswer } from '../engine/run-options';
 import type { CheckReport } from './check-report';
 import type { Closing } from './closing';
@@ -45,7 +45,7 @@ export interface VerbRequest extends Asked {
   /** Nobody answered at the decision time. */
   readonly unanswered?: boolean;
   /** Answers the question that is open before going on; where none is, nothing is begun. */
-  readonly answer?: GateAnswer;
+  readonly answer?: GivenAnswer;
   /** The answer takes the place of the one that stands. */
   readonly overrule?: boolean;
   /** Answers every go or no-go when it comes up; the decision time is another question. */

@@ -64,6 +64,8 @@ export async function drive(request: VerbRequest, options: DriveOptions): Promis
       throw new Stop('terminal.interrupted', 'Ctrl-C: nothing was begun', { next: [switchback('status')], exit: exit.interrupted });
     // whoever was faster is named rather than the run that goes on with their answer.
     if (request.answer && !follower.finished) refuseAnswer(follower.view, request.answer, request);
+    const question = follower.view?.question?.step;
+    if (more.answer && question !== undefined) more = { ...more, answer: { question, ...more.answer } };
     if (request.overrule) follower.sayOverruled();
     // at once: asked, the runner would be busy with their run until its next pause.
     if (!request.takeOver) follower.refuseIfHeld();
@@ -229,7 +231,7 @@ async function atGate(
   const hour = follower.hour;
   for (;;) {
     await (said ? clock.pause(500) : Promise.race([answer, clock.pause(500)]));
-    if (said?.answer) return { answer: said.answer };
+    if (said?.answer) return { answer: { ...said.answer, question: gate.step } };
     // where nobody can be asked, others still have their time to answer at the decision time.
     if (said && !decision) return undefined;
     if (signal.aborted) {

@@ -5,6 +5,7 @@ import { exit, messageOf, Stop } from '../base/errors';
 import { oneLine } from '../base/plain-text';
 import type { GateAnswer as Answer, Verb } from '../engine/events';
 import type { Question } from '../report';
+import { wrap } from '../report/style';
 
 export type { Answer };
 
@@ -60,8 +61,8 @@ export async function askGate({ tests, tell }: Pick<Gate, 'tests' | 'tell'>, sig
       const word = wordOf(await line(terminal, 'Type go or no-go: ', signal, false), tests);
       if (word === 'go' || word === 'no-go')
         return { answer: word, reason: oneLine(await line(terminal, 'Why, for the journal: ', signal, true)) || 'no reason given' };
-      if ('wrong' in word) process.stderr.write(`${word.wrong}\n`);
-      else await tell(word).catch((error: unknown) => process.stderr.write(`it could not be noted: ${messageOf(error)}\n`));
+      if ('wrong' in word) process.stderr.write(`${onScreen(word.wrong)}\n`);
+      else await tell(word).catch((error: unknown) => process.stderr.write(`${onScreen(`it could not be noted: ${messageOf(error)}`)}\n`));
     }
   } catch (error) {
     if (signal.aborted) {
@@ -74,6 +75,9 @@ export async function askGate({ tests, tell }: Pick<Gate, 'tests' | 'tell'>, sig
     terminal.close();
   }
 }
+
+/** A sentence in as many rows as it takes. */
+export const onScreen = (text: string, columns = process.stderr.columns ?? 80): string => wrap(text, columns).join('\n');
 
 /** One line; in raw mode Ctrl-C reaches only readline, and would otherwise leave the question open for ever. */
 async function line(terminal: Interface, text: string, signal: AbortSignal, still: boolean): Promise<string> {
@@ -109,7 +113,7 @@ export async function confirm(text: string, expected: string): Promise<boolean> 
       terminal.once('SIGINT', () => resolve(''));
       terminal.once('close', () => resolve(''));
     });
-    return (await Promise.race([terminal.question(`${oneLine(text)} `), no])).trim() === expected;
+    return (await Promise.race([terminal.question(`${onScreen(oneLine(text))} `), no])).trim() === expected;
   } finally {
     terminal.close();
   }

@@ -49,7 +49,7 @@ export async function showPlan(
     readonly undo?: boolean | undefined;
     readonly keepStandby?: boolean | undefined;
   } = {},
-): Promise<{ left: number; production: string }> {
+): Promise<{ left: number; production: string; begun: boolean }> {
   const { manifest, state } = await aws.settings.manifest(system);
   const store = aws.journal(manifest.shared.journalBucket, system);
   const names = await store.windows();
@@ -78,7 +78,7 @@ export async function showPlan(
     ...(verb === 'cutover' ? { ...decisionsFor(world, options.upBy ?? view.upBy?.upBy), ...trialOf(view) } : {}),
     now: clock.now(),
   });
-  return { left: left.length, production: world.production };
+  return { left: left.length, production: world.production, begun: done.size > 0 && left.length > 0 };
 }
 
 /** What the trial found, once it has passed. */

@@ -54,10 +54,15 @@ export async function takeVerb(verb: Verb, flags: Flags, output: Output): Promis
         },
       );
     const { undo, keepStandby } = flags;
-    const { production } = await showPlan(aws, system, verb, output, aws.clock, { upBy: upBy?.upBy, starting: true, undo, keepStandby });
-    const what = undo ? 'Undo the stage of' : `Start the ${verb} of`;
+    const { production, begun } = await showPlan(aws, system, verb, output, aws.clock, {
+      upBy: upBy?.upBy,
+      starting: true,
+      undo,
+      keepStandby,
+    });
+    const what = startQuestion(verb, system, { begun, undo: undo ?? false });
     const stays = undo || verb === 'teardown' ? ` Production stays ${production}.` : '';
-    if (!(await confirm(`${what} ${system}?${stays} Type ${system} to go on: `, system))) {
+    if (!(await confirm(`${what}${stays} Type ${system} to go on: `, system))) {
       throw new Stop('confirm.declined', 'nothing was changed', { exit: exit.aborted });
     }
   }
@@ -155,6 +160,12 @@ function exitOf(reply: Reply): number {
   if (reply.state === 'stopped') return reply.exit;
   // a gate that nobody has answered: not done, not refused.
   return exit.refused;
+}
+
+/** A verb that has stopped in the middle is not started a second time, and its question says so. */
+export function startQuestion(verb: Verb, system: string, { begun, undo }: { readonly begun: boolean; readonly undo: boolean }): string {
+  if (undo) return `Undo the stage of ${system}?`;
+  return `${begun ? 'Go on with' : 'Start'} the ${verb} of ${system}?`;
 }
 
 /** What belongs together is given together: nobody is overruled in silence, and nobody says go without meaning it. @throws Stop `usage` */

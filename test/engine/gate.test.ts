@@ -80,6 +80,20 @@ test('the same answer twice is one answer', async () => {
   expect(await rig.advance(plan, { run: 'run-3', by: bob })).toEqual({ state: 'finished' });
 });
 
+test('a go that was said to one question is none to another that was asked meanwhile', async () => {
+  await asked();
+  await expect(answerGate(await journal(), { run: 'run-2', by: ana }, { ...go, question: 'decision' })).rejects.toMatchObject({
+    code: 'gate.not-asked',
+    message: 'go does not count: it was said before another question was asked: Go?',
+    exit: exit.refused,
+  });
+  expect((await view()).answers.size).toBe(0);
+  await answerGate(await journal(), { run: 'run-3', by: bob }, { ...go, question: 'gate.go' });
+  // what was asked is in the journal beside it already.
+  expect((await journal()).events.find(({ type }) => type === 'gate.answered')).not.toHaveProperty('question');
+  expect((await view()).answers.get('gate.go')).toMatchObject({ answer: 'go', by: bob });
+});
+
 test('whoever overrules is named beside whom they overrule, in the journal and at the end of the step', async () => {
   await asked();
   await says(ana, 'run-2', noGo);

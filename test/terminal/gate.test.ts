@@ -1,5 +1,6 @@
 /** A wrong word is said to be wrong: nobody decides by a slip of the finger. */
-import { wordOf } from '../../lib/terminal/gate';
+import { onScreen, wordOf } from '../../lib/terminal/gate';
+import { startQuestion } from '../../lib/terminal/take-verb';
 
 const tests = ['landing test by the business', 'invoices by finance'];
 
@@ -21,4 +22,18 @@ test.each([
 
 test('without landing tests none are offered', () => {
   expect(wordOf('1 passed', [])).toEqual({ wrong: 'there is no landing test 1: type go or no-go' });
+});
+
+test('what is wrong with a word is said in as many rows as the screen needs, and none is wider', () => {
+  const word = wordOf('yes', tests) as { wrong: string };
+  expect(onScreen(word.wrong, 80)).toBe(
+    '"yes" is neither go nor no-go: type go or no-go, or the number of a landing\ntest: 1 passed, 1 failed and what is wrong',
+  );
+  expect(onScreen(word.wrong, 200)).toBe(word.wrong);
+});
+
+test('whoever goes on with a verb is not asked whether to start it', () => {
+  expect(startQuestion('cutover', 'video', { begun: false, undo: false })).toBe('Start the cutover of video?');
+  expect(startQuestion('cutover', 'video', { begun: true, undo: false })).toBe('Go on with the cutover of video?');
+  expect(startQuestion('stage', 'video', { begun: true, undo: true })).toBe('Undo the stage of video?');
 });
