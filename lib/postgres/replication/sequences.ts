@@ -1,5 +1,6 @@
 /** Sequences are not replicated. Before a database takes over, its sequences are moved ahead of the other's, with a margin. */
 import { type Db, keepPlan, literal } from '../connection/connect';
+import { placesOf } from '../connection/sequence-places';
 import { ofExtension, userSchema } from '../connection/server';
 
 /** By how much a rollback moves them ahead. */
@@ -22,8 +23,10 @@ export interface AdvancedSequences {
 
 interface Sequence {
   readonly sequence: string;
-  /** Null when it was never used. */
+  /** Null when it was never used, nor placed. One that was placed (`setval(…, false)`, `RESTART`) has given out all numbers before that. */
   readonly last: string | null;
+  /** False of one that has given out nothing since it was made or placed: what it gave out before that is only in its columns. */
+  readonly called: boolean;
   readonly start: string;
   readonly increment: string;
   readonly min: string;
@@ -35,8 +38,8 @@ interface Sequence {
 
 /**
  * Sets every sequence of `to` to what `from` has used plus `margin` steps; never back, and a gap in numbers harms nobody. One that `from`
- * does not have under that name (a migration has renamed or dropped it), or that fills other columns there, goes past what its columns
- * hold. May be run again.
+ * does not have under that name (a migration has renamed or dropped it), or that was placed anew or fills other columns there, goes past
+ * what its columns hold. May be run again.
  */
 export async function advanceSequences(from: Db, to: Db, margin: number): Promise<AdvancedSequences> {
   // at once: in a rollback nobody can write while they are read.
@@ -65,8 +68,9 @@ export async function advanceSequences(from: Db, to: Db, margin: number): Promis
   const named = new Map(source.map((one) => [one.sequence, one]));
   for (const there of target.values()) {
     const same = named.get(there.sequence);
-    // what it fills here has got its numbers elsewhere there: from an identity, from another sequence.
-    if (same && there.fills.every((column) => same.fills.includes(column))) continue;
+    // what it fills here has got its numbers elsewhere there: from an identity, from another sequence, or before that was placed anew.
+    const isKnown = same !== undefined && (same.called || there.last === null);
+    if (isKnown && there.fills.every((column) => same.fills.includes(column))) continue;
     const last = await furthest(to, there);
     if (last !== null) past(there, { last, increment: there.increment });
   }
@@ -124,7 +128,11 @@ export async function prepareSequences(from: Db, to: Db): Promise<void> {
   await Promise.all([read(from), read(to)]);
 }
 
-const read = (db: Db): Promise<Sequence[]> => db.query<Sequence>(keepPlan(readSql));
+async function read(db: Db): Promise<Sequence[]> {
+  const sequences = await db.query<Omit<Sequence, 'called'>>(keepPlan(readSql));
+  const placed = await placesOf(db, sequences);
+  return sequences.map((one) => ({ ...one, called: one.last !== null, last: one.last ?? placed.get(one.sequence) ?? null }));
+}
 
 const readSql = `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, pg_catalog.pg_sequence_last_value(c.oid)::text AS last,
             q.seqstart::text AS start, q.seqincrement::text AS increment, q.seqmin::text AS min, q.seqmax::text AS max, q.seqcycle AS cycle,

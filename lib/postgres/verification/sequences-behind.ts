@@ -12,6 +12,9 @@ export interface SequenceBehind {
   readonly up: boolean;
 }
 
+/** Looked at by one statement: each sequence is a table of one row. */
+const atOnce = 500;
+
 interface Last {
   readonly sequence: string;
   readonly last: string | null;
@@ -29,10 +32,26 @@ export async function sequencesBehind(production: Db, fallback: Db): Promise<Seq
   });
 }
 
-/** One that goes round hands out numbers again by itself. */
-const read = (db: Db): Promise<Last[]> =>
-  db.query<Last>(
-    `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, pg_catalog.pg_sequence_last_value(c.oid)::text AS last, q.seqincrement > 0 AS up
+/**
+ * One that goes round hands out numbers again by itself. Read from each sequence itself: of one that was placed (`setval(…, false)`, `RESTART
+ * WITH`) and has given out nothing since, the views say as little as of one that was never used.
+ */
+async function read(db: Db): Promise<Last[]> {
+  const found = await db.query<{ sequence: string; start: string; increment: string }>(
+    `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS sequence, q.seqstart::text AS start, q.seqincrement::text AS increment
        FROM pg_catalog.pg_sequence q JOIN pg_catalog.pg_class c ON c.oid = q.seqrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE ${userSchema} AND NOT q.seqcycle AND NOT ${ofExtension('pg_class', 'c.oid')} ORDER BY 1`,
   );
+  const states = new Map<string, { readonly value: string; readonly called: boolean }>();
+  for (let from = 0; from < found.length; from += atOnce) {
+    const some = found.slice(from, from + atOnce).map(({ sequence }) => sequence);
+    const each = some.map((sequence, at) => `SELECT ${at} AS at, last_value::text AS value, is_called AS called FROM ${sequence}`);
+    for (const { at, ...state } of await db.query<{ at: number; value: string; called: boolean }>(each.join(' UNION ALL ')))
+      states.set(some[at]!, state);
+  }
+  return found.map(({ sequence, start, increment }) => {
+    const { value, called } = states.get(sequence)!;
+    const placed = value === start ? null : (BigInt(value) - BigInt(increment)).toString();
+    return { sequence, last: called ? value : placed, up: BigInt(increment) > 0n };
+  });
+}

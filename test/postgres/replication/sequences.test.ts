@@ -1,5 +1,6 @@
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { advanceSequences, endingSequences } from '../../../lib/postgres/replication/sequences';
+import { sequencesBehind } from '../../../lib/postgres/verification/sequences-behind';
 import { startServer, stopServers } from '../servers';
 
 let from: Db;
@@ -87,6 +88,45 @@ test('a sequence that fills nothing any more goes past what the column has got f
     { sequence: 'public.same_id_seq', from: '1', to: '1001' },
   ]);
   await to.query('INSERT INTO bills DEFAULT VALUES');
+});
+
+test('a sequence that was placed and has given out nothing since is moved from where it was placed, in each direction', async () => {
+  const made = `CREATE TABLE payments (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY); CREATE SEQUENCE placed; CREATE SEQUENCE sinking INCREMENT -5;
+    CREATE SEQUENCE turning AS smallint CYCLE; CREATE SEQUENCE untouched START 500`;
+  for (const db of [from, to]) await db.query(`${made}; INSERT INTO payments DEFAULT VALUES`);
+  // as a restored dump, a repair after an import, and a migration leave them.
+  await from.query(
+    "ALTER TABLE payments ALTER id RESTART WITH 5000; SELECT setval('placed', 101, false), setval('sinking', -51, false), setval('turning', 30, false)",
+  );
+  const names = /placed|payments|sinking|turning|untouched/;
+  const behind = async () => (await sequencesBehind(from, to)).filter(({ sequence }) => names.test(sequence));
+  expect(await behind()).toEqual([
+    { sequence: 'public.payments_id_seq', given: '4999', there: '1', up: true },
+    { sequence: 'public.placed', given: '100', there: null, up: true },
+    { sequence: 'public.sinking', given: '-46', there: null, up: false },
+  ]);
+  const { moved } = await advanceSequences(from, to, 1000);
+  expect(moved.filter(({ sequence }) => names.test(sequence))).toEqual([
+    { sequence: 'public.payments_id_seq', from: '1', to: '5999' },
+    { sequence: 'public.placed', from: '1', to: '1100' },
+    { sequence: 'public.sinking', from: '-1', to: '-5046' },
+    { sequence: 'public.turning', from: '1', to: '1029' },
+  ]);
+  expect(await behind()).toEqual([]);
+  expect(await to.query("SELECT nextval('placed')::int AS n")).toEqual([{ n: 1101 }]);
+  expect((await advanceSequences(from, to, 500)).moved).toEqual([]);
+});
+
+test('a sequence that begins anew goes past what its column got before that', async () => {
+  for (const db of [from, to])
+    await db.query('CREATE TABLE visits (id serial PRIMARY KEY); INSERT INTO visits SELECT FROM generate_series(1, 5)');
+  // as a feed brings them: production gave out more numbers, then a migration began anew.
+  await from.query('INSERT INTO visits SELECT FROM generate_series(1, 55); ALTER SEQUENCE visits_id_seq RESTART');
+  await to.query('INSERT INTO visits SELECT generate_series(6, 60)');
+  const { moved } = await advanceSequences(from, to, 1000);
+  expect(moved.filter(({ sequence }) => sequence === 'public.visits_id_seq')).toEqual([
+    { sequence: 'public.visits_id_seq', from: '5', to: '1060' },
+  ]);
 });
 
 test('a thousand sequences are moved', async () => {
