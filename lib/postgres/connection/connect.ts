@@ -102,16 +102,29 @@ export function keepPlan(sql: string): string {
 
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1|\/.*)$/;
 
+/**
+ * Ends a session, a transaction or a statement that takes long: whatever somebody has set for the server, a database or a role, ours are as
+ * long as they must be. One killed a snapshot that was kept for the proof, another one every copy of a large table. From 17 on there is
+ * transaction_timeout, too.
+ */
+export const timeouts = [
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'idle_session_timeout',
+  'transaction_timeout',
+] as const;
+
 // What the instance sets for customers' sessions (time-outs, formats) is not for ours: values must read the same on every server.
 // SET after connecting, so that pg_settings.reset_val still tells what customers get.
 const session = [
+  // an older server does not know every one.
+  `SELECT ${timeouts.map((name) => `CASE WHEN pg_catalog.current_setting('${name}', true) IS NOT NULL THEN pg_catalog.set_config('${name}', '0', false) END`).join(', ')}`,
   "SET TimeZone = 'UTC'",
   "SET DateStyle = 'ISO'",
   "SET IntervalStyle = 'postgres'",
   'SET extra_float_digits = 1',
   "SET bytea_output = 'hex'",
-  'SET statement_timeout = 0',
-  'SET idle_in_transaction_session_timeout = 0',
   'SET default_transaction_read_only = off',
   "SET default_transaction_isolation = 'read committed'",
 ].join('; ');

@@ -1,10 +1,10 @@
 /** The receiving end of a feed: the subscription on the fallback database, its origin, and the slot it reads from. */
 
 import { ensureUser, type Roles } from '../access/roles';
-import { type Address, DatabaseError, type Db, ident, type Login, literal } from '../connection/connect';
+import { type Address, DatabaseError, type Db, ident, type Login, literal, timeouts } from '../connection/connect';
 import { type Poll, pollEvery } from '../connection/lsn';
 import { runSealed } from '../connection/sealed';
-import { majorVersion, ownSchema } from '../connection/server';
+import { ownSchema, settings } from '../connection/server';
 import { forgetNotes, obeyNotes } from './emptied-partitions';
 import { dropMarker } from './marker';
 import { dropPublication } from './publication';
@@ -35,14 +35,18 @@ export async function ensureFeedUser(
   );
   if (rds!.there) await db.query(`GRANT rds_replication TO ${ident(user)}`);
   // on RDS the membership is what counts and the attribute is refused; elsewhere the attribute is what counts, and somebody else may have given it.
-  const [known] = await db.query<{ may: boolean }>('SELECT rolreplication AS may FROM pg_catalog.pg_roles WHERE rolname = $1', [user]);
-  if (!known!.may)
+  const [replicates] = await db.query<{ may: boolean }>('SELECT rolreplication AS may FROM pg_catalog.pg_roles WHERE rolname = $1', [user]);
+  if (!replicates!.may)
     await db.query(`ALTER ROLE ${ident(user)} REPLICATION`).catch((error: unknown) => {
       if (!rds!.there || !(error instanceof DatabaseError) || error.sqlstate !== '42501') throw error;
     });
   // A dead network is noticed in seconds and not after a minute; times are sent in one zone whatever the server's is.
   await db.query(`ALTER ROLE ${ident(user)} SET wal_sender_timeout = '5s'`);
   await db.query(`ALTER ROLE ${ident(user)} SET TimeZone = 'UTC'`);
+  // what is set for a database or for every role ends a copy that takes longer than a customer's statement may.
+  const known = await settings(db, timeouts);
+  const own = timeouts.filter((name) => known[name] !== undefined).map((name) => `ALTER ROLE ${ident(user)} SET ${name} = 0`);
+  await db.query(own.join('; '));
   await db.query(`GRANT USAGE ON SCHEMA ${ownSchema} TO ${ident(user)}`);
   await db.query(`GRANT SELECT ON ALL TABLES IN SCHEMA ${ownSchema} TO ${ident(user)}`);
 }
@@ -196,15 +200,35 @@ export async function startFeed(
   return byOrigin ? 'origin' : 'slot';
 }
 
-/** Makes a disabled subscription to an existing slot. May run inside a transaction. */
+/** What the workers of a feed run with: they take what is set for their role and database, as a session does, and no SET reaches them. */
+const ofWorkers = {
+  ...Object.fromEntries(timeouts.map((name) => [name, '0'])),
+  default_transaction_read_only: 'off',
+  default_transaction_isolation: 'read committed',
+};
+
+/** Of the subscription's owner, in this database only. The transaction of a customer may end after a minute; a feed applies what took an hour. */
+async function unhurriedWorkers(fallback: Db): Promise<void> {
+  const known = await settings(fallback, Object.keys(ofWorkers));
+  const [me] = await fallback.query<{ role: string }>('SELECT current_user AS role');
+  const whose = `ALTER ROLE ${ident(me!.role)} IN DATABASE ${ident(fallback.address.database)}`;
+  const each = Object.entries(ofWorkers).filter(([name]) => known[name] !== undefined);
+  await fallback.query(each.map(([name, value]) => `${whose} SET ${name} = ${literal(value).trim()}`).join('; '));
+}
+
+/**
+ * Makes a disabled subscription to an existing slot. May run inside a transaction. It takes whatever production commits, also what another
+ * replication tool brings there under an origin of its own: `origin = none` would leave that out without a word. No change can go round,
+ * because the fallback publishes nothing.
+ */
 export async function createSubscription(fallback: Db, name: FeedName, source: FeedSource, copy: boolean): Promise<void> {
   await obeyNotes(fallback);
-  const version = await majorVersion(fallback);
+  await unhurriedWorkers(fallback);
   const make = (tls: Tls): Promise<void> =>
     runSealed(fallback, {
       before: `CREATE SUBSCRIPTION ${ident(name)} CONNECTION `,
       secret: conninfo(source, name, tls),
-      after: ` PUBLICATION ${ident(name)} WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false${version >= 16 ? ', origin = none' : ''})`,
+      after: ` PUBLICATION ${ident(name)} WITH (copy_data = ${copy}, create_slot = false, slot_name = ${literal(name)}, enabled = false, binary = false)`,
     });
   if (local(source.address.host)) return make({ sslmode: 'prefer' });
   // the fallback's server connects, so what it trusts is a file of its own; on RDS /rdsdbdata/rds-metadata/ca-cert.pem.

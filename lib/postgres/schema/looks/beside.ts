@@ -190,7 +190,7 @@ export const besideLooks: readonly Look[] = [
     sql: select('setting', {
       from: `pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS c (text)`,
       where:
-        "(s.setdatabase = 0 OR d.datname = pg_catalog.current_database()) AND coalesce(pg_catalog.pg_get_userbyid(nullif(s.setrole, 0)), '') !~ '^(switchback|rds)'",
+        "(s.setdatabase = 0 OR d.datname = pg_catalog.current_database()) AND coalesce(pg_catalog.pg_get_userbyid(nullif(s.setrole, 0)), '') !~ '^(switchback|rds)' AND coalesce(pg_catalog.pg_get_userbyid(nullif(s.setrole, 0)), '') <> current_user",
       key: "s.setrole || ' ' || (s.setdatabase = 0) || ' ' || pg_catalog.split_part(c.text, '=', 1)",
       name: "pg_catalog.split_part(c.text, '=', 1) || ' of ' || CASE s.setrole WHEN 0 THEN 'the database' ELSE pg_catalog.pg_get_userbyid(s.setrole)::text END",
       definition: "pg_catalog.regexp_replace(c.text, '^[^=]*=', '')",
