@@ -98,6 +98,11 @@ export const errorCodes = {
     means: 'The fallback was promoted outside of this window, so it is no copy of production any more.',
     wayOut: say`Find out who promoted it and who uses it; when nobody does, type ${switchback('stage', '--undo')}, which deletes it, and begin again with the next window number.`,
   },
+  'fallback.prepared': {
+    means:
+      'A rollback would open the fallback with a prepared transaction in it, which somebody can still commit and which keeps its rows locked; nothing was closed for it.',
+    wayOut: say`End each on the fallback with ROLLBACK PREPARED, or COMMIT PREPARED where you know that it is wanted, then type ${rollback} again.`,
+  },
   'fallback.silent': {
     means: 'A rollback would open the fallback, and its server does not answer; nothing was closed for it.',
     wayOut: say`See in the RDS console what has become of the fallback; when it answers, type ${rollback} again.`,
@@ -126,6 +131,11 @@ export const errorCodes = {
     means: 'Tables are published that the subscription does not know, so their changes would be lost without an error.',
     wayOut: say`Find out who changed the publication, take the stage back with ${switchback('stage', '--undo')}, and begin again with the next window number.`,
   },
+  'feed.skipped': {
+    means:
+      'Changes of production were left out of the feed, which lives on behind the gap: somebody has moved its slot on, or made it anew.',
+    wayOut: say`Type ${undo} and begin again with a new fallback; in the hold, know that only a comparison tells which rows, and type ${rollback}, which makes it.`,
+  },
   'fork.copy-needed': {
     means: 'The fallback must be filled by a copy of every table, which takes too long for a cutover.',
     wayOut: say`Type ${switchback('stage')}, which copies them while customers are served.`,
@@ -133,6 +143,10 @@ export const errorCodes = {
   'fork.not-promoted': {
     means: 'The fallback is a replica again, although this window promoted it.',
     wayOut: say`See ${status}, and find out in RDS who made the instance anew.`,
+  },
+  'fork.prepared': {
+    means: 'A transaction that production had prepared came along with the fork; its copy keeps rows locked there, and is not ours to end.',
+    wayOut: say`Run the ROLLBACK PREPARED that the message names on the fallback, as the user that it names, then type ${switchback('stage')} again.`,
   },
   'fork.round-trip': {
     means: 'The fallback refused a test row right after the fork, while both schemas are the same.',

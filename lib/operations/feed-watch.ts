@@ -76,7 +76,8 @@ export function isNews(seen: HoldSeen, last: (HoldSeen & { readonly at: string }
   if (!last || seen.madePartitions) return true;
   // how many numbers are left changes all the time; of which sequence does not.
   const ending = ({ nearEnd = [] }: HoldSeen) => nearEnd.map((text) => text.replace(/ has .*/, ''));
-  const sum = (one: HoldSeen): string => JSON.stringify([one.state, one.drift, one.conflicts, ending(one)]);
+  const sum = (one: HoldSeen): string =>
+    JSON.stringify([one.state, one.drift, one.conflicts, ending(one), one.state === 'alive' && one.reasons]);
   const quiet = seen.state === 'alive' || seen.state === 'dead';
   return sum(seen) !== sum(last) || now - Date.parse(last.at) >= (quiet ? quietMs : noisyMs);
 }

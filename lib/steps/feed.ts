@@ -1,13 +1,17 @@
 /** The fork ahead and the feed: the fallback database is promoted while production serves, and kept current from exactly there on. */
 
+import { switchback } from '../base/advice';
 import type { Context } from '../engine/context';
-import { done, pending, type Step, todo } from '../engine/step';
-import type { StepId } from '../engine/step-id';
+import { done, type Observation, pending, type Step, todo } from '../engine/step';
+import { decisionStep, type StepId } from '../engine/step-id';
+import { preparedTransactions } from '../postgres/access/prepared';
 import { tracesSince } from '../postgres/access/tripwire';
 import { DatabaseError, type Db } from '../postgres/connection/connect';
 import { compareLsn, inRecovery, replayedLsn } from '../postgres/connection/lsn';
+import { type Backlog, backlog, backlogWords } from '../postgres/replication/backlog';
 import { feedHealth, pauseFeed } from '../postgres/replication/feed';
-import { forkAhead, forkState, preparePublisher } from '../postgres/replication/fork';
+import { forkAhead, forkState, preparedLeft, preparePublisher } from '../postgres/replication/fork';
+import { beat, leftOut } from '../postgres/replication/heartbeat';
 import { markerRoundTrip, markerThere } from '../postgres/replication/marker';
 import { madeWords, makePartitions } from '../postgres/replication/new-partitions';
 import { publicationExists } from '../postgres/replication/publication';
@@ -60,6 +64,12 @@ const markerArrival = (from: Db, to: Db) =>
     return undefined;
   });
 
+const skipped = (fallback: string, gap: string): Observation => ({
+  is: 'failed',
+  code: 'feed.skipped',
+  message: `the feed to ${fallback} lives, and has lost rows: ${gap}`,
+});
+
 /** The promoted fallback subscribes at exactly the position where it left production, and proves it with a marker. */
 export function feedStarted(production: string, fallback: string): Step {
   return {
@@ -71,7 +81,10 @@ export function feedStarted(production: string, fallback: string): Step {
       const [from, to, name] = [await context.database(production), await context.database(fallback), feedName(context.window.name)];
       // the feed of a window whose migrations have begun is the business of feed.resume.
       if (context.view.begun('cutover', 'feed.pause')) return done('it was paused for the migrations');
-      if (!(await forkState(from, to, name)).feeding) return todo();
+      if (!(await forkState(from, to, name)).feeding) {
+        const prepared = await preparedTransactions(to);
+        return prepared.length === 0 ? todo() : { is: 'failed', code: 'fork.prepared', message: preparedLeft(prepared) };
+      }
       const silent = await silentTables(from, to, name);
       if (silent.length > 0)
         return {
@@ -79,12 +92,15 @@ export function feedStarted(production: string, fallback: string): Step {
           code: 'feed.silent-tables',
           message: `published but unknown to the subscription, so changes would be lost without a word: ${silent.join(', ')}`,
         };
+      await beat(from);
       const sent = await markerArrival(from, to);
       if (!sent) {
         // what production has given up never comes, however long it is waited for.
         await refuseGivenUp(context, production, fallback);
         return pending('the marker has not arrived yet');
       }
+      const gap = await leftOut(to);
+      if (gap !== undefined) return skipped(fallback, gap);
       const { milliseconds } = sent;
       return done(`a marker arrived after ${Math.round(milliseconds)} ms`, { markerMs: milliseconds });
     },
@@ -98,8 +114,25 @@ export function feedStarted(production: string, fallback: string): Step {
   };
 }
 
+/** From then on a marker that waits is told with what it waits for: until then it is the usual second or two. */
+const saidAfterMs = 30_000;
+
+/** Nothing is migrated yet, so the way back is short and loses nothing: nobody is asked, and nobody waits on. */
+function givenUp({ clock, view, window }: Context, waits: string): Observation | undefined {
+  const decideBy = view.upBy?.decision?.decideBy;
+  if (decideBy === undefined || clock.now() < Date.parse(decideBy) || view.answers.get(decisionStep)?.answer === 'go') return undefined;
+  return {
+    is: 'failed',
+    code: 'decision.roll-back',
+    message: `what was written before the fence has not arrived on ${window.fallback} by the decision time for ${view.upBy!.upBy}: ${waits}`,
+    state: `Nothing was migrated and nothing is lost: a rollback opens ${window.production} again.`,
+    next: [switchback('rollback'), switchback('status')],
+  };
+}
+
 /** With production fenced the marker is the last thing it commits: once it has arrived, so has everything. */
 export function feedCaughtUp(production: string, fallback: string, id: StepId = 'feed.level'): Step {
+  let first: { readonly at: number; readonly seen: Backlog } | undefined;
   return {
     id,
     title: `Send a marker through the feed: when it arrives, ${fallback} has everything`,
@@ -121,14 +154,23 @@ export function feedCaughtUp(production: string, fallback: string, id: StepId = 
               : `Customers have written nothing since the fence: a rollback loses nothing. The next try needs a window with a new fallback`
           }`,
         };
+      await beat(await context.database(production));
       const sent = await markerArrival(await context.database(production), to);
       if (!sent) {
         const from = await context.database(production);
         // rows of a partition that was made after the watch had looked last keep the marker behind them.
         const { made, refused } = await makePartitions(from, to, feedName(context.window.name));
         const { reasons } = await feedHealth(from, to, feedName(context.window.name));
-        return pending(['it has not arrived yet', ...made.map(madeWords), ...refused, ...reasons].join('; '));
+        const now = await backlog(from, to, feedName(context.window.name));
+        first ??= { at: context.clock.elapsed(), seen: now };
+        const waits = backlogWords(now, { seconds: (context.clock.elapsed() - first.at) / 1000, seen: first.seen });
+        const large = context.waitedMs() > saidAfterMs ? [waits] : [];
+        const over = id === 'feed.level' ? givenUp(context, waits) : undefined;
+        return over ?? pending(['it has not arrived yet', ...large, ...made.map(madeWords), ...refused, ...reasons].join('; '));
       }
+      const gap = await leftOut(to);
+      // at a rollback the comparison finds the rows, and has the SQL that puts them in.
+      if (gap !== undefined && id !== 'feed.drained') return skipped(fallback, gap);
       // somebody else's transaction since may have been one of another database of the server: another marker brings what it was.
       let last = sent;
       for (let tries = 1; tries < 3 && (await tracesSince(await context.database(production), last.numbers)).length > 0; tries += 1)

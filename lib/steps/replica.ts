@@ -1,10 +1,11 @@
 /** The replica that becomes the fallback database: ready days before, level with the fenced production, promoted. */
 
-import { deploy } from '../base/advice';
+import { deploy, say, switchback } from '../base/advice';
 import type { Context } from '../engine/context';
 import { forkMade } from '../engine/milestones';
 import { done, pending, type Step, todo } from '../engine/step';
 import { stackName } from '../manifest/stack-names';
+import { preparedTransactions, preparedWords } from '../postgres/access/prepared';
 import { ConnectionLost } from '../postgres/connection/connect';
 import { compareLsn, currentLsn, flushWal, inRecovery, replayedLsn } from '../postgres/connection/lsn';
 
@@ -65,8 +66,15 @@ export function fallbackAnswers(fallback: string): Step {
     patienceSeconds: answersWithinSeconds + 60,
     async observe(context) {
       try {
-        await (await context.database(fallback)).query('SELECT 1');
-        return done();
+        const prepared = await preparedTransactions(await context.database(fallback));
+        if (prepared.length === 0) return done();
+        return {
+          is: 'failed',
+          code: 'fallback.prepared',
+          message: `${fallback} would be opened with transactions that somebody can still commit: ${prepared.map(preparedWords).join('; ')}`,
+          state: 'Nothing was closed for it: customers are served as before.',
+          next: [say`end each of them, then ${switchback('rollback')}`, switchback('status')],
+        };
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;
         if (context.waitedMs() < answersWithinSeconds * 1000) return pending(error.message);

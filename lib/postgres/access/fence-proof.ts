@@ -8,6 +8,7 @@ import { ownSession, rdsRoles } from '../connection/server';
 import { type Together, togetherSql } from '../connection/together';
 import { type KnownRights, knownRights, lookAtRights } from './known-rights';
 import { type OpenWrite, openWrite, openWritesSql, stillOpen } from './open-writes';
+import { type Prepared, preparedSql, preparedWords } from './prepared';
 import { type FoundWays, sentenceOf, wayQueries, wayQueriesSince, waysIn } from './rights';
 import { type Roles, rightsRole } from './roles';
 import { keptSessions, notesSql } from './set-role';
@@ -178,12 +179,3 @@ async function sessionsAboveRights(
   ];
 }
 
-interface Prepared {
-  readonly gid: string;
-  readonly owner: string;
-}
-/** Asked after those in the middle have ended: what they prepared is there before they are gone. */
-const preparedSql = 'SELECT gid, owner FROM pg_catalog.pg_prepared_xacts WHERE database = current_database() ORDER BY prepared';
-
-const preparedWords = ({ gid, owner }: Prepared): string =>
-  `the prepared transaction '${gid}' of '${owner}' can still be committed; run COMMIT PREPARED or ROLLBACK PREPARED '${gid}'`;

@@ -29,12 +29,13 @@ const lock = '1398227523, 1';
 const table = `${ownSchema}.holder`;
 
 /** Statements that only read, or only say how the session goes on. */
-const reading = /^\s*(select|with|show|explain|fetch|begin|rollback|commit|set|reset)\b/i;
+const reading = /^\s*(select|with|show|explain|fetch|begin|(rollback|commit)(?!\s+prepared)|set|reset)\b/i;
 /** What they can do beyond that; run-lock.test.ts holds it against every function that lib/postgres calls. */
 const doing =
   /\b((setval|pg_(replication_slot_advance|drop_replication_slot|create_logical_replication_slot|terminate_backend|logical_emit_message|replication_origin_advance))\s*\(|(insert|update|delete|merge)\b)/i;
 /** What cannot be in a transaction. */
-const byItself = /^\s*(alter\s+subscription\b.*\brefresh|vacuum|(create|drop|reindex)\b.*\bconcurrently)\b/is;
+const byItself =
+  /^\s*(alter\s+subscription\b.*\brefresh|vacuum|(commit|rollback)\s+prepared\b|(create|drop|reindex)\b.*\bconcurrently)\b/is;
 
 /** Whether a statement changes anything; several at once are taken for a change. */
 export function isChange(sql: string): boolean {

@@ -10,10 +10,10 @@ import { type Db, ident } from '../connection/connect';
 import { pollEvery } from '../connection/lsn';
 import { ownSchema } from '../connection/server';
 import { readTables } from '../connection/tables';
-import { type ForkOptions, forkLsn, forkState, PositionUnknown, preparePublisher, promoted } from './fork';
+import { endCopiedPrepared, type ForkOptions, forkLsn, forkState, PositionUnknown, preparePublisher, promoted } from './fork';
 import { ensureMarker, markerRoundTrip, markerTable } from './marker';
 import { dropPublication, publishable } from './publication';
-import { createSubscription, dropSlot, dropSubscription, type FeedName, stopFeed } from './subscription';
+import { createSubscription, dropSlot, dropSubscription, type FeedName, refuseSlotAhead, SlotAhead, stopFeed } from './subscription';
 
 /** Why a promoted fallback can only be fed by a copy; undefined where it goes on from where it left production, or is fed already. */
 export async function copyNeeded(
@@ -25,12 +25,13 @@ export async function copyNeeded(
   if (state.feeding && state.slot === 'there') return undefined;
   // a slot that was made since says nothing about what came before.
   if (await wasEmptied(fallback)) return 'it has been emptied for that';
+  if (state.subscribed && state.slot === 'there') return undefined;
   if (state.slot === 'none' || !state.publication) return 'it was promoted before production kept anything for it';
   try {
-    await forkLsn(login, production, fallback, name);
+    await refuseSlotAhead(production, name, (await forkLsn(login, production, fallback, name)).lsn);
     return undefined;
   } catch (error) {
-    if (error instanceof PositionUnknown) return error.message;
+    if (error instanceof PositionUnknown || error instanceof SlotAhead) return error.message;
     throw error;
   }
 }
@@ -58,23 +59,24 @@ export async function beginCopy(options: ForkOptions): Promise<void> {
   await options.onProgress?.('fence of the fallback');
   await fence(fallback, roles);
   await endWriters(fallback, { graceMs: 0 });
+  await endCopiedPrepared(fallback);
   await dropPublication(fallback, name);
   await ensureMarker(fallback);
   await quietTriggers(fallback);
   await stopFeed(fallback, name);
   const tables = await publishable(production);
   await options.onProgress?.(`emptying of ${tables.length} tables`);
+  await dropSubscription(fallback, name);
   await fallback.transaction(async (inside) => {
     await inside.query("SET LOCAL lock_timeout = '5s'");
-    await dropSubscription(inside, name);
     await inside.query(`CREATE TABLE IF NOT EXISTS ${emptied} (at timestamptz DEFAULT clock_timestamp())`);
     await inside.query(`TRUNCATE ${[...tables, markerTable].map(({ schema, table }) => `${ident(schema)}.${ident(table)}`).join(', ')}`);
   });
   if (before.slot === 'lost') await dropSlot(production, name);
   await preparePublisher(options);
   await options.onProgress?.(`copy of ${tables.length} tables`);
+  await dropSubscription(fallback, name);
   await fallback.transaction(async (inside) => {
-    await dropSubscription(inside, name);
     await createSubscription(inside, name, source, true);
     await inside.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
   });

@@ -1,9 +1,10 @@
 /** Is the fallback kept current, how far behind is it, and for how long can it still be? Judged by rows, never by positions alone. */
+import { preparedTransactions } from '../access/prepared';
 import { type Db, ident } from '../connection/connect';
-import { currentLsn, pollEvery } from '../connection/lsn';
-import { majorVersion, ownSchema } from '../connection/server';
+import { pollEvery } from '../connection/lsn';
+import { majorVersion } from '../connection/server';
 import { columnList } from '../connection/tables';
-import { writeMarker } from './marker';
+import { beatsAtPosition, countOn, heartbeatAge, leftOut } from './heartbeat';
 import { createPublication, dropPublication, type PublishedTable, publicationExists } from './publication';
 import {
   dropSlot,
@@ -17,19 +18,6 @@ import {
   stopFeed,
   unknownTables,
 } from './subscription';
-
-/** Writes the heartbeat on production; call it every 250 ms to 1 s. */
-export const beat = (production: Db): Promise<unknown> => writeMarker(production, 'heartbeat', 'beat');
-
-/** Seconds between production's clock and the last heartbeat that the fallback has; undefined before the first. */
-export async function heartbeatAge(production: Db, fallback: Db): Promise<number | undefined> {
-  const [seen] = await fallback.query<{ at: string }>(`SELECT at::text AS at FROM ${ownSchema}.marker WHERE id = 'heartbeat'`);
-  if (seen === undefined) return undefined;
-  const [row] = await production.query<{ age: number }>('SELECT extract(epoch FROM clock_timestamp() - $1::timestamptz)::float8 AS age', [
-    seen.at,
-  ]);
-  return Math.max(0, row!.age);
-}
 
 export interface FeedHealth {
   /**
@@ -71,9 +59,10 @@ export async function feedHealth(
   const subscription = await readSubscription(fallback, name);
   const counted = await counters(fallback, name);
   const age = await heartbeatAge(production, fallback);
+  const gap = await leftOut(fallback);
   const numbers = { heartbeatSeconds: age, retainedBytes: wal?.retained ?? 0, bytesLeft: wal?.left ?? undefined, ...counted };
   const is = (state: FeedHealth['state'], ...reasons: string[]): FeedHealth => ({
-    ...{ state, reasons: [...reasons, ...missing(counted.conflicts)] },
+    ...{ state, reasons: [...reasons, ...(gap === undefined ? [] : [gap]), ...missing(counted.conflicts)] },
     ...numbers,
   });
 
@@ -102,7 +91,15 @@ export async function feedHealth(
   if (copying.length > 0) return is('behind', `still being copied, and until they are the fallback is no way back: ${copying.join(', ')}`);
   if (age === undefined || age > behindSeconds) {
     const behind = age === undefined ? 'without a heartbeat' : `${age.toFixed(1)} s behind`;
-    return is('behind', `the fallback is ${behind}${slot.active ? '' : ', and not connected'}${silence(subscription.silentSeconds)}`);
+    const prepared = (await preparedTransactions(fallback)).map(
+      ({ gid, owner }) =>
+        `on the fallback the prepared transaction '${gid}' of '${owner}' may keep the feed waiting: production decides on its own one, so end the copy with ROLLBACK PREPARED '${gid}'`,
+    );
+    return is(
+      'behind',
+      `the fallback is ${behind}${slot.active ? '' : ', and not connected'}${silence(subscription.silentSeconds)}`,
+      ...prepared,
+    );
   }
   return is('alive');
 }
@@ -182,9 +179,10 @@ export async function resumeFeed(
     await dropSlot(production, name);
     await ensureSlot(production, name, pollEvery(50, 60_000, 'the slot of an earlier run'));
   }
-  const lsn = await currentLsn(production);
-  await startFeed(production, fallback, name, source, lsn);
-  return lsn;
+  const from = await beatsAtPosition(production);
+  await countOn(fallback, from);
+  await startFeed(production, fallback, name, source, from.lsn);
+  return from.lsn;
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { endWriters, fence } from '../access/fence';
+import { type Prepared, rollBackCopied } from '../access/prepared';
 import type { Roles } from '../access/roles';
 import { quietTriggers } from '../access/triggers';
 import { connect, DatabaseError, type Db, ident, type Login } from '../connection/connect';
@@ -31,6 +32,8 @@ export interface ForkState {
   readonly publication: boolean;
   readonly slot: 'none' | 'being made' | 'there' | 'lost';
   readonly promoted: boolean;
+  /** It has a subscription with its slot, enabled or not: the position is kept with it. */
+  readonly subscribed: boolean;
   readonly feeding: boolean;
 }
 
@@ -42,6 +45,7 @@ export async function forkState(production: Db, fallback: Db, name: FeedName): P
     publication: await publicationExists(production, name),
     slot: slot === undefined ? 'none' : slot.walStatus === 'lost' ? 'lost' : slot.confirmed === null ? 'being made' : 'there',
     promoted,
+    subscribed: subscription?.slot != null,
     feeding: subscription?.enabled ?? false,
   };
 }
@@ -110,12 +114,15 @@ export async function forkAhead(options: ForkOptions): Promise<Fork> {
   await say('fence of the fallback');
   await fence(fallback, roles);
   await endWriters(fallback, { graceMs: 0 });
+  await endCopiedPrepared(fallback);
   const { lsn, sources } = await forkLsn(options.login, production, fallback, name);
   await say(`feed from ${lsn}`);
   // A physical copy of the publication came along.
   await dropPublication(fallback, name);
   await quietTriggers(fallback);
-  const placed = await startFeed(production, fallback, name, source, lsn);
+  // one that was switched off knows how far it came, which is further than the fork.
+  const placed = before.subscribed ? 'before' : await startFeed(production, fallback, name, source, lsn);
+  if (before.subscribed) await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
   const { milliseconds } = await markerRoundTrip(production, fallback);
   const silent = await silentTables(production, fallback, name);
   if (silent.length > 0)
@@ -125,6 +132,20 @@ export async function forkAhead(options: ForkOptions): Promise<Fork> {
     );
   return { lsn, sources, placed, markerMs: milliseconds };
 }
+
+/** What production had prepared at the fork ends on the fallback. @throws PreparedLeft */
+export async function endCopiedPrepared(fallback: Db): Promise<void> {
+  const left = await rollBackCopied(fallback);
+  if (left.length > 0) throw new PreparedLeft(preparedLeft(left), '42501');
+}
+
+/** Prepared transactions that came with the fork and are not ours to end. */
+export class PreparedLeft extends DatabaseError {
+  override name = 'PreparedLeft';
+}
+
+export const preparedLeft = (left: readonly Prepared[]): string =>
+  `prepared transactions came along with the fork and keep their locks there: production decides on them, and the feed brings what it commits. Only who prepared one can end its copy, on the fallback: ${left.map(({ gid, owner }) => `as '${owner}', ROLLBACK PREPARED '${gid}'`).join('; ')}`;
 
 /** Marker, publication and slot; answers the position from which the slot can send: the fallback must replay past it before it is promoted. */
 export async function preparePublisher({ production, name, source, onProgress }: Omit<ForkOptions, 'promote'>): Promise<string> {

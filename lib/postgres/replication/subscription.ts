@@ -2,7 +2,7 @@
 
 import { ensureUser, type Roles } from '../access/roles';
 import { type Address, DatabaseError, type Db, ident, type Login, literal, timeouts } from '../connection/connect';
-import { type Poll, pollEvery } from '../connection/lsn';
+import { compareLsn, type Poll, pollEvery } from '../connection/lsn';
 import { runSealed } from '../connection/sealed';
 import { ownSchema, settings } from '../connection/server';
 import { forgetNotes, obeyNotes } from './emptied-partitions';
@@ -125,6 +125,8 @@ export async function dropSlot(production: Db, name: FeedName): Promise<void> {
 export interface Subscription {
   readonly oid: number;
   readonly enabled: boolean;
+  /** Null of one that is being dropped: it can not be enabled any more. */
+  readonly slot: string | null;
   /** How far it has applied, as a position of the publisher; null before the first. */
   readonly origin: string | null;
   /** The apply worker, if one runs. */
@@ -135,7 +137,7 @@ export interface Subscription {
 
 export async function readSubscription(fallback: Db, name: FeedName): Promise<Subscription | undefined> {
   const [row] = await fallback.query<Subscription>(
-    `SELECT s.oid::int8::float8 AS oid, s.subenabled AS enabled,
+    `SELECT s.oid::int8::float8 AS oid, s.subenabled AS enabled, s.subslotname::text AS slot,
             p.pid, extract(epoch FROM pg_catalog.clock_timestamp() - p.last_msg_receipt_time)::float8 AS "silentSeconds", NULL::text AS origin
        FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database()
        LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_subscription p WHERE p.subid = s.oid AND p.relid IS NULL LIMIT 1) p ON true
@@ -166,6 +168,21 @@ export async function mayAdvanceOrigin(fallback: Db): Promise<boolean> {
   return row!.may;
 }
 
+/** The slot sends from behind the position that is wanted: what lies between is given up, and no subscription gets it any more. */
+export class SlotAhead extends DatabaseError {
+  override name = 'SlotAhead';
+}
+
+/** @throws SlotAhead where somebody has moved the slot past `from`: PostgreSQL begins at the slot's position then, and says so to nobody */
+export async function refuseSlotAhead(production: Db, name: FeedName, from: string): Promise<void> {
+  const confirmed = (await readSlot(production, name))?.confirmed;
+  if (confirmed && compareLsn(confirmed, from) > 0)
+    throw new SlotAhead(
+      `the slot ${name} is at ${confirmed}, past ${from} where the feed was to begin: somebody has moved it (pg_replication_slot_advance), and what production wrote between the two is not sent any more`,
+      undefined,
+    );
+}
+
 /**
  * Subscribes the fallback to everything the production database commits from `from` on, exactly: what committed before is never
  * applied, what commits after is applied once. A subscription of that name is replaced. Made, placed and enabled in one transaction:
@@ -181,13 +198,14 @@ export async function startFeed(
 ): Promise<'origin' | 'slot'> {
   const byOrigin = await mayAdvanceOrigin(fallback);
   await stopFeed(fallback, name);
+  await refuseSlotAhead(production, name, from);
   // Without the right to place the origin, the slot itself is moved. It remembers that only from the next checkpoint on.
   if (!byOrigin) {
     await production.query('SELECT pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)', [name, from]);
     await checkpoint(production);
   }
+  await dropSubscription(fallback, name);
   await fallback.transaction(async (inside) => {
-    await dropSubscription(inside, name);
     await createSubscription(inside, name, source, false);
     if (byOrigin) {
       await inside.query(
@@ -284,7 +302,11 @@ export async function stopFeed(fallback: Db, name: FeedName): Promise<void> {
   }
 }
 
-/** Drops the subscription and leaves its slot on the publisher alone. May run inside a transaction. */
+/**
+ * Drops the subscription and leaves its slot on the publisher alone. Never inside a transaction: PostgreSQL forgets the position of a
+ * subscription at once, also where its drop is rolled back, and one that is still there would begin again from the slot's, which is older.
+ * So it loses its slot for good before: whoever finds it after a crash cannot enable it.
+ */
 export async function dropSubscription(fallback: Db, name: FeedName): Promise<void> {
   if ((await readSubscription(fallback, name)) === undefined) return;
   await fallback.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);

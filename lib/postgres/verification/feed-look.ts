@@ -2,7 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Db } from '../connection/connect';
 import { watchPartitions } from '../replication/emptied-partitions';
-import { beat, type FeedHealth, feedHealth, heartbeatAge } from '../replication/feed';
+import { type FeedHealth, feedHealth } from '../replication/feed';
+import { beat, heartbeatAge } from '../replication/heartbeat';
 import { madeWords, makePartitions } from '../replication/new-partitions';
 import { endingSequences, sequenceMargin } from '../replication/sequences';
 import { type FeedName, readSlot, readSubscription } from '../replication/subscription';

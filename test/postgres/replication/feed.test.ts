@@ -2,7 +2,8 @@ import { openTo } from '../../../lib/postgres/access/fence';
 import { allowMigrations, forbidMigrations } from '../../../lib/postgres/access/roles';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
-import { beat, copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, secondsLeft } from '../../../lib/postgres/replication/feed';
+import { copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, secondsLeft } from '../../../lib/postgres/replication/feed';
+import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { publishable, readPublication } from '../../../lib/postgres/replication/publication';
 import {

@@ -3,7 +3,8 @@
 import { openTo } from '../../../lib/postgres/access/fence';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
-import { beat, type FeedHealth, feedHealth } from '../../../lib/postgres/replication/feed';
+import { type FeedHealth, feedHealth } from '../../../lib/postgres/replication/feed';
+import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName, readSlot } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';

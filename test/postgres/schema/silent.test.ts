@@ -1,7 +1,8 @@
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { pollEvery } from '../../../lib/postgres/connection/lsn';
 import { majorVersion } from '../../../lib/postgres/connection/server';
-import { beat, feedHealth } from '../../../lib/postgres/replication/feed';
+import { feedHealth } from '../../../lib/postgres/replication/feed';
+import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, ensureSlot, feedName } from '../../../lib/postgres/replication/subscription';
 import { catalogDrift, readCatalog } from '../../../lib/postgres/schema/catalog';
