@@ -155,6 +155,7 @@ test('given up after the promotion was asked for, with a fallback that crashes t
     publication: true,
     slot: 'there',
     promoted: true,
+    subscribed: false,
     feeding: false,
   });
   await forkAhead(options());

@@ -1,5 +1,6 @@
 /** Partitions that production gets while it is fed from: the fallback gets them too, or it is said why not. */
 
+import { wallClock } from '../../../lib/base/clock';
 import type { Context } from '../../../lib/engine/context';
 import type { Observation } from '../../../lib/engine/step';
 import { openTo } from '../../../lib/postgres/access/fence';
@@ -91,6 +92,8 @@ test('one that was made just before a rollback: the step that waits for the feed
   const context = {
     window: { name: 'w1' },
     view: { facts: () => undefined },
+    clock: wallClock,
+    waitedMs: () => 0,
     database: (instance: string) => Promise.resolve(instance === 'production' ? production! : fallback!),
   } as unknown as Context;
   const step = feedCaughtUp('production', 'fallback', 'feed.drained');
