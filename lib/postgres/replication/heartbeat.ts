@@ -13,17 +13,13 @@ const chain = "id ~ '^beat-[0-9]+$'";
 
 /** Writes the heartbeat on production; call it every 250 ms to 1 s, or before a look. */
 export const beat = (production: Db): Promise<unknown> =>
-  production.transaction(async (inside) => {
-    await inside.query("SET LOCAL synchronous_commit = 'local'");
-    await inside.query(
-      `INSERT INTO ${table} SELECT 'beat-0', '', clock_timestamp() WHERE NOT EXISTS (SELECT FROM ${table} WHERE ${chain}) ON CONFLICT DO NOTHING`,
-    );
-    // one that beats beside us is waited for, and counted on from.
-    await inside.query(
-      `WITH next AS (UPDATE ${table} SET id = 'beat-' || substr(id, 6)::bigint + 1, at = clock_timestamp() WHERE ${chain} RETURNING id)
-       INSERT INTO ${table} SELECT 'heartbeat', id, clock_timestamp() FROM next ON CONFLICT (id) DO UPDATE SET value = excluded.value, at = excluded.at`,
-    );
-  });
+  production.query(
+    // one message, so one transaction. One that beats beside us is waited for, and counted on from.
+    `SET LOCAL synchronous_commit = 'local';
+     INSERT INTO ${table} SELECT 'beat-0', '', clock_timestamp() WHERE NOT EXISTS (SELECT FROM ${table} WHERE ${chain}) ON CONFLICT DO NOTHING;
+     WITH next AS (UPDATE ${table} SET id = 'beat-' || substr(id, 6)::bigint + 1, at = clock_timestamp() WHERE ${chain} RETURNING id)
+     INSERT INTO ${table} SELECT 'heartbeat', id, clock_timestamp() FROM next ON CONFLICT (id) DO UPDATE SET value = excluded.value, at = excluded.at`,
+  );
 
 /** Seconds between production's clock and the last heartbeat that the fallback has; undefined before the first. */
 export async function heartbeatAge(production: Db, fallback: Db): Promise<number | undefined> {

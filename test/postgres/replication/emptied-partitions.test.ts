@@ -3,7 +3,7 @@
 import { openTo } from '../../../lib/postgres/access/fence';
 import type { Db } from '../../../lib/postgres/connection/connect';
 import { unwatchPartitions, watchPartitions } from '../../../lib/postgres/replication/emptied-partitions';
-import { beat } from '../../../lib/postgres/replication/feed';
+import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { ensureFeedUser, feedName, removeFeed } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';

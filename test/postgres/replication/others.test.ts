@@ -266,6 +266,7 @@ test('a feed whose replacement is given up at any statement never begins again f
       address: db.address,
       query: (sql, params) => (++count === at ? Promise.reject(killed) : db.query(sql, params)),
       transaction: (action) => db.transaction((inside) => action(dying(inside))),
+      queries: (statements) => db.queries(statements),
       close: () => db.close(),
     });
     finished = await startFeed(production!, dying(fallback!), name, options().source, await currentLsn(production!)).then(
