@@ -2,7 +2,7 @@
 import { type Tried, tryAll } from '../../../../lib/operations/try';
 import { startPair } from '../../../sandbox/lib/postgres/pair';
 import { type GenerateOptions, generate } from './generate';
-import { differences } from './judge';
+import { differences, drawnOtherwise } from './judge';
 import { hazards } from './kinds';
 import { type Played, play } from './play';
 import { shrink } from './shrink';
@@ -109,20 +109,30 @@ export async function runTogether(cases: readonly Case[], options: GenerateOptio
     for (const [index, one] of cases.entries()) {
       const outcome = tried.get(`${index}`)!;
       const found: string[] = [];
-      if (outcome.outcome === 'lossless')
-        for (const [side, tables] of [
-          ['replica', played[index]!.old],
-          ['primary', played[index]!.now],
-        ] as const)
-          await servers.asSuperuser(side, `try_${index + 1}`, async (session) => {
-            found.push(...(await differences((sql) => session.query(sql), tables, side === 'replica' ? 'fallback' : 'production')));
-          });
+      if (outcome.outcome === 'lossless') found.push(...(await comparedWithModel(servers, `try_${index + 1}`, played[index]!)));
       judged.push({ ...one, ...verdictOf(outcome, found), played: played[index]!, seconds: outcome.seconds });
     }
     return judged;
   } finally {
     await servers.end();
   }
+}
+
+function comparedWithModel(
+  servers: Awaited<ReturnType<typeof startPair>>,
+  database: string,
+  { old, now, drawn }: Played,
+): Promise<string[]> {
+  return servers.asSuperuser('replica', database, (fallback) =>
+    servers.asSuperuser('primary', database, async (production) => {
+      const [there, here] = [fallback, production].map((session) => (sql: string) => session.query(sql));
+      return [
+        ...(await differences(there!, old, 'fallback')),
+        ...(await differences(here!, now, 'production')),
+        ...(await drawnOtherwise(there!, here!, drawn)),
+      ];
+    }),
+  );
 }
 
 function verdictOf({ outcome, at, differences: told }: Tried, found: readonly string[]): Pick<Judged, 'verdict' | 'fault' | 'differences'> {

@@ -43,8 +43,18 @@ function baseTable(draft: Draft): void {
   const table = draft.table({ full, partitioned, ...(partitioned ? { key: integer } : {}) });
   if (partitioned) for (let n = 0; n < random.between(2, 3); n += 1) draft.part(table, n * 100_000, (n + 1) * 100_000);
   if (partitioned || full) table.busy = true;
-  if (random.chance(0.15))
-    draft.column(table, { ...integer, sql: 'bigint' }, { drawn: true, busy: true, notNull: true, extra: 'GENERATED ALWAYS AS IDENTITY' });
+  if (random.chance(0.15) && !partitioned && !full)
+    draft.column(
+      table,
+      { ...integer, sql: 'bigint' },
+      {
+        unique: true,
+        drawn: true,
+        busy: true,
+        notNull: true,
+        extra: 'GENERATED ALWAYS AS IDENTITY',
+      },
+    );
   if (!full && parents.length > 0 && random.chance(0.4)) {
     const parent = random.pick(parents);
     references(draft, table, parent, { notNull: random.chance(0.4), cascade: random.chance(0.3) });

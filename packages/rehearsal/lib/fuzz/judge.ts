@@ -1,5 +1,6 @@
 /** Reads both databases by SQL of its own, and compares them with the model. */
 import type { Expected } from './migration';
+import type { Drawn } from './play';
 import { anything, type Cell } from './world';
 
 /** Statements one after the other, as the superuser; rows as lists of their values. */
@@ -46,6 +47,22 @@ async function ofTable(ask: Ask, { table, columns, finder, rows }: Expected, whe
     });
   }
   for (const [key, others] of left) if (others.length > 0) found.push(`${where}: ${table} has a row too many: ${shown(key as Cell)}`);
+  return found;
+}
+
+/** Numbers that production has given out and that the fallback has otherwise. The old release may have changed a key since. */
+export async function drawnOtherwise(fallback: Ask, production: Ask, all: readonly Drawn[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const { old, now, keys } of all) {
+    const read = async (ask: Ask, { table, finder, column }: Drawn['old']): Promise<Map<unknown, unknown>> =>
+      new Map((await ask(`SELECT ${finder}::text, ${column}::text FROM ${table}`)).map(([key, value]) => [key, value] as const));
+    const [there, here] = [await read(fallback, old), await read(production, now)];
+    for (const [key, other] of keys)
+      if (there.has(key) && here.has(other) && there.get(key) !== here.get(other))
+        found.push(
+          `fallback: ${old.table} ${shown(key)}: ${old.column} is ${shown(there.get(key) as Cell)}, production gave ${shown(here.get(other) as Cell)}`,
+        );
+  }
   return found;
 }
 

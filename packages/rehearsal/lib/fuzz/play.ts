@@ -25,6 +25,14 @@ import {
   updateRow,
 } from './world';
 
+/** Of one column, in rows that both databases have. */
+export interface Drawn {
+  readonly old: { readonly table: string; readonly finder: string; readonly column: string };
+  readonly now: { readonly table: string; readonly finder: string; readonly column: string };
+  /** How such a row is found on the fallback, and on production. */
+  readonly keys: readonly (readonly [Cell, Cell])[];
+}
+
 export interface Played {
   readonly superuserBefore: readonly string[];
   readonly before: readonly string[];
@@ -40,6 +48,8 @@ export interface Played {
   readonly old: readonly Expected[];
   /** Of production: all that was written there is still there. */
   readonly now: readonly Expected[];
+  /** Values that production's sequences have given: the same on the fallback. */
+  readonly drawn: readonly Drawn[];
   /** Kinds of change that are left. */
   readonly kinds: readonly string[];
 }
@@ -89,7 +99,7 @@ export function play(plan: Plan, without: ReadonlySet<string> = new Set()): Play
     superuserBefore: [...plan.extensions].map((name) => `CREATE EXTENSION ${name} SCHEMA public`),
     ...{ before, superuserAfter: plan.bySuperuserAfter, meanwhile, migrate: migration.statements, declared: migration.declared },
     ...{ accepted: [...migration.accepted], writes, superuserInHold, backWrites },
-    ...{ old: [...expected(tables, 'old'), ...migration.beside], now: expected(tables, 'now'), kinds: [...kinds] },
+    ...{ old: [...expected(tables, 'old'), ...migration.beside], now: expected(tables, 'now'), drawn: drawnOf(tables), kinds: [...kinds] },
   };
 }
 
@@ -252,4 +262,22 @@ function expected(tables: readonly Table[], form: Form): Expected[] {
         rows: rowsOf(table, form).map((row) => columns.map((column) => row[form].get(column) ?? null)),
       };
     });
+}
+
+function drawnOf(tables: readonly Table[]): Drawn[] {
+  return tables.flatMap((table) =>
+    table.columns
+      .filter(({ drawn, old, now }) => drawn && old && now && table.old !== undefined && table.now !== undefined)
+      .map((column) => {
+        const on = (form: Form) => ({
+          ...{ table: nameOf(table, form), finder: identity(table.finder[form]!.name), column: identity(column[form]!.name) },
+        });
+        const both = table.rows.filter(({ inOld, inNow }) => inOld && inNow);
+        return {
+          old: on('old'),
+          now: on('now'),
+          keys: both.map(({ old, now }) => [old.get(table.finder)!, now.get(table.finder)!] as const),
+        };
+      }),
+  );
 }

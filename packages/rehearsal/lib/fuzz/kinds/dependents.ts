@@ -93,7 +93,7 @@ export const dependentKinds: readonly Kind[] = [
     name: 'sequence widened',
     plant(draft) {
       const table = draft.table({ key: text, plain: 1 });
-      const column = draft.column(table, { ...integer, sql: 'serial' }, { busy: true, drawn: true, name: 'number' });
+      const column = draft.column(table, { ...integer, sql: 'serial' }, { busy: true, drawn: true, unique: true, name: 'number' });
       const sequence = `public.${identity(`${table.old!}_number_seq`)}`;
       draft.extra(table, `SELECT setval('${sequence}', 2147483645)`);
       draft.change([table, column], (m) => {

@@ -202,6 +202,18 @@ export const hazards: readonly Kind[] = [
     },
   },
   {
+    name: 'rows deleted, not declared',
+    plant(draft) {
+      const table = draft.table();
+      const column = draft.column(table, integer, { busy: true, notNull: true });
+      draft.change([table, column], (m) => {
+        const own = identity(column.now!.name);
+        m.sql(`DELETE FROM ${nameOf(table, 'now')} WHERE ${own} < 0`);
+        for (const row of rowsOf(table, 'now').filter((one) => Number(one.now.get(column)) < 0)) row.inNow = false;
+      });
+    },
+  },
+  {
     name: 'notes of an unknown tool',
     plant(draft) {
       const notes = draft.table({ key: text, plain: 0, name: draft.name(['applied_changes', 'deploys']) });
