@@ -17,7 +17,7 @@ import { restingName } from '../postgres/schema/kinds/names';
 import { mapping } from '../postgres/schema/mapping';
 import { refusalWords, refused } from '../postgres/schema/refusals';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
-import { type Known, lookAhead, migrationLosses, withLosses } from '../postgres/verification/migration-losses';
+import { type Known, lookAhead, migrationLosses, readOtherwise, withLosses } from '../postgres/verification/migration-losses';
 import { type ProofRecord, readRecord } from '../postgres/verification/record';
 import { compareShare, compareWords, rowEstimates } from './comparison-words';
 import { feedSource } from './fork-options';
@@ -133,6 +133,8 @@ export function footprintShipped(production: string, fallback: string): Step {
       const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
       if (rows === 0) return done('both databases hold the same in the old schema');
       const words = found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', ');
+      const otherwise = brought ? undefined : await notReadAsBefore(context, { production, fallback, found });
+      if (otherwise) return otherwise;
       // nobody writes to either: what differs now differs at every later look, and customers wait.
       return brought
         ? {
@@ -156,6 +158,17 @@ export function footprintShipped(production: string, fallback: string): Step {
       brought = true;
     },
   };
+}
+
+/** Rows of a retyped column that have come since the trial: what they were is not written over with what the new type made of it. */
+async function notReadAsBefore(
+  context: Context,
+  { production, fallback, found }: { production: string; fallback: string; found: Footprint },
+): Promise<Observation | undefined> {
+  const [from, to] = [await context.database(production), await context.database(fallback)];
+  const schemas = { old: catalogBefore(context), now: context.facts('form.classified')['now'] as Catalog, declared: declaredBy(context) };
+  const tables = new Set(found.tables.map(({ table }) => table));
+  return notLossless(await readOtherwise(to, from, schemas, tables), context.acceptedLosses);
 }
 
 async function find(context: Context, production: string, fallback: string): Promise<Footprint> {

@@ -12,7 +12,7 @@ import type { CatalogTable } from './catalog';
 import { kinds } from './kinds';
 import type { BridgePlan, TablePlan } from './kinds/plan';
 import { emptyPart, master, type Part, type Statement, trigger } from './kinds/statements';
-import { type WidenedTable, widening } from './widening';
+import { type GotBack, putBack, type WidenedTable, widening } from './widening';
 
 export interface BridgeScript {
   /** On production, before the publication is made again. */
@@ -23,6 +23,8 @@ export interface BridgeScript {
   readonly widened: readonly WidenedTable[];
   /** At a rollback, before the fallback is opened: names as they were, nothing of the bridge left but the columns and tables that hold new data. */
   readonly revert: readonly Statement[];
+  /** At a rollback, after that: columns that get their own type back, where rows of the new release allow it. */
+  readonly gotBack: readonly GotBack[];
   /** At a rollback, after that: each may fail where rows of the new release do not allow it. */
   readonly restore: readonly (Statement & { readonly what: string })[];
   /** At a rollback or teardown, on production. */
@@ -46,12 +48,19 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
       .filter(({ widen }) => widen.length > 0)
       .map(({ old, widen, computed }) => ({ table: old.name, columns: widen, computed })),
     revert: all.flatMap((part) => part.revert).reverse(),
+    gotBack: plan.tables.flatMap(({ old, widen }) =>
+      widen.flatMap(({ column, back }) =>
+        back === undefined ? [] : [{ table: old.name, column, type: back, usual: defaultOf(old, column) }],
+      ),
+    ),
     restore: [...parts.flatMap((part) => part.restore), ...once.restore],
     productionRevert: all.flatMap((part) => part.productionRevert),
     publication: parts.flatMap((part) => part.publication),
     copied: added.flatMap((part) => part.publication),
   };
 }
+
+const defaultOf = ({ columns }: CatalogTable, column: string): string | null => columns.find(({ name }) => name === column)!.default;
 
 function partOf(plan: TablePlan, bridge: BridgePlan): Part {
   const part = emptyPart();
@@ -141,13 +150,17 @@ const isThere: ReadonlySet<string> = new Set(['42710', '42P07']);
  */
 export async function restoreRules(fallback: Db, roles: Roles, script: BridgeScript): Promise<string[]> {
   const failed: string[] = [];
-  for (const { what, ...statement } of script.restore) {
-    await runStatements(fallback, roles, [statement]).catch((error: unknown) => {
+  const unlessRefused = (what: string, action: () => Promise<void>): Promise<void> =>
+    action().catch((error: unknown) => {
       if (!(error instanceof DatabaseError) || !error.sqlstate) throw error;
       // by a run that died.
       if (isThere.has(error.sqlstate)) return;
       failed.push(`${what}: ${error.message}`);
     });
-  }
+  for (const column of script.gotBack)
+    await unlessRefused(`${column.table}.${column.column} as ${column.type}`, async () =>
+      runStatements(fallback, roles, await putBack(fallback, roles.owner, column)),
+    );
+  for (const { what, ...statement } of script.restore) await unlessRefused(what, () => runStatements(fallback, roles, [statement]));
   return failed;
 }

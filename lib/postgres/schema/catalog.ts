@@ -12,6 +12,10 @@ export interface CatalogColumn {
   readonly type: string;
   /** The type's OID where it is an enum; 0 otherwise. */
   readonly enum: number;
+  /** The type's OID. */
+  readonly of: number;
+  /** A collation that takes different texts for one, as SQL writes it; empty for others. */
+  readonly coarse: string;
   readonly notNull: boolean;
   readonly default: string | null;
   readonly identity: string;
@@ -68,10 +72,31 @@ export interface CatalogEnum {
   readonly labels: readonly { readonly oid: number; readonly label: string }[];
 }
 
+/** A type that somebody has made and that a column has, or another of these types. */
+export interface CatalogType {
+  readonly oid: number;
+  /** As format_type writes it. */
+  readonly name: string;
+  /** As pg_type.typtype: b(ase), c(omposite), d(omain), e(num), r(ange), m(ultirange). */
+  readonly kind: string;
+  /** What it is made of: the base of a domain, the elements of an array, the bounds of a range; empty for others. */
+  readonly of: string;
+  /** The OID of that; 0 for none. */
+  readonly ofOid: number;
+  readonly array: boolean;
+  /** Of a domain. */
+  readonly notNull: boolean;
+  readonly default: string | null;
+  readonly checks: readonly { readonly name: string; readonly definition: string }[];
+  /** Of a composite type, in their order. */
+  readonly parts: readonly { readonly number: number; readonly name: string; readonly type: string; readonly oid: number }[];
+}
+
 export interface Catalog {
   readonly version: number;
   readonly tables: readonly CatalogTable[];
   readonly enums: readonly CatalogEnum[];
+  readonly types: readonly CatalogType[];
 }
 
 export async function readCatalog(db: Db): Promise<Catalog> {
@@ -82,7 +107,8 @@ export async function readCatalog(db: Db): Promise<Catalog> {
       keepPlan(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS "table", format('%I.%I', n.nspname, c.relname) AS name, pg_get_userbyid(c.relowner) AS owner,
               c.relkind = 'p' AS partitioned, c.relpersistence = 'p' AS persistent, c.relreplident = 'f' AS "identityFull",
               coalesce((SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-                          'enum', CASE WHEN t.typtype = 'e' THEN t.oid::int8 ELSE 0 END, 'notNull', a.attnotnull, 'default', pg_get_expr(f.adbin, f.adrelid),
+                          'enum', CASE WHEN t.typtype = 'e' THEN t.oid::int8 ELSE 0 END, 'of', t.oid::int8,
+                          'coarse', coalesce((SELECT format('%I.%I', s.nspname, o.collname) FROM pg_collation o JOIN pg_namespace s ON s.oid = o.collnamespace WHERE o.oid = a.attcollation AND NOT o.collisdeterministic), ''), 'notNull', a.attnotnull, 'default', pg_get_expr(f.adbin, f.adrelid),
                           'identity', a.attidentity, 'generated', a.attgenerated, 'aside', a.attstorage IN ('x','e')) ORDER BY a.attnum)
                  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
@@ -101,7 +127,24 @@ export async function readCatalog(db: Db): Promise<Catalog> {
               (SELECT json_agg(json_build_object('oid', e.oid::int8, 'label', e.enumlabel) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) AS labels
          FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype = 'e' AND ${userSchema} AND NOT ${ofExtension('pg_type', 't.oid')} ORDER BY 2`),
     );
-    return { version: await majorVersion(inside), tables, enums };
+    const types = await inside.query<CatalogType>(
+      `WITH RECURSIVE used(oid) AS (
+         SELECT a.atttypid FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r','p') AND a.attnum > 0 AND NOT a.attisdropped AND ${userSchema}
+         UNION SELECT u.oid FROM used JOIN pg_type t ON t.oid = used.oid CROSS JOIN LATERAL (
+           SELECT unnest(ARRAY[t.typbasetype, t.typelem]) UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid
+           UNION ALL SELECT a.atttypid FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS u(oid) WHERE u.oid <> 0)
+       SELECT t.oid::int8::float8 AS oid, format_type(t.oid, -1) AS name, t.typtype AS kind, t.typcategory = 'A' AS "array",
+              CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) WHEN o.oid IS NOT NULL THEN format_type(o.oid, -1) ELSE '' END AS of,
+              coalesce(o.oid, 0)::int8::float8 AS "ofOid", t.typnotnull AS "notNull", t.typdefault AS "default",
+              coalesce((SELECT json_agg(json_build_object('name', k.conname, 'definition', pg_get_constraintdef(k.oid)) ORDER BY k.conname) FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), '[]') AS checks,
+              coalesce((SELECT json_agg(json_build_object('number', a.attnum, 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'oid', a.atttypid::int8) ORDER BY a.attnum)
+                 FROM pg_attribute a WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS parts
+         FROM used JOIN pg_type t ON t.oid = used.oid JOIN pg_namespace n ON n.oid = t.typnamespace
+         LEFT JOIN pg_type o ON o.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typcategory = 'A' THEN t.typelem ELSE (SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid) END
+        WHERE ${userSchema} ORDER BY 2`,
+    );
+    return { version: await majorVersion(inside), tables, enums, types };
   });
 }
 
@@ -122,6 +165,10 @@ export function sameColumn(column: CatalogColumn, table: CatalogTable, other: Ca
   return byName && !table.columns.some(({ number }) => number === byName.number) ? byName : undefined;
 }
 
+/** In all that was noted then: a version before may have noted less. */
+const sameAs = <T extends object>(before: T, after: T): boolean =>
+  (Object.keys(before) as (keyof T)[]).every((name) => JSON.stringify(before[name]) === JSON.stringify(after[name]));
+
 /**
  * What has changed between two catalogs of one database, one sentence each; empty when nothing did. From stage to cutover, and in the hold,
  * nobody else may change the form: a feed carries rows, not statements.
@@ -138,7 +185,7 @@ export function catalogDrift(before: Catalog, after: Catalog): string[] {
     for (const column of table.columns) {
       const other = now.columns.find(({ number }) => number === column.number);
       if (other === undefined) drift.push(`the column ${table.name}.${column.name} is gone`);
-      else if (JSON.stringify(other) !== JSON.stringify(column)) drift.push(`the column ${table.name}.${column.name} has changed`);
+      else if (!sameAs(column, other)) drift.push(`the column ${table.name}.${column.name} has changed`);
     }
     for (const column of now.columns)
       if (!table.columns.some(({ number }) => number === column.number)) drift.push(`the column ${table.name}.${column.name} is new`);
@@ -158,6 +205,11 @@ export function catalogDrift(before: Catalog, after: Catalog): string[] {
   for (const type of before.enums) {
     const now = after.enums.find(({ oid }) => oid === type.oid);
     if (JSON.stringify(now?.labels) !== JSON.stringify(type.labels)) drift.push(`the values of ${type.name} have changed`);
+  }
+  // a window that was opened by a version before has none.
+  for (const type of before.types ?? []) {
+    const now = after.types.find(({ oid }) => oid === type.oid);
+    if (now && !sameAs(type, now)) drift.push(`the type ${type.name} has changed`);
   }
   return drift;
 }

@@ -79,7 +79,8 @@ const flat = (more: Statements): string[] =>
 const refusal = (columns: readonly ChangedColumn[], depends: string): DatabaseError =>
   new DatabaseError(
     `${columns.map(({ table, column }) => `${table}.${column}`).join(', ')} must get another type on the fallback, and on that depends ${depends}; drop it before the window`,
-    undefined,
+    // what PostgreSQL itself says of it.
+    '0A000',
   );
 
 /**

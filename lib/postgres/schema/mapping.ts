@@ -6,7 +6,6 @@ import { sameColumn } from './catalog';
 import type { Declared } from './declared';
 import { heldAs } from './kinds/names';
 import type { BridgePlan, TablePlan } from './kinds/plan';
-import { typeChange } from './types';
 
 export interface Mapping {
   readonly pairs: readonly Pair[];
@@ -48,22 +47,19 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
     const set = copied ? setBy(declared, old.name, column.name) : undefined;
     const other = sameColumn(column, old, now);
     const value = onFallback(column.name);
-    let source: [expression: string, type: string | undefined];
-    if (expression) source = [`(${expression})`, undefined];
-    else if (other && other.generated === '' && fits(column.type, other.type, column.enum !== 0 && column.enum === other.enum)) {
-      const renamed = plan.assign.find((assign) => assign.column === heldAs(plan, column.name) && assign.expression.startsWith('(CASE'));
-      source = renamed
-        ? [`(${renamed.expression.replace(/::[^:)]+$/, '').replaceAll(`NEW.${ident(other.name)}`, `new.${ident(other.name)}`)})`, 'text']
-        : [`new.${ident(other.name)}`, column.enum !== 0 && column.enum === other.enum ? column.type : other.type];
-    } else if (set) {
+    const fit = plan.fits.get(column);
+    let source: string;
+    if (expression) source = `(${expression})`;
+    else if (other && fit) source = `new.${ident(other.name)}`;
+    else if (set) {
       // until a row of the other table is there, the column has what it may not be without.
       const without = plan.fill.find((fill) => fill.column === heldAs(plan, column.name))?.value ?? column.default ?? undefined;
-      source = [column.notNull && without !== undefined ? `coalesce((${set}), ${without})` : `(${set})`, undefined];
+      source = column.notNull && without !== undefined ? `coalesce((${set}), ${without})` : `(${set})`;
     } else {
       uncompared.push(`${old.name}.${column.name}`);
       continue;
     }
-    const [left, right] = asTexts(source[0], source[1], value, column.type);
+    const [left, right] = asTexts(source, value, expression || !fit ? { was: column.type, is: column.type } : fit);
     a.push(left);
     b.push(right);
   }
@@ -102,20 +98,24 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
 const setBy = (declared: Declared | undefined, table: string, column: string): string | undefined =>
   declared?.rows?.flatMap(({ sets }) => sets ?? []).find((one) => one.table === table && one.column === column)?.is;
 
-/** Both sides of a value as texts that are equal when the values are, although the types may not be. */
-function asTexts(a: string, aType: string | undefined, b: string, bType: string): [string, string] {
-  const base = (type: string): string => type.replace(/\(.*\)/, '');
-  const [from, to] = [base(bType), aType === undefined ? undefined : base(aType)];
-  const cast = (expression: string, type: string): string => `(${expression})::${type}::text`;
-  if (to === undefined || to === from) {
-    if (from !== 'numeric') return [`(${a})::text`, `(${b})::text`];
-    return [`trim_scale((${a})::numeric)::text`, `trim_scale((${b})::numeric)::text`];
-  }
-  if (/^jsonb?$/.test(to)) return [cast(a, 'jsonb'), cast(b, 'jsonb')];
-  if (/^(smallint|integer|bigint|uuid|boolean)$/.test(to) || (from.startsWith('timestamp') && to.startsWith('timestamp')))
-    return [`(${a})::text`, cast(b, to)];
-  if (to === 'date') return [cast(a, from), `(${b})::text`];
-  return [`(${a})::text`, `(${b})::text`];
+/** Both sides of a value as texts that are equal when the values are, although the types may not be; types as they are through their domains. */
+export function asTexts(a: string, b: string, { was, is }: { readonly was: string; readonly is: string }): [a: string, b: string] {
+  const [old, now] = [was, is].map((type) => type.replace(/\(.*\)/, '')) as [string, string];
+  const both = (text: (value: string) => string): [string, string] => [text(a), text(b)];
+  if (isExact(old) && isExact(now)) return old === now && old !== 'numeric' ? both(plain) : both(trimmed);
+  if (isExact(old.replace('[]', '')) && isExact(now.replace('[]', '')) && old.endsWith('[]') && now.endsWith('[]'))
+    return both(eachTrimmed);
+  if (/^(real|double precision)$/.test(old) && old !== now) return [`(${a})::${old}::text`, plain(b)];
+  if (/^jsonb?$/.test(old) && /^jsonb?$/.test(now) && old !== now) return both((value) => `(${value})::jsonb::text`);
+  // one that is wider is read by the other.
+  if (/^(uuid|boolean)$/.test(now) || (old.startsWith('timestamp') && now.startsWith('timestamp')))
+    return [plain(a), `(${b})::${now}::text`];
+  return now === 'date' ? [`(${a})::${old}::text`, plain(b)] : both(plain);
 }
 
-const fits = (from: string, to: string, sameEnum: boolean): boolean => sameEnum || ['fits', 'widen'].includes(typeChange(from, to).is);
+const isExact = (type: string): boolean => /^(smallint|integer|bigint|numeric)$/.test(type);
+const plain = (value: string): string => `(${value})::text`;
+const trimmed = (value: string): string => `trim_scale((${value})::numeric)::text`;
+/** With its dimensions, which tell {{1,2}} from {1,2}. */
+const eachTrimmed = (value: string): string =>
+  `CASE WHEN ${value} IS NULL THEN NULL ELSE pg_catalog.concat(pg_catalog.array_dims(${value}), (SELECT pg_catalog.json_agg(trim_scale(one.e::numeric) ORDER BY one.n)::text FROM pg_catalog.unnest(${value}) WITH ORDINALITY AS one(e, n))) END`;

@@ -1,8 +1,8 @@
 /**
- * Columns of the fallback that get the wider type of production, and keep it after a rollback. What depends on them is made again
+ * Columns of the fallback that get a wider type, and keep it after a rollback or get their own back. What depends on them is made again
  * (dependents.ts); sequences that fill them can count as far as production's; columns that are computed of them are widened along with them.
  */
-import { type Db, ident } from '../connection/connect';
+import { type Db, ident, literal } from '../connection/connect';
 import { majorVersion } from '../connection/server';
 import { dependentsOf } from './dependents';
 import type { ComputedColumn, WidenedColumn } from './kinds/plan';
@@ -29,15 +29,46 @@ export async function widening(production: Db, fallback: Db, owner: string, tabl
     ...tables.flatMap((table) => (table.computed.length === 0 ? [alter(table, types(table.columns))] : recomputed(table, canSet))),
     ...(await sequences(production, fallback, columns)),
   ];
-  // a function made again may find nothing where the connection looks for names.
-  const unlooked = create.length > 0 ? [{ sql: 'SET LOCAL check_function_bodies = off', as: 'master' as const }] : [];
-  return [...drop, ...own.map((sql) => ({ sql, as: 'owner' as const })), ...unlooked, ...create];
+  return [...drop, ...own.map((sql) => ({ sql, as: 'owner' as const })), ...unlooked(create), ...create];
 }
+
+/** A function made again may find nothing where the connection looks for names. */
+const unlooked = (create: readonly Statement[]): Statement[] =>
+  create.length > 0 ? [{ sql: 'SET LOCAL check_function_bodies = off', as: 'master' }] : [];
 
 /** All at once, so that the rows are written once. */
 const alter = ({ table }: WidenedTable, what: readonly string[]): string => `ALTER TABLE ${table} ${what.join(', ')}`;
 const types = (columns: readonly WidenedColumn[]): string[] =>
-  columns.map(({ column, type }) => `ALTER COLUMN ${ident(column)} TYPE ${type}`);
+  columns.map(({ column, type, byText }) => {
+    const name = ident(column);
+    const using = byText ? ` USING CASE WHEN ${name} IS NULL THEN NULL ELSE pg_catalog.format('%s', ${name})::${type} END` : '';
+    return `ALTER COLUMN ${name} TYPE ${type}${using}`;
+  });
+
+/** The type that a column had. Only where every value is one of it, written in the same way: a cast would cut or round it without a word. */
+export async function putBack(fallback: Db, owner: string, { table, column, type, usual }: GotBack): Promise<Statement[]> {
+  const name = ident(column);
+  const value = `${name}::text::${type}`;
+  const { drop, create } = await dependentsOf(fallback, owner, [{ table, column }]);
+  const words = literal(`there are values in ${table}.${column} that are none of ${type}`.replaceAll('%', '%%'));
+  const own = [
+    `DO $back$ BEGIN IF EXISTS (SELECT FROM ${table} WHERE ${name}::text IS DISTINCT FROM (${value})::text) THEN RAISE EXCEPTION ${words}; END IF; END $back$`,
+    // a default is of the wider type now.
+    ...(usual === null ? [] : [`ALTER TABLE ${table} ALTER COLUMN ${name} DROP DEFAULT`]),
+    `ALTER TABLE ${table} ALTER COLUMN ${name} TYPE ${type} USING ${value}`,
+    ...(usual === null ? [] : [`ALTER TABLE ${table} ALTER COLUMN ${name} SET DEFAULT ${usual}`]),
+  ];
+  return [...drop, ...own.map((sql) => ({ sql, as: 'owner' as const })), ...unlooked(create), ...create];
+}
+
+export interface GotBack {
+  /** By its name before the migrations. */
+  readonly table: string;
+  readonly column: string;
+  readonly type: string;
+  /** Its default. */
+  readonly usual: string | null;
+}
 
 /**
  * A column cannot change under one that is computed of it: that one is computed of a copy of itself for a moment, and keeps its place. Before

@@ -4,12 +4,15 @@
  * or accepted.
  */
 import { inPattern } from '../../base/plain-text';
-import { DatabaseError, type Db, ident } from '../connection/connect';
+import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import { looksLikeBookkeeping } from '../schema/bookkeeping';
 import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
 import { structuralLosses } from '../schema/classify';
 import type { Declared } from '../schema/declared';
 import type { Difference } from '../schema/difference';
+import { fitOf, plainType } from '../schema/kinds/fit';
+import { heldAs, heldNames } from '../schema/kinds/names';
+import { asTexts } from '../schema/mapping';
 import { type Inventory, readInventory, unclaimed } from '../schema/unclaimed';
 import { compareTables } from './compare';
 
@@ -98,8 +101,8 @@ export async function migrationLosses(before: Db, after: Db, options: MigrationO
       found.push(...(await droppedColumns(look, table, other, declared)));
       if (compared)
         found.push(
-          ...(await retyped(before, after, table, other, declared)),
-          ...(await deleted(before, after, table, other, declared)),
+          ...(await retyped(before, after, { table, other, ...options, relation: table.name })),
+          ...(await deleted(before, after, table, other, options)),
           ...(await noted(before, after, table, other)),
         );
       else found.push(...(await droppedPartitions(look, table, declared, was, is)));
@@ -200,30 +203,62 @@ const deletedRows = ({ name }: CatalogTable, rows: string, which: string): Diffe
   loses: `these rows, on the fallback too. Declare deleted: {'${name}': 'ship'}, or 'keep' to have them there again after a rollback`,
 });
 
+interface Key {
+  readonly old: string[];
+  readonly now: string[];
+}
+
 /** A key by which a row is the same one before and after, in the same text. */
-function keyOf(table: CatalogTable, other: CatalogTable): { old: string[]; now: string[] } | undefined {
+function keyOf(table: CatalogTable, other: CatalogTable, labels?: Labels, held: ReadonlyMap<string, string> = new Map()): Key | undefined {
   const columns = (table.primaryKey.length > 0 ? table.primaryKey : table.identityFull ? [] : table.identity).map(
     (number) => table.columns.find((column) => column.number === number)!,
   );
   const others = columns.map((column) => sameColumn(column, table, other));
   if (columns.length === 0 || others.some((column) => column === undefined)) return undefined;
   return {
-    old: columns.map(({ name }) => `old.${ident(name)}::text`),
-    now: others.map((column) => `new.${ident(column!.name)}::text`),
+    old: columns.map(({ name }) => `old.${ident(heldAs({ held }, name))}::text`),
+    now: others.map((column) =>
+      labels ? underOldNames(`new.${ident(column!.name)}::text`, column!, labels) : `new.${ident(column!.name)}::text`,
+    ),
   };
 }
 
-/** A value of the new type, written as it travels and read as the old type, must be what it was. */
-async function retyped(before: Db, after: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
-  const key = keyOf(table, other);
+type Labels = Pick<MigrationOptions, 'old' | 'now'>;
+
+/** An enum's text before its values were renamed. */
+function underOldNames(text: string, { enum: oid }: CatalogColumn, { old, now }: Labels): string {
+  const before = old.enums.find((one) => one.oid === oid)?.labels ?? [];
+  const renamed = (now.enums.find((one) => one.oid === oid)?.labels ?? []).flatMap((one) => {
+    const was = before.find((known) => known.oid === one.oid);
+    return was && was.label !== one.label ? [`WHEN ${literal(one.label)} THEN ${literal(was.label)}`] : [];
+  });
+  return renamed.length === 0 ? text : `CASE ${text} ${renamed.join(' ')} ELSE ${text} END`;
+}
+
+interface OfTable extends Pick<MigrationOptions, 'old' | 'now' | 'declared'> {
+  readonly table: CatalogTable;
+  readonly other: CatalogTable;
+  /** What it is called in the database of before, and by which names columns go there that have others meanwhile. */
+  readonly relation: string;
+  readonly held?: ReadonlyMap<string, string>;
+}
+
+/**
+ * Columns of another type whose rows do not read as they did: what the new values mean only the team knows. Where only the length of a text
+ * is another, a changed value is data like any other.
+ */
+async function retyped(before: Db, after: Db, of: OfTable): Promise<Difference[]> {
+  const { table, other, declared = {}, held } = of;
+  // while the bridge is up, values of enums have their new names there too.
+  const key = keyOf(table, other, held ? undefined : of, held);
   const found: Difference[] = [];
   for (const column of table.columns) {
     const now = sameColumn(column, table, other);
     if (!key || !now || now.type === column.type || column.generated !== '' || now.generated !== '') continue;
     // labels are compared by the classifier; a value that a migration has given up is not one that was misread.
-    if (column.enum !== 0 && now.enum !== 0) continue;
+    if ((column.enum !== 0 && now.enum !== 0) || (ofAnyLength.test(column.type) && ofAnyLength.test(now.type))) continue;
     if (declared.columns?.some((one) => one.table === table.name && one.column === column.name)) continue;
-    const wrong = await differing(before, after, { table, other, key, column, now });
+    const wrong = await differing(before, after, { ...of, key, column, becomes: now });
     if (wrong !== undefined)
       found.push({
         id: `${table.name}.${column.name}:type`,
@@ -235,27 +270,43 @@ async function retyped(before: Db, after: Db, table: CatalogTable, other: Catalo
   return found;
 }
 
-interface Retyped {
-  readonly table: CatalogTable;
-  readonly other: CatalogTable;
-  readonly key: { old: string[]; now: string[] };
-  readonly column: CatalogColumn;
-  readonly now: CatalogColumn;
+const ofAnyLength = /^(text|character varying(\(\d+\))?)(\[\])?$/;
+
+/** Asked in the window too, where rows have come since the trial: those of a retyped column are never written over with what they were read as. */
+export async function readOtherwise(
+  fallback: Db,
+  production: Db,
+  options: Labels & Pick<MigrationOptions, 'declared'>,
+  tables: ReadonlySet<string>,
+): Promise<Difference[]> {
+  const found: Difference[] = [];
+  for (const table of options.old.tables) {
+    const other = tables.has(table.name) ? sameTable(table, options.now) : undefined;
+    if (other)
+      found.push(
+        ...(await retyped(fallback, production, { ...options, table, other, relation: other.name, held: heldNames(table, other) })),
+      );
+  }
+  return found;
 }
 
-async function differing(before: Db, after: Db, { table, other, key, column, now }: Retyped): Promise<string | undefined> {
-  const json = /^jsonb?$/.test(column.type);
-  const [from, to] = [`new.${ident(now.name)}`, `old.${ident(column.name)}`];
-  const read = `CASE WHEN ${from} IS NULL THEN NULL ELSE pg_catalog.format('%s', ${from})::${column.type} END`;
-  const text = (value: string): string => (json ? `(${value})::jsonb::text` : `(${value})::text`);
-  const side = (relation: string, columns: string[], keys: string[]) => ({ relation, key: keys, keyTypes: [], columns });
+interface Retyped extends OfTable {
+  readonly key: Key;
+  readonly column: CatalogColumn;
+  readonly becomes: CatalogColumn;
+}
+
+async function differing(before: Db, after: Db, of: Retyped): Promise<string | undefined> {
+  const { table, other, key, column, relation } = of;
+  const side = (from: string, columns: string[], keys: string[]) => ({ relation: from, key: keys, keyTypes: [], columns });
+  const [now, old] = textsOf(of);
   try {
     const { tables } = await compareTables(after, before, {
       pairs: [
         {
           name: table.name,
-          a: side(`${other.name} AS new`, [text(read)], key.now),
-          b: side(`${table.name} AS old`, [text(to)], key.old),
+          a: side(`${other.name} AS new`, [now], key.now),
+          b: side(`${relation} AS old`, [old], key.old),
           ranges: false,
           rows: 0,
         },
@@ -276,10 +327,19 @@ async function differing(before: Db, after: Db, { table, other, key, column, now
   }
 }
 
+/** Where the type does not fit, a value is written as it would travel and read as the old type. */
+function textsOf({ old, now, table, column, becomes, held = new Map() }: Retyped): [now: string, old: string] {
+  const [from, to] = [`new.${ident(becomes.name)}`, `old.${ident(heldAs({ held }, column.name))}`];
+  const fit = fitOf({ old, now }, table, column, becomes).is;
+  if (fit === 'fits' || fit === 'widen') return asTexts(from, to, { was: plainType(old, column), is: plainType(now, becomes) });
+  const read = `CASE WHEN ${from} IS NULL THEN NULL ELSE pg_catalog.format('%s', ${from})::${column.type} END`;
+  return [`(${read})::text`, `(${to})::text`];
+}
+
 /** Rows that the migration itself deletes; under another key, rows that it writes anew. */
-async function deleted(before: Db, after: Db, table: CatalogTable, other: CatalogTable, declared: Declared): Promise<Difference[]> {
-  const key = keyOf(table, other);
-  if (!key || declared.deleted?.[table.name]) return [];
+async function deleted(before: Db, after: Db, table: CatalogTable, other: CatalogTable, options: MigrationOptions): Promise<Difference[]> {
+  const key = keyOf(table, other, options);
+  if (!key || options.declared?.deleted?.[table.name]) return [];
   const sameType = table.primaryKey.every((number) => {
     const column = table.columns.find((one) => one.number === number)!;
     return sameColumn(column, table, other)!.enum !== 0 || sameColumn(column, table, other)!.type === column.type;

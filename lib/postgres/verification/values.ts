@@ -71,7 +71,7 @@ interface Inside {
   readonly labels: ReadonlyMap<number, readonly { readonly label: string; readonly was: string }[]>;
 }
 
-const isMade = ({ array, kind }: RecordedType): boolean => array || kind === 'c';
+const isMade = ({ array, kind, builtin }: RecordedType): boolean => array || kind === 'c' || (kind === 'r' && !builtin);
 const typeBy = (record: ProofRecord, oid: number): RecordedType => {
   const type = record.types.find((one) => one.oid === oid)!;
   return type.kind === 'd' ? typeBy(record, type.of) : type;
@@ -88,7 +88,8 @@ const partsOfBoth = (type: RecordedType, { now, fallback }: Inside): NonNullable
 /** Whether a type of the same name is another within. */
 function isChanged(from: RecordedType, to: RecordedType, inside: Inside): boolean {
   if (inside.labels.has(from.oid)) return true;
-  if (from.array && to.array) return isChanged(typeBy(inside.now.record, from.of), typeBy(inside.fallback.record, to.of), inside);
+  if (isMade(from) && isMade(to) && from.of !== 0 && to.of !== 0)
+    return isChanged(typeBy(inside.now.record, from.of), typeBy(inside.fallback.record, to.of), inside);
   const [mine, other] = [from.parts ?? [], to.parts ?? []];
   if (mine.length !== other.length) return true;
   return mine.some(({ of }, at) => isChanged(typeBy(inside.now.record, of), typeBy(inside.fallback.record, other[at]!.of), inside));
@@ -107,6 +108,11 @@ function written(x: string, type: RecordedType, side: 'a' | 'b', inside: Inside,
   if (type.kind === 'c') {
     const parts = partsOfBoth(type, inside).map(({ name, of }) => within(`(${x}).${ident(name)}`, of));
     return `CASE WHEN ${x} IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.json_build_array(${parts.join(', ')})::text END`;
+  }
+  if (type.kind === 'r' && !type.builtin) {
+    const ends = ['lower', 'upper'].map((end) => within(`pg_catalog.${end}(${x})`, type.of));
+    const how = ['isempty', 'lower_inc', 'upper_inc', 'lower_inf', 'upper_inf'].map((is) => `pg_catalog.${is}(${x})`);
+    return `CASE WHEN ${x} IS NULL THEN NULL ELSE pg_catalog.json_build_array(${[...how, ...ends].join(', ')})::text END`;
   }
   if (type.kind === 'e') {
     const renamed = side === 'a' ? (inside.labels.get(type.oid) ?? []) : [];

@@ -159,23 +159,21 @@ const kinds: readonly Kind[] = [
     kind: 'domains: one that allows more, one that allows less',
     old: 'CREATE DOMAIN more AS int CHECK (VALUE < 5); CREATE DOMAIN less AS int CHECK (VALUE < 5); CREATE TABLE d (id int PRIMARY KEY, a more, b less)',
     change: 'ALTER DOMAIN more DROP CONSTRAINT more_check; ALTER DOMAIN less ADD CHECK (VALUE > 0); ALTER DOMAIN less SET NOT NULL',
-    impossible: ['public.more:domain'],
     carried: ['public.less:domain'],
   },
   {
-    kind: 'types: parts that come, parts that get another name, such as no column has, such as are made anew',
-    old: 'CREATE TYPE a AS (x int); CREATE TYPE b AS (x int); CREATE TYPE c AS (x int); CREATE TYPE r AS RANGE (subtype = int4); CREATE TABLE t (id int PRIMARY KEY, a a, b b[], r r)',
+    kind: 'types: parts that come, parts that go, parts that get another name, such as no column has, such as are made anew',
+    old: 'CREATE TYPE a AS (x int); CREATE TYPE g AS (x int, y int); CREATE TYPE b AS (x int); CREATE TYPE c AS (x int); CREATE TYPE r AS RANGE (subtype = int4); CREATE TABLE t (id int PRIMARY KEY, a a, b b[], g g, r r)',
     change:
-      'ALTER TYPE a ADD ATTRIBUTE y int; ALTER TYPE b RENAME ATTRIBUTE x TO z; ALTER TYPE c ADD ATTRIBUTE y int; CREATE TYPE r2 AS RANGE (subtype = int8); ALTER TABLE t ALTER r TYPE r2 USING NULL; DROP TYPE r; ALTER TYPE r2 RENAME TO r; CREATE TYPE e AS (x int)',
-    impossible: ['public.a:type', 'public.r:type'],
+      'ALTER TYPE a ADD ATTRIBUTE y int; ALTER TYPE g DROP ATTRIBUTE x; ALTER TYPE b RENAME ATTRIBUTE x TO z; ALTER TYPE c ADD ATTRIBUTE y int; CREATE TYPE r2 AS RANGE (subtype = int8); ALTER TABLE t ALTER r TYPE r2 USING NULL; DROP TYPE r; ALTER TYPE r2 RENAME TO r; CREATE TYPE e AS (x int)',
+    impossible: ['public.g:type'],
     carried: ['public.b:type', 'public.c:type', 'public.e:type'],
   },
   {
     kind: 'a collation that tells more values apart, under a unique index and not under one',
     old: "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE TABLE t (id int PRIMARY KEY, a text COLLATE ci UNIQUE, b text COLLATE ci, c text)",
     change: 'ALTER TABLE t ALTER a TYPE text COLLATE "C", ALTER b TYPE text COLLATE "C", ALTER c TYPE text COLLATE "C"',
-    impossible: ['public.t.a:collation'],
-    carried: ['public.t.b:collation', 'public.t.c:collation'],
+    carried: ['public.t.a:collation', 'public.t.b:collation', 'public.t.c:collation'],
   },
   {
     kind: 'rights on a column, default privileges, storage, and who owns',

@@ -87,10 +87,10 @@ const kinds: readonly Kind[] = [
     lost: ['public.t.a:name-taken', 'public.u:name-taken'],
   },
   {
-    kind: 'a renamed value inside of an array and of a key',
-    old: "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE t (id int PRIMARY KEY, moods mood[]); CREATE TABLE u (m mood PRIMARY KEY); CREATE TABLE w (id int PRIMARY KEY, m mood)",
+    kind: 'a renamed value inside of an array and of a key: the fallback has its new name too',
+    old: "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE t (id int PRIMARY KEY, moods mood[]); CREATE TABLE u (m mood PRIMARY KEY); CREATE TABLE w (id int PRIMARY KEY, m mood); INSERT INTO u VALUES ('a')",
     change: "ALTER TYPE mood RENAME VALUE 'a' TO 'z'",
-    lost: ['public.t.moods:renamed-values', 'public.u.m:renamed-values'],
+    lost: [],
   },
   {
     kind: 'a key that lets in more',
@@ -103,7 +103,7 @@ const kinds: readonly Kind[] = [
     kind: 'a key that tells more apart, and one whose rule is dropped',
     old: 'CREATE TABLE t (id int PRIMARY KEY, code char(5) UNIQUE); CREATE TABLE u (id int PRIMARY KEY, code char(5) CONSTRAINT u_code UNIQUE)',
     change: 'ALTER TABLE t ALTER code TYPE text; ALTER TABLE u DROP CONSTRAINT u_code, ALTER code TYPE text',
-    lost: ['public.t.code:keys-told-apart'],
+    lost: [],
   },
   {
     kind: 'a table without a key',
@@ -120,10 +120,10 @@ const kinds: readonly Kind[] = [
   },
   {
     kind: 'domains and composite types that change, and such as are only new',
-    old: 'CREATE DOMAIN d AS int CHECK (VALUE > 0); CREATE TYPE p AS (x int); CREATE TABLE t (id int PRIMARY KEY, v d, p p)',
+    old: 'CREATE DOMAIN d AS int CHECK (VALUE > 0); CREATE TYPE p AS (x int); CREATE TYPE r AS (x int, y int); CREATE TABLE t (id int PRIMARY KEY, v d, p p, r r)',
     change:
-      'ALTER DOMAIN d DROP CONSTRAINT d_check; ALTER DOMAIN d SET NOT NULL; ALTER TYPE p ADD ATTRIBUTE y int CASCADE; CREATE DOMAIN e AS text; CREATE TYPE q AS (z int)',
-    lost: ['public.d:domain', 'public.p:type'],
+      'ALTER DOMAIN d DROP CONSTRAINT d_check; ALTER DOMAIN d SET NOT NULL; ALTER TYPE p ADD ATTRIBUTE y int CASCADE; ALTER TYPE r DROP ATTRIBUTE y CASCADE; CREATE DOMAIN e AS text; CREATE TYPE q AS (z int)',
+    lost: ['public.r:type'],
   },
   {
     kind: 'persistence, both ways',

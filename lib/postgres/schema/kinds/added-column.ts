@@ -6,7 +6,8 @@ import type { Kind } from './kind';
 import { owner } from './statements';
 
 export const addedColumn: Kind = {
-  table({ plan, old, say }) {
+  table(change) {
+    const { plan, say } = change;
     const kept = new Set(plan.old.columns.map((column) => sameColumn(column, plan.old, plan.now)));
     for (const column of plan.now.columns) {
       if (kept.has(column)) continue;
@@ -22,7 +23,7 @@ export const addedColumn: Kind = {
           'give it a primary key before the window',
         );
       } else {
-        plan.shadows.push({ name: column.name, type: knownType(old, column) });
+        plan.shadows.push({ name: column.name, type: knownType(change, column) });
         plan.published?.push(column.name);
         say(`${id}:added`, 'bridged', `${id} is new; its values are kept in a column that the old release does not know`);
       }

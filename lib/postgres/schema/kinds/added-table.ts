@@ -7,7 +7,8 @@ import type { Kind } from './kind';
 import { owner } from './statements';
 
 export const addedTable: Kind = {
-  schema({ old, now, say }, plan) {
+  schema(schemas, plan) {
+    const { old, now, say } = schemas;
     const known = new Set(old.tables.map((table) => sameTable(table, now)));
     for (const table of now.tables) {
       if (known.has(table) || !table.persistent) continue;
@@ -23,7 +24,7 @@ export const addedTable: Kind = {
       }
       say(`${name}:added`, 'bridged', `${name} is new; its rows are kept in a table that the old release does not know`);
       plan.inert.push(table);
-      for (const column of columns) plan.inertTypes.set(column, knownType(old, column));
+      for (const column of columns) plan.inertTypes.set(column, knownType(schemas, column));
     }
   },
 

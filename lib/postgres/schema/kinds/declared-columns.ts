@@ -54,12 +54,12 @@ export const declaredColumns: Kind = {
 function computed(change: ColumnChange, now: CatalogColumn, from: string): void {
   const { column: old, id, plan, say } = change;
   const renamed = old.name !== now.name && heldAs(plan, old.name) !== now.name;
-  const fit = fitOf(old, now).is;
-  const arrives = fit === 'widen' || old.type === now.type;
+  const fit = fitOf(change, plan.old, old, now);
+  const arrives = fit.is === 'widen' ? fit.type === now.type : old.type === now.type;
   if (renamed) {
-    plan.shadows.push({ name: now.name, type: knownType(change.old, now), ...(old.type === now.type ? { from: old.name } : {}) });
+    plan.shadows.push({ name: now.name, type: knownType(change, now), ...(old.type === now.type ? { from: old.name } : {}) });
     plan.published?.push(now.name);
-  } else if (fit === 'widen') plan.widen.push({ column: old.name, type: now.type });
+  } else if (fit.is === 'widen') plan.widen.push({ column: old.name, type: fit.type });
   // a large value that an update leaves alone is not sent, and would be taken for its own result.
   const here =
     (renamed || (arrives && !old.aside && !now.aside) || plan.old.identity.includes(old.number)) && everyNamedColumnIsNew(change, from);
@@ -102,18 +102,19 @@ function everyNamedColumnIsNew(change: TableChange, from: string): boolean {
   });
 }
 
-function typeOnFallback(
-  { plan: { old: table, now, held }, old: schema, declared }: TableChange,
-  column: CatalogColumn,
-): string | undefined {
+function typeOnFallback(change: TableChange, column: CatalogColumn): string | undefined {
+  const {
+    plan: { old: table, now, held },
+    declared,
+  } = change;
   if (column.generated !== '') return undefined;
   const old = table.columns.find((one) => sameColumn(one, table, now) === column);
-  if (old === undefined) return knownType(schema, column);
+  if (old === undefined) return knownType(change, column);
   if (old.generated !== '') return undefined;
-  const change = fitOf(old, column).is;
+  const fit = fitOf(change, table, old, column);
   if (declared.columns?.some((one) => one.table === table.name && one.column === old.name)) {
-    if (old.name !== column.name && heldAs({ held }, old.name) !== column.name) return knownType(schema, column);
-    return change === 'widen' || old.type === column.type ? column.type : undefined;
+    if (old.name !== column.name && heldAs({ held }, old.name) !== column.name) return knownType(change, column);
+    return fit.is === 'widen' ? fit.type : old.type === column.type ? column.type : undefined;
   }
-  return change === 'widen' ? column.type : change === 'fits' ? old.type : undefined;
+  return fit.is === 'widen' ? fit.type : fit.is === 'fits' ? old.type : undefined;
 }

@@ -21,10 +21,10 @@ export const declaredRows: Kind = {
   },
 
   /** One that is dropped, and that they keep. */
-  column({ column, other, plan, id, old, declared, say }) {
+  column({ column, other, plan, id, old, now, declared, say }) {
     if (other) return undefined;
     const set = declared.rows?.find(({ sets }) => sets?.some((one) => one.table === plan.old.name && one.column === column.name));
-    if (!set || (column.notNull && column.default === null && fill(old, plan, column) === undefined)) return undefined;
+    if (!set || (column.notNull && column.default === null && fill({ old, now }, plan, column) === undefined)) return undefined;
     say(`${id}:dropped`, 'bridged', `${id} is dropped; the rows of ${set.of} set it, as declared`);
     return 'done';
   },

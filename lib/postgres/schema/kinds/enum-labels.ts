@@ -1,65 +1,54 @@
-/** Values of an enum that are new, or renamed. */
-import { ident, literal } from '../../connection/connect';
-import { type Catalog, type CatalogEnum, sameColumn } from '../catalog';
-import { lossy } from '../difference';
+/**
+ * Values of an enum that are new, or renamed. A renamed one has its new name on the fallback too for as long as that is fed: so it is the same
+ * value wherever it is, in a key, in an array, or within another type.
+ */
+import { literal } from '../../connection/connect';
+import type { CatalogEnum } from '../catalog';
 import type { Kind } from './kind';
-import { heldAs } from './names';
-import type { AddedValue } from './plan';
+import type { AddedValue, Renamed } from './plan';
 import { owner } from './statements';
 
 export const enumLabels: Kind = {
   schema({ old: { enums }, now: { enums: after }, say }, plan) {
     for (const old of enums) {
       const now = after.find(({ oid }) => oid === old.oid) ?? after.find(({ name }) => name === old.name);
-      const add = (now?.labels ?? []).filter(({ label }) => !old.labels.some((known) => known.label === label)).map(({ label }) => label);
-      if (now === undefined || add.length === 0) continue;
-      const renamed = now.labels.filter(({ oid, label }) => old.labels.some((known) => known.oid === oid && known.label !== label));
-      const added = add.filter((label) => !renamed.some((known) => known.label === label));
-      if (renamed.length > 0)
+      if (now === undefined) continue;
+      const rename = renamedLabels(old, now);
+      const known = new Set([...old.labels.map(({ label }) => label), ...rename.map(({ to }) => to)]);
+      const add = now.labels.map(({ label }) => label).filter((label) => !known.has(label));
+      const taken = now.labels.filter(
+        ({ oid, label }) => rename.some(({ from }) => from === label) && !old.labels.some((one) => one.oid === oid),
+      );
+      for (const { label } of taken)
+        say(
+          `${old.name}:name-taken`,
+          'lossy',
+          `'${label}' is another value of ${old.name} now than the one that was called so`,
+          `which of the two values a row has that was written after opening`,
+          'take a name that no value had',
+        );
+      if (rename.length > 0)
         say(
           `${old.name}:renamed-values`,
           'bridged',
-          `values of ${old.name} are renamed: ${renamed.map(({ label }) => label).join(', ')}; they arrive under their old names`,
+          `values of ${old.name} are renamed: ${rename.map(({ to }) => to).join(', ')}; after a rollback they have their old names`,
         );
-      if (added.length > 0)
+      if (add.length > 0)
         say(
           `${old.name}:new-values`,
           'bridged',
-          `values are added to ${old.name}: ${added.join(', ')}; the fallback gets them too, and the old release meets values it does not know`,
+          `values are added to ${old.name}: ${add.join(', ')}; the fallback gets them too, and the old release meets values it does not know`,
         );
-      plan.enums.push({ name: old.name, add: add.map((label) => placed(label, old, now)) });
+      if (rename.length + add.length > 0) plan.enums.push({ name: old.name, add: add.map((label) => placed(label, old, now)), rename });
     }
   },
 
-  column({ column, other, plan, old, now }) {
-    if (!other) return undefined;
-    const [was, is] = [old.enums.find(({ oid }) => oid === column.enum), now.enums.find(({ oid }) => oid === other.enum)];
-    if (!was || !is) return undefined;
-    const renamed = renamedLabels(was, is);
-    if (renamed.length === 0) return undefined;
-    const cases = renamed.map(({ from, to }) => `WHEN ${literal(to)} THEN ${literal(from)}`).join(' ');
-    const value = `NEW.${ident(other.name)}`;
-    plan.assign.push({
-      column: heldAs(plan, column.name),
-      expression: `(CASE ${value}::text ${cases} ELSE ${value}::text END)::${column.type}`,
-    });
-    return undefined;
-  },
-
-  /** A value that is renamed arrives under its new name where the enum is only a part of the column's type, or tells rows apart. */
-  *refuses({ table, other, old, now }) {
-    for (const column of table.columns)
-      for (const { oid, name, labels } of renamedEnums(old, now)) {
-        const isKey = oid === column.enum && table.identity.includes(column.number);
-        if (!isKey && column.type !== `${name}[]`) continue;
-        if (!sameColumn(column, table, other)) continue;
-        yield lossy(
-          `${table.name}.${column.name}:renamed-values`,
-          `${table.name}.${column.name} (${column.type}) has renamed values: ${labels.join(', ')} before`,
-          isKey
-            ? `updates and deletes of rows with them: they are found by that column`
-            : `the old names of ${table.name}.${column.name} in rows written after opening`,
-        );
+  scriptOnce({ enums }, part) {
+    for (const { name, rename } of enums)
+      for (const { from, to } of inOrder(rename)) {
+        const renaming = (one: string, other: string) => owner(`ALTER TYPE ${name} RENAME VALUE ${literal(one)} TO ${literal(other)}`);
+        part.fallback.push(renaming(from, to));
+        part.revert.push(renaming(to, from));
       }
   },
 
@@ -73,22 +62,22 @@ export const enumLabels: Kind = {
 
 function placed(label: string, old: CatalogEnum, now: CatalogEnum): AddedValue {
   for (const next of now.labels.slice(now.labels.findIndex((one) => one.label === label) + 1)) {
-    const before = old.labels.find((one) => one.oid === next.oid || one.label === next.label);
+    const before = old.labels.find(({ oid }) => oid === next.oid) ?? old.labels.find((one) => one.label === next.label);
     if (before) return { label, before: before.label };
   }
   return { label };
 }
 
 /** In the order of the new values. */
-const renamedLabels = (old: CatalogEnum, now: CatalogEnum): { from: string; to: string }[] =>
+const renamedLabels = (old: CatalogEnum, now: CatalogEnum): Renamed[] =>
   now.labels.flatMap(({ oid, label }) => {
     const before = old.labels.find((known) => known.oid === oid);
     return before && before.label !== label ? [{ from: before.label, to: label }] : [];
   });
 
-const renamedEnums = (old: Catalog, now: Catalog): { oid: number; name: string; labels: string[] }[] =>
-  old.enums.flatMap(({ oid, name, labels }) => {
-    const is = now.enums.find((one) => one.oid === oid);
-    const before = labels.filter((one) => is?.labels.some((other) => other.oid === one.oid && other.label !== one.label));
-    return before.length > 0 ? [{ oid, name, labels: before.map(({ label }) => label) }] : [];
-  });
+/** Names that change hands go by another one meanwhile. */
+function inOrder(renamed: readonly Renamed[]): readonly Renamed[] {
+  if (!renamed.some(({ to }) => renamed.some(({ from }) => from === to))) return renamed;
+  const between = (at: number): string => `switchback ${at}`;
+  return [...renamed.map(({ from }, at) => ({ from, to: between(at) })), ...renamed.map(({ to }, at) => ({ from: between(at), to }))];
+}

@@ -3,7 +3,7 @@ import { unfilled } from './fit';
 import type { Kind } from './kind';
 
 export const generatedColumn: Kind = {
-  column({ column, other, plan, id, old, say }) {
+  column({ column, other, plan, id, old, now, say }) {
     if (!other) return undefined;
     if (column.generated !== '') {
       if (other.generated === '') say(`${id}:not-generated`, 'carried', `${id} is no longer generated; the fallback computes its own`);
@@ -15,7 +15,7 @@ export const generatedColumn: Kind = {
       'declare',
       `${id} is generated now, and generated values do not travel`,
       `values of ${id} of rows written after opening`,
-      unfilled(old, plan, column),
+      unfilled({ old, now }, plan, column),
     );
     return 'done';
   },

@@ -4,13 +4,13 @@
  */
 import { addedColumn } from './added-column';
 import { addedTable } from './added-table';
+import { changedTypes } from './changed-types';
 import { declaredColumns } from './declared-columns';
 import { declaredRows } from './declared-rows';
 import { droppedColumn } from './dropped-column';
 import { droppedRules } from './dropped-rules';
 import { droppedTable } from './dropped-table';
 import { enumLabels } from './enum-labels';
-import { finerKeys } from './finer-keys';
 import { foreignKeys } from './foreign-keys';
 import { generatedColumn } from './generated-column';
 import { key } from './key';
@@ -25,6 +25,8 @@ import { takenNames } from './taken-names';
 
 export const kinds: readonly Kind[] = [
   droppedTable,
+  enumLabels,
+  changedTypes,
   addedTable,
   renamedTable,
   takenNames,
@@ -39,8 +41,6 @@ export const kinds: readonly Kind[] = [
   foreignKeys,
   droppedRules,
   renamedColumn,
-  enumLabels,
   key,
-  finerKeys,
   largeObjects,
 ];

@@ -10,7 +10,8 @@ import type { TablePlan } from './plan';
 import { owner, type Part } from './statements';
 
 export const key: Kind = {
-  table({ plan, say }) {
+  table(change) {
+    const { plan, say } = change;
     const { old, now } = plan;
     if (old.identityFull) {
       if (now.identityFull || old.primaryKey.length > 0) return undefined;
@@ -25,7 +26,7 @@ export const key: Kind = {
     const columns = old.identity.map((number) => old.columns.find((column) => column.number === number)!);
     const others = columns.map((column) => sameColumn(column, old, now));
     const usable = others.every(
-      (other, index) => other && other.generated === '' && ['fits', 'widen'].includes(fitOf(columns[index]!, other).is),
+      (other, index) => other && other.generated === '' && ['fits', 'widen'].includes(fitOf(change, old, columns[index]!, other).is),
     );
     const lost = (why: string): 'stays' => {
       say(

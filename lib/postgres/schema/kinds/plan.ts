@@ -15,6 +15,8 @@ export interface TablePlan {
   readonly widen: WidenedColumn[];
   /** Columns that the fallback computes of those. */
   readonly computed: ComputedColumn[];
+  /** Columns of the old schema whose values come from one of the new: both types, as they are through their domains. */
+  readonly fits: Map<CatalogColumn, { readonly was: string; readonly is: string }>;
   readonly dropNotNull: string[];
   readonly dropConstraints: { name: string; definition: string }[];
   readonly dropIndexes: { name: string; definition: string }[];
@@ -33,6 +35,10 @@ export interface TablePlan {
 export interface WidenedColumn {
   readonly column: string;
   readonly type: string;
+  /** No cast leads there: values are read from their texts. */
+  readonly byText?: true;
+  /** What its type was, where it gets that again at a rollback. */
+  readonly back?: string;
 }
 
 export interface ComputedColumn extends WidenedColumn {
@@ -47,9 +53,28 @@ export interface BridgePlan {
   readonly inert: CatalogTable[];
   /** What the columns of those have for a type there. */
   readonly inertTypes: Map<CatalogColumn, string>;
-  readonly enums: { readonly name: string; readonly add: readonly AddedValue[] }[];
+  readonly enums: { readonly name: string; readonly add: readonly AddedValue[]; readonly rename: readonly Renamed[] }[];
+  /** Types that become those of the new schema for as long as the fallback is fed. */
+  readonly types: ChangedType[];
   readonly foreignKeys: ForeignKey[];
   readonly rows: { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];
+}
+
+/** What a value was called, and what it is called now. */
+export interface Renamed {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface ChangedType {
+  readonly name: string;
+  /** Rules of a domain that the new schema does not have. */
+  readonly checks: readonly { readonly name: string; readonly definition: string }[];
+  readonly nullable: boolean;
+  /** Columns in which the domain is only a part of the type: PostgreSQL does not look at their rows by itself. */
+  readonly within: readonly { readonly table: string; readonly column: string; readonly type: string }[];
+  /** Parts that a composite type has got. */
+  readonly parts: readonly { readonly name: string; readonly type: string }[];
 }
 
 /** Of the old schema. */
@@ -67,7 +92,15 @@ export interface AddedValue {
   readonly before?: string;
 }
 
-export const emptyPlan = (): BridgePlan => ({ tables: [], inert: [], inertTypes: new Map(), enums: [], foreignKeys: [], rows: [] });
+export const emptyPlan = (): BridgePlan => ({
+  tables: [],
+  inert: [],
+  inertTypes: new Map(),
+  enums: [],
+  types: [],
+  foreignKeys: [],
+  rows: [],
+});
 
 export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan => ({
   old,
@@ -77,6 +110,7 @@ export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan 
   shadows: [],
   widen: [],
   computed: [],
+  fits: new Map(),
   dropNotNull: [],
   dropConstraints: [],
   dropIndexes: [],

@@ -6,7 +6,8 @@ import { heldAs } from './names';
 import { master } from './statements';
 
 export const renamedColumn: Kind = {
-  column({ column, other, plan, id, say }) {
+  column(change) {
+    const { column, other, plan, id, say } = change;
     if (!other || column.name === other.name) return undefined;
     // where a name is another column's now, the column itself has the new one meanwhile.
     if (heldAs(plan, column.name) === other.name) {
@@ -17,7 +18,8 @@ export const renamedColumn: Kind = {
       );
       return undefined;
     }
-    const type = fitOf(column, other).is === 'widen' ? other.type : column.type;
+    const fit = fitOf(change, plan.old, column, other);
+    const type = fit.is === 'widen' ? fit.type : column.type;
     plan.shadows.push({ name: other.name, type, from: column.name });
     plan.assign.push({ column: heldAs(plan, column.name), expression: `NEW.${ident(other.name)}` });
     say(`${id}:renamed`, 'bridged', `${id} is renamed to ${other.name}; the fallback keeps both`);

@@ -20,12 +20,11 @@ interface Domain {
   readonly checks: readonly string[];
 }
 
-/** A value of the new domain is one of the old. */
+/** A value of the new domain is one of the old; otherwise the classifier speaks. */
 function domain(old: Found, now: Found): Fate {
   const [was, is] = [facts<Domain>(old), facts<Domain>(now)];
   const narrower = was.base === is.base && (is.notNull || !was.notNull) && was.checks.every((check) => is.checks.includes(check));
-  if (narrower) return 'carried';
-  return { loses: 'values that the old domain does not allow: the first of them stops the feed', instead: before('change it') };
+  return narrower ? 'carried' : 'claimed';
 }
 
 interface Type {
@@ -56,7 +55,7 @@ export const valueLooks: readonly Look[] = [
       shows: `pg_catalog.format('SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contypid = %L::regtype', ${typeName})`,
     }),
     reason:
-      'a domain that allows less has only values that the old one allows; one that allows more makes the fallback refuse rows. One that is gone took its columns with it, and those are the classifier’s.',
+      'a domain that allows less has only values that the old one allows. The bridge takes the rules off that one does not have any more. One that is gone took its columns with it, and those are the classifier’s.',
     isNew: 'carried',
     isGone: 'claimed',
     isChanged: (_, old, now) => domain(old, now),
@@ -80,12 +79,13 @@ export const valueLooks: readonly Look[] = [
       shows: `pg_catalog.format('SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_type t ON typrelid = attrelid WHERE t.oid = %L::regtype AND attnum > 0', ${typeName})`,
     }),
     reason:
-      'a value of a composite or range type travels as its text, which the old type must be able to read: names of parts are not in it, their number and types are. A type that no column has is in no row. An enum is the classifier’s.',
+      'a value of a composite or range type travels as its text, which the old type must be able to read: names of parts are not in it, their number and types are. The fallback gets parts that are added. A type that no column has is in no row; of one made anew under its name the classifier speaks, and of an enum.',
     isNew: 'carried',
     isGone: 'claimed',
     isChanged: (_, old, now) => {
       const [was, is] = [facts<Type>(old), facts<Type>(now)];
       if (!was.used || JSON.stringify(was.parts) === JSON.stringify(is.parts)) return 'carried';
+      if (old.key !== now.key || was.parts.every((part, at) => is.parts[at] === part)) return 'claimed';
       return { loses: 'values in the new schema of the type: the first of them stops the feed', instead: before('change the type') };
     },
   },
@@ -117,20 +117,11 @@ export const valueLooks: readonly Look[] = [
       name: columnName,
       definition: "o.collname || CASE WHEN o.collisdeterministic THEN '' ELSE ' (not deterministic)' END",
       of: 'c.oid',
-      facts: `CASE WHEN NOT o.collisdeterministic AND EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY (i.indkey)) THEN 'unique' END`,
-      shows: `pg_catalog.format('SELECT collname, collisdeterministic FROM pg_attribute JOIN pg_collation o ON o.oid = attcollation WHERE attrelid = %L::regclass AND attname = %L', ${table}, a.attname)`,
     }),
-    reason:
-      'another order changes no row; but where values that were one are two now, a unique index of the fallback refuses the second of them.',
+    reason: 'another order changes no row; where values that were one are two now, the classifier speaks.',
     isNew: 'claimed',
     isGone: 'claimed',
-    isChanged: (_, old, now) =>
-      old.facts === 'unique' && !now.definition.endsWith('(not deterministic)')
-        ? {
-            loses: 'rows whose values the old collation does not tell apart: the second of them stops the feed',
-            instead: 'leave the collation until the release after this one',
-          }
-        : 'carried',
+    isChanged: 'carried',
   },
   {
     kind: 'column',
