@@ -205,6 +205,8 @@ export type EventBody =
       readonly exit: number;
     }
   | { readonly type: 'run.finished'; readonly verb: Verb; readonly seconds: number }
+  /** The teardown that begins by itself has not begun: nobody is at a terminal to hear why. */
+  | { readonly type: 'teardown.refused'; readonly code: string; readonly message: string; readonly next: readonly Advice[] }
   | HoldSeen
   | ProofFound
   /** What was found different, and may stay so: by whom is said by the event. */
@@ -223,6 +225,7 @@ export const isNote = ({ type }: EventBody): boolean =>
   type === 'hold.seen' ||
   type === 'decision.time' ||
   type === 'difference.accepted' ||
+  type === 'teardown.refused' ||
   type === 'decision.unanswered';
 
 /** An event as it stands in the journal. */

@@ -1,6 +1,6 @@
 /** What a window's journal says: a fold over its events, used by the runner, the plans and every screen. */
 
-import { switchback } from '../base/advice';
+import { type Advice, switchback } from '../base/advice';
 import { exit, Stop } from '../base/errors';
 import type { Manifest, SystemState } from '../manifest/schema';
 import {
@@ -157,6 +157,10 @@ export interface WindowView {
   readonly closed: string | undefined;
   /** Tasks that must run once, by their tokens. */
   readonly tasks: ReadonlyMap<string, AskedTask>;
+  /** Why the teardown that begins by itself did not, until one has. */
+  readonly refusedTeardown:
+    | { readonly code: string; readonly message: string; readonly at: string; readonly next: readonly Advice[] }
+    | undefined;
   /** What the proof of a rollback found. */
   readonly verdict: Verdict | undefined;
 }
@@ -201,6 +205,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
   let upBy: Mutable<UpBy> | undefined;
   const tasks = new Map<string, AskedTask>();
   let closed: string | undefined;
+  let refusedTeardown: WindowView['refusedTeardown'];
   let verdict: Verdict | undefined;
   let lastOfWriter: JournalEvent | undefined;
 
@@ -218,6 +223,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
           landing.clear();
         }
         asked.clear();
+        if (event.verb === 'teardown') refusedTeardown = undefined;
         current = {
           verb: event.verb,
           run: event.run,
@@ -306,6 +312,11 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
         landing.set(event.test, { passed, by, at, ...(what === undefined ? {} : { what }) });
         break;
       }
+      case 'teardown.refused': {
+        const { code, message, at, next } = event;
+        refusedTeardown = { code, message, at, next };
+        break;
+      }
       case 'run.stopped':
         stops.push(event.code);
         if (event.code === 'step.no-longer-holds' && event.step !== undefined) noLongerHold.add(event.step);
@@ -340,6 +351,7 @@ export function fold(journal: readonly JournalEvent[]): WindowView | undefined {
     noLongerHold,
     begun: (verb, step) => begun.has(`${verb} ${step}`),
     closed,
+    refusedTeardown,
     tasks,
     verdict,
   };

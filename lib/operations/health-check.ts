@@ -376,6 +376,8 @@ class Look {
         what.push('the teardown does not begin by itself: its schedule is gone');
         next.push(say`${switchback('teardown')}, after ${ends.toISOString()}`);
       }
+      if (view.refusedTeardown) what.push(`it was refused at ${view.refusedTeardown.at}: ${view.refusedTeardown.message}`);
+      next.push(...(view.refusedTeardown?.next ?? []));
     }
     return what.length === 0 ? [] : [{ name: 'schedule', ok: next.length === 0, what, next }];
   }

@@ -1,5 +1,6 @@
 /** A verb: its window found or opened, its plan made from what is so now, and advanced. */
 
+import { randomUUID } from 'node:crypto';
 import { explain } from '../aws';
 import { say, switchback } from '../base/advice';
 import type { Clock } from '../base/clock';
@@ -10,13 +11,14 @@ import { estimated } from '../engine/estimates';
 import type { Verb } from '../engine/events';
 import { lastHoldSeen } from '../engine/events';
 import { answerGate } from '../engine/gate';
-import type { Journal } from '../engine/journal';
+import { Journal } from '../engine/journal';
 import { seriesOf, viewOf } from '../engine/journal-view';
 import { holdEndsAt, siteIsDown } from '../engine/milestones';
 import { advance, refuseWhileHeld } from '../engine/run';
 import { hourSet, type WindowView } from '../engine/window-view';
 import { planOf, rollbackFrom } from '../plans';
 import { refuseForeign } from '../steps/foreign-release';
+import { scheduledRun } from '../steps/schedule';
 import type { World } from '../steps/world';
 import { observeWorld } from '../steps/world';
 import { acceptDifferences } from './accept-difference';
@@ -30,6 +32,30 @@ import { type WayBack, wayBackOf } from './way-back';
 
 /** Advances a verb. What goes wrong is an answer, never an exception. */
 export async function runVerb(given: VerbRequest, runtime: Runtime): Promise<Reply> {
+  const reply = await advanced(given, runtime);
+  if (given.verb === 'teardown' && given.window !== undefined && given.run === scheduledRun(given.window))
+    await noteRefused({ ...given, window: given.window }, reply, runtime).catch(() => undefined);
+  return reply;
+}
+
+/** What is so until its time comes, or while somebody works on the window. */
+const passing = ['teardown.hold', 'window.held', 'window.taken-over', 'window.closed', 'window.none'];
+
+/** Nobody hears what a schedule is answered: in the journal every status finds it. A run that stopped has said so there itself. */
+async function noteRefused({ system, window, run, by }: VerbRequest & { window: string }, reply: Reply, { aws, clock }: Runtime) {
+  if (reply.state !== 'stopped' || passing.includes(reply.code)) return;
+  const { manifest } = await aws.settings.manifest(system);
+  const journal = new Journal(aws.journal(manifest.shared.journalBucket, system), window, clock, randomUUID);
+  await journal.refresh();
+  const { current, refusedTeardown } = viewOf(journal);
+  const { code, message, next } = reply;
+  if (current?.run === run && current.ended === 'stopped') return;
+  // it is asked every five minutes.
+  if (refusedTeardown?.code === code && refusedTeardown.message === message) return;
+  await journal.note(run, by, { type: 'teardown.refused', code, message, next });
+}
+
+async function advanced(given: VerbRequest, runtime: Runtime): Promise<Reply> {
   let name: string | undefined;
   try {
     const opened = await findOrOpen(given, runtime);

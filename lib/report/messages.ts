@@ -80,6 +80,8 @@ export function eventText(
       return event.findings.length === 0
         ? undefined
         : paint(event.findings.some(isLoss) ? 'red' : 'yellow', findingWords(event.findings, event.file === undefined ? [] : [event.file]));
+    case 'teardown.refused':
+      return paint('red', `the teardown did not begin by itself (${event.code}): ${local(event.message)}`);
     case 'difference.accepted':
       return `${event.by.who} accepts ${event.ids.join(', ')}: ${event.reason}`;
     case 'window.closed':

@@ -100,6 +100,12 @@ function windowLines(status: StatusScreen, style: Style): [string, string][] {
     const when = left > 0 ? `in ${duration(left)}, then teardown by itself` : 'now; the schedule runs the teardown';
     lines.push(['hold ends', `${dateTime(status.holdEndsAt, style)}, ${when}`]);
   }
+  const { refusedTeardown } = window;
+  if (refusedTeardown)
+    lines.push([
+      'teardown',
+      style.paint('red', `it did not begin by itself ${dateTime(refusedTeardown.at, style)}: ${refusedTeardown.message}`),
+    ]);
   if (status.feed) lines.push(...feedLines(status.feed, databaseOpened(window), style));
   lines.push(...proofLines(window, style));
   return lines;

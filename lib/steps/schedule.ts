@@ -4,6 +4,9 @@ import { done, type Step, todo } from '../engine/step';
 
 export const scheduleName = (window: Window): string => `${window.system}-${window.name}-teardown`;
 
+/** Who tears down by itself. */
+export const scheduledRun = (window: string): string => `schedule-${window}`;
+
 export const watchName = ({ system, name }: Pick<Window, 'system' | 'name'>): string => `${system}-${name}-watch`;
 
 /** From stage to teardown: lib/operations/feed-watch.ts looks, and takes the schedule away when nothing is left to watch. */
@@ -60,7 +63,7 @@ export function teardownScheduled(holdSeconds: number): Step {
           system: window.system,
           verb: 'teardown',
           window: window.name,
-          run: `schedule-${window.name}`,
+          run: scheduledRun(window.name),
           by: { who: 'EventBridge Scheduler', where: scheduleName(window) },
         },
         from: new Date(clock.now() + holdSeconds * 1000),

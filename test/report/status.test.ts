@@ -1,5 +1,6 @@
 import { spell } from '../../lib/report/advice';
 import { jsonStatus } from '../../lib/report/json';
+import { eventText } from '../../lib/report/messages';
 import { nextCommands, statusScreen } from '../../lib/report/status';
 import type { StatusScreen } from '../../lib/report/types';
 import { ana, began, colored, cutover, Night, plain, screen, w3 } from './night';
@@ -315,4 +316,19 @@ Next
     });
     expect(screenOf(night, 100)[0]).toBe('  proof        not proven yet; npx switchback rollback goes on with it');
   });
+});
+
+test('a teardown that was to begin by itself and was refused is said by every status', () => {
+  const night = new Night()
+    .start(0, 'cutover', cutover.slice(0, 1))
+    .step(0, 5, 'stage.ready')
+    .add(5, { type: 'run.finished', verb: 'cutover', seconds: 5 })
+    .add(86_405, { type: 'teardown.refused', code: 'teardown.unproven', message: 'video-db may hold rows that nobody else has', next: [] });
+  const status = { ...quiet, window: night.view, holdEndsAt: '2026-03-02T02:00:05Z', now: began + 86_500_000 };
+  expect(statusScreen(status, plain).join(' ').replace(/\s+/g, ' ')).toContain(
+    'teardown it did not begin by itself 2026-03-02 02:00 UTC: video-db may hold rows that nobody else has',
+  );
+  expect(eventText(night.events.at(-1)!, [], plain)).toBe(
+    'the teardown did not begin by itself (teardown.unproven): video-db may hold rows that nobody else has',
+  );
 });
