@@ -42,6 +42,7 @@ export interface Flags {
   readonly writes?: string;
   readonly backWrites?: string;
   readonly ask?: readonly string[];
+  readonly bookkeeping?: readonly string[];
   readonly case?: string;
   readonly id?: readonly string[];
   readonly postgres?: number;

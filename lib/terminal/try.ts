@@ -24,6 +24,7 @@ export const tryOptions = (command: Command): Command =>
     .option('--migrate-command <command>', 'the command that runs the migrations; finds the database in DATABASE_URL')
     .option('--bridges <file>', 'what the app declares (columns, rows), as JSON')
     .option('--accept-loss <ids...>', 'schema differences that a rollback may lose, by their ids')
+    .option('--bookkeeping <tables...>', 'tables in which the migration tool notes what it has run, by schema and name')
     .option('--writes <file>', 'SQL that the new release runs after the opening')
     .option('--back-writes <file>', 'SQL that the old release runs after the rollback')
     .option('--ask <sql>', 'asked of the fallback afterwards, and printed; may be given again', more)
@@ -107,7 +108,7 @@ function casesOf(file: string, ids: readonly string[] | undefined): Case[] {
 }
 
 async function tryingFrom(flags: Flags): Promise<Trying> {
-  const { before, dump, migrate, migrateCommand, bridges, writes, backWrites, ask = [], acceptLoss } = flags;
+  const { before, dump, migrate, migrateCommand, bridges, writes, backWrites, ask = [], acceptLoss, bookkeeping } = flags;
   if ((before === undefined) === (dump === undefined))
     throw usage('give the old schema by --before FILE.sql or by --dump FILE, or cases by --case FILE.json');
   if ((migrate === undefined) === (migrateCommand === undefined))
@@ -118,6 +119,7 @@ async function tryingFrom(flags: Flags): Promise<Trying> {
     migrate: migrate === undefined ? (url) => shell(migrateCommand!, url) : script(migrate),
     ...(bridges === undefined ? {} : { declared: parsed(bridges, (text) => JSON.parse(text) as Declared) }),
     ...(Array.isArray(acceptLoss) ? { accepted: acceptLoss as string[] } : {}),
+    ...(bookkeeping === undefined ? {} : { bookkeeping }),
     ...(writes === undefined ? {} : { writes: script(writes) }),
     ...(backWrites === undefined ? {} : { backWrites: script(backWrites) }),
     ask,

@@ -57,7 +57,7 @@ const wellKnown = new Set([
 ]);
 
 const called =
-  /(^|_)(migrations?(_(versions?|logs?|history|details|locks?))?|(schema|db|database)_?(versions?|info|history|changes|migrations?)|version_?info|change_?log)$|^version$/i;
+  /(^|_)(migrations?(_(versions?|logs?|history|details|locks?))?|(schema|db|database)_?(versions?|info|history|changes|log|migrations?)|version_?info|change_?log)$|^version$/i;
 const columns =
   /^(version|version_?num|checksum|migration|migration_?name|script_?name|applied_?(at|on)|executed_?(at|on)|installed_?(at|on|by)|migrated_?(at|on)|run_?on|batch|dirty)$/i;
 
