@@ -187,7 +187,7 @@ export const releases: readonly Releases[] = [
     migrations: (folder, before) => typeorm(since(flowise(folder), flowise(before))),
   }),
   pair({
-    declare: { bookkeeping: true },
+    declare: { prepare: 'ALTER TABLE product_category_product REPLICA IDENTITY FULL', bookkeeping: true },
     ...{ id: 'medusa', application: 'Medusa, a shop', from: '1.12.0', to: '1.20.0' },
     notes: ['public.migrations'],
     package: { registry: 'npm', name: '@medusajs/medusa' },
