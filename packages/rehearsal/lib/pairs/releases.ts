@@ -1,7 +1,7 @@
 /** Pairs of published releases, with pinned versions: how the schema of the old one is made, and what is run between the two. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dbMigrate, dbMigrateIn, files, filesIn, type Migrations, type SqlFile, since, typeorm, typeormIn } from './migrations';
+import { files, filesIn, type Migrations, type SqlFile, since, typeorm, typeormIn } from './migrations';
 import { fetched, type Package } from './packages';
 
 export interface Releases {
@@ -111,7 +111,6 @@ const prismaBegin =
 
 const flowise = (folder: string) => typeormIn(join(folder, 'dist/database/migrations/postgres'));
 const medusa = (folder: string) => typeormIn(join(folder, 'dist/migrations'));
-const unleash = (folder: string) => dbMigrateIn(join(folder, 'dist/migrations'));
 
 const camundaParts = ['engine', 'history', 'identity', 'case.engine', 'case.history', 'decision.engine', 'decision.history'];
 
@@ -193,13 +192,5 @@ export const releases: readonly Releases[] = [
     package: { registry: 'npm', name: '@medusajs/medusa' },
     old: (folder) => typeorm(medusa(folder), true),
     migrations: (folder, before) => typeorm(since(medusa(folder), medusa(before))),
-  }),
-  pair({
-    declare: { bookkeeping: true },
-    ...{ id: 'unleash', application: 'Unleash, feature flags', from: '4.19.5', to: '5.6.0' },
-    notes: ['public.migrations'],
-    package: { registry: 'npm', name: 'unleash-server' },
-    old: (folder) => dbMigrate(unleash(folder), true),
-    migrations: (folder, before) => dbMigrate(since(unleash(folder), unleash(before))),
   }),
 ];
