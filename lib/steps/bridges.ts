@@ -1,5 +1,7 @@
 /** Between the migrations and opening: what they changed is sorted, bridged, and brought over; then the feed runs again. */
 
+import { switchback } from '../base/advice';
+import { Stop } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { trialFound } from '../engine/milestones';
 import { done, kept, type Observation, type Step, todo } from '../engine/step';
@@ -133,8 +135,6 @@ export function footprintShipped(production: string, fallback: string): Step {
       const rows = found.tables.reduce((sum, table) => sum + table.rows, 0);
       if (rows === 0) return done('both databases hold the same in the old schema');
       const words = found.tables.map(({ table, rows: n }) => `${table}: ${n} rows`).join(', ');
-      const otherwise = brought ? undefined : await notReadAsBefore(context, { production, fallback, found });
-      if (otherwise) return otherwise;
       // nobody writes to either: what differs now differs at every later look, and customers wait.
       return brought
         ? {
@@ -147,6 +147,7 @@ export function footprintShipped(production: string, fallback: string): Step {
     async act(context) {
       // as it was seen a moment ago: both databases are fenced, and looking again costs as much as the first time.
       found ??= await find(context, production, fallback);
+      await readAsBefore(context, { production, fallback, found });
       await context.progress(found.tables.map(({ table, rows }) => `${table}: ${rows} rows`).join(', '));
       await shipFootprint(
         await context.database(production),
@@ -161,14 +162,15 @@ export function footprintShipped(production: string, fallback: string): Step {
 }
 
 /** Rows of a retyped column that have come since the trial: what they were is not written over with what the new type made of it. */
-async function notReadAsBefore(
+async function readAsBefore(
   context: Context,
   { production, fallback, found }: { production: string; fallback: string; found: Footprint },
-): Promise<Observation | undefined> {
+): Promise<void> {
   const [from, to] = [await context.database(production), await context.database(fallback)];
   const schemas = { old: catalogBefore(context), now: context.facts('form.classified')['now'] as Catalog, declared: declaredBy(context) };
   const tables = new Set(found.tables.map(({ table }) => table));
-  return notLossless(await readOtherwise(to, from, schemas, tables), context.acceptedLosses);
+  const open = notLossless(await readOtherwise(to, from, schemas, tables), context.acceptedLosses);
+  if (open) throw new Stop(open.code, open.message, { state: 'nothing has been brought over', next: [switchback('rollback')] });
 }
 
 async function find(context: Context, production: string, fallback: string): Promise<Footprint> {

@@ -42,6 +42,8 @@ const before = `
 `;
 const migrations = [
   'ALTER TABLE people ADD COLUMN first text, ADD COLUMN last text',
+  // never large, so that the fallback computes what is declared.
+  'ALTER TABLE people ALTER first SET STORAGE PLAIN, ALTER last SET STORAGE PLAIN',
   "UPDATE people SET first = split_part(name, ' ', 1), last = split_part(name, ' ', 2)",
   'ALTER TABLE people DROP COLUMN name',
   'ALTER TABLE cards DROP COLUMN label',

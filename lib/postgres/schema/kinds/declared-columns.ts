@@ -61,8 +61,7 @@ function computed(change: ColumnChange, now: CatalogColumn, from: string): void 
     plan.published?.push(now.name);
   } else if (fit.is === 'widen') plan.widen.push({ column: old.name, type: fit.type });
   // a large value that an update leaves alone is not sent, and would be taken for its own result.
-  const here =
-    (renamed || (arrives && !old.aside && !now.aside) || plan.old.identity.includes(old.number)) && everyNamedColumnIsNew(change, from);
+  const here = (renamed || (arrives && !old.aside && !now.aside) || isOfKey(change, old)) && everyNamedColumnIsNew(change, from);
   if (here) {
     plan.assign.push({ column: heldAs(plan, old.name), expression: from });
     if (!renamed) plan.published?.push(now.name);
@@ -90,7 +89,9 @@ function onProduction({ plan, column }: ColumnChange, from: string): void {
   plan.published?.push(name);
 }
 
-/** On the fallback, every column that the expression names has the type of the new schema. */
+const isOfKey = ({ plan }: TableChange, { number }: CatalogColumn): boolean => plan.old.identity.includes(number);
+
+/** On the fallback, every column that the expression names has the type of the new schema, and its value also where an update does not send it. */
 function everyNamedColumnIsNew(change: TableChange, from: string): boolean {
   const named = [...from.matchAll(/\bNEW\s*\.\s*(?:"((?:[^"]|"")+)"|(\w+))/gi)].map(
     ([, exact, plain]) => exact?.replaceAll('""', '"') ?? plain!.toLowerCase(),
@@ -109,10 +110,12 @@ function typeOnFallback(change: TableChange, column: CatalogColumn): string | un
   } = change;
   if (column.generated !== '') return undefined;
   const old = table.columns.find((one) => sameColumn(one, table, now) === column);
-  if (old === undefined) return knownType(change, column);
+  // what the migration put into it is not there.
+  if (old === undefined) return column.aside ? undefined : knownType(change, column);
   if (old.generated !== '') return undefined;
   const fit = fitOf(change, table, old, column);
   if (declared.columns?.some((one) => one.table === table.name && one.column === old.name)) {
+    if ((column.aside || old.aside) && !isOfKey(change, old)) return undefined;
     if (old.name !== column.name && heldAs({ held }, old.name) !== column.name) return knownType(change, column);
     return fit.is === 'widen' ? fit.type : old.type === column.type ? column.type : undefined;
   }

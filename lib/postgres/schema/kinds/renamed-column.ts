@@ -21,7 +21,8 @@ export const renamedColumn: Kind = {
     const fit = fitOf(change, plan.old, column, other);
     const type = fit.is === 'widen' ? fit.type : column.type;
     plan.shadows.push({ name: other.name, type, from: column.name });
-    plan.assign.push({ column: heldAs(plan, column.name), expression: `NEW.${ident(other.name)}` });
+    const made = plan.assign.find((assign) => assign.column === other.name)?.expression;
+    plan.assign.push({ column: heldAs(plan, column.name), expression: made ?? `NEW.${ident(other.name)}` });
     say(`${id}:renamed`, 'bridged', `${id} is renamed to ${other.name}; the fallback keeps both`);
     return undefined;
   },

@@ -85,6 +85,7 @@ testWindows([
     ],
     change: [
       'ALTER TABLE t ALTER a TYPE bigint[], ALTER n TYPE numeric(12,4)[], ALTER s TYPE numeric(12,4), ALTER v TYPE text[], ALTER c TYPE text',
+      'ALTER TABLE t RENAME s TO amount',
       'ALTER TABLE t ALTER r TYPE int8range USING r::text::int8range',
     ],
     write: [
