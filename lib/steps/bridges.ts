@@ -12,7 +12,7 @@ import { readPublication } from '../postgres/replication/publication';
 import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/replication/subscription';
 import { withoutBookkeeping } from '../postgres/schema/bookkeeping';
 import { type BridgeScript, bridge, bridgeIsUp, bridgeScript, restoreRules, runStatements, unbridge } from '../postgres/schema/bridge';
-import { type Catalog, readCatalog } from '../postgres/schema/catalog';
+import { type Catalog, type CatalogTable, readCatalog } from '../postgres/schema/catalog';
 import { type Classification, classify } from '../postgres/schema/classify';
 import type { Difference } from '../postgres/schema/difference';
 import { restingName } from '../postgres/schema/kinds/names';
@@ -259,23 +259,30 @@ export function newObjectsMovedAside(fallback: string): Step {
     },
     async act(context) {
       const [db, { roles }] = [await context.database(fallback), context.manifest.shared.database];
-      await db.query(`CREATE SCHEMA IF NOT EXISTS ${asideSchema(context)}`);
-      await db.query(`GRANT USAGE, CREATE ON SCHEMA ${asideSchema(context)} TO ${ident(roles.owner)}`);
-      for (const { sql } of await inTheWay(context, fallback))
-        await insistently(context, () => runStatements(db, roles, [{ sql, as: 'owner' }]));
+      const left = await inTheWay(context, fallback);
+      for (const schema of new Set(left.flatMap(({ schema }) => schema ?? []))) {
+        await db.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+        await db.query(`GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${ident(roles.owner)}`);
+      }
+      for (const { sql } of left) await insistently(context, () => runStatements(db, roles, [{ sql, as: 'owner' }]));
     },
   };
 }
 
-const asideSchema = ({ window }: Pick<Context, 'window'>): string => ident(`switchback_${window.name}`);
+/** Tables of one name have a schema each, as where they come from: their indexes are called alike, too. */
+function asideSchema({ window }: Pick<Context, 'window'>, { schema, table, name }: CatalogTable, all: readonly CatalogTable[]): string {
+  const own = `switchback_${window.name}`;
+  return ident(all.some((one) => one.table === table && one.name < name) ? fittingName(`${own}_`, schema) : own);
+}
 
 /** Tables and columns of the new schema that the fallback has kept, each with the statement that puts it aside. */
-async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string }[]> {
+async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string; schema?: string }[]> {
   const { plan } = planned(context).classification;
   const there = await readCatalog(await context.database(fallback));
   const tables = plan.inert
     .filter(({ name }) => there.tables.some((table) => table.name === name))
-    .map(({ name }) => ({ what: name, sql: `ALTER TABLE ${name} SET SCHEMA ${asideSchema(context)}` }));
+    .map((table) => ({ table, schema: asideSchema(context, table, plan.inert) }))
+    .map(({ table: { name }, schema }) => ({ what: name, schema, sql: `ALTER TABLE ${name} SET SCHEMA ${schema}` }));
   const columns = plan.tables.flatMap(({ old, shadows }) =>
     shadows
       .map(({ name }) => ({ name, rests: restingName({ old }, name) }))

@@ -83,7 +83,8 @@ function whatArrives({ old, now, assign, fill }: TablePlan, part: Part): void {
     ...assign.map(({ column, expression }) => `made.${ident(column)} := ${expression};`),
     ...fill.map(({ column, value }) => `IF made.${ident(column)} IS NULL THEN made.${ident(column)} := ${value}; END IF;`),
   ];
-  const whole = `DECLARE made ${now.name}%ROWTYPE := NEW; BEGIN\n${body.join('\n')}\nRETURN made;\nEND;`;
+  // no row type of the table: a partition may have its columns in another order.
+  const whole = `DECLARE made record := NEW; BEGIN\n${body.join('\n')}\nRETURN made;\nEND;`;
   trigger(part, now.name, `switchback_bridge_${old.oid}`, 'BEFORE', whole);
 }
 

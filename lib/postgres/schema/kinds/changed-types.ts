@@ -3,6 +3,7 @@
  * that is fed: so it is the same wherever such a value is, in an array, or within another type.
  */
 import { ident, literal } from '../../connection/connect';
+import { fittingName } from '../../connection/tables';
 import type { Catalog, CatalogType } from '../catalog';
 import type { Kind } from './kind';
 import type { ChangedType } from './plan';
@@ -39,7 +40,7 @@ export const changedTypes: Kind = {
   column({ column, other, plan, old, now }) {
     if (!other || column.of !== other.of || other.generated !== '') return undefined;
     if (!hasMoreParts(old, now, column.of)) return undefined;
-    const name = `switchback_${column.name}`;
+    const name = fittingName('switchback_', column.name);
     plan.shadows.push({ name, type: 'text' });
     plan.assign.push({ column: name, expression: `NEW.${ident(other.name)}::text` });
     return undefined;

@@ -125,6 +125,34 @@ testWindows([
     expect: [['1:11:2', '2:10:20']],
   },
   {
+    name: 'two columns swap their names in a table whose partition has them in another order, and a third is declared',
+    old: [
+      'CREATE TABLE q (id int PRIMARY KEY, a int, b int, c text NOT NULL) PARTITION BY RANGE (id)',
+      'CREATE TABLE q_1 (c text NOT NULL, b int, a int, id int NOT NULL)',
+      'ALTER TABLE q ATTACH PARTITION q_1 FOR VALUES FROM (0) TO (100)',
+      "INSERT INTO q VALUES (1, 1, 2, 'c')",
+    ],
+    change: [
+      'ALTER TABLE q RENAME a TO tmp',
+      'ALTER TABLE q RENAME b TO a',
+      'ALTER TABLE q RENAME tmp TO b',
+      "ALTER TABLE q ALTER c TYPE jsonb USING jsonb_build_object('v', c)",
+    ],
+    declared: { columns: [{ table: 'public.q', column: 'c', from: "NEW.c ->> 'v'" }] },
+    write: [`INSERT INTO q (id, b, a, c) VALUES (2, 10, 20, '{"v": "d"}')`, 'UPDATE q SET b = 11 WHERE id = 1'],
+    ask: ["SELECT concat_ws(':', id, a, b, c) FROM q ORDER BY id"],
+    expect: [['1:11:2:c', '2:10:20:d']],
+  },
+  {
+    name: 'two new tables of one name, in two schemas',
+    old: ['CREATE SCHEMA app', 'CREATE TABLE t (id int PRIMARY KEY)'],
+    change: ['CREATE TABLE log (id int PRIMARY KEY, v text)', 'CREATE TABLE app.log (id int PRIMARY KEY, v text)'],
+    suAfter: ['GRANT USAGE ON SCHEMA app TO video_write, video_read'],
+    write: ["INSERT INTO log VALUES (1, 'a')"],
+    ask: ["SELECT (schemaname ~ '^switchback_w[0-9]+(_public)?$')::text FROM pg_tables WHERE tablename = 'log' ORDER BY schemaname"],
+    expect: [['true', 'true']],
+  },
+  {
     name: 'names of 60 bytes that begin alike: declared, dropped, swapped and new',
     old: [
       `CREATE TABLE l (id int PRIMARY KEY, ${long}_1 text NOT NULL, ${long}_2 text NOT NULL, ${long}_3 int, ${long}_4 int)`,
