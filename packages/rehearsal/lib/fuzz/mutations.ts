@@ -26,13 +26,14 @@ const shownBy: Readonly<Record<string, readonly string[]>> = {
   droppedColumn: ['column dropped'],
   generatedColumn: ['generated now, not declared', 'widened under a generated column'],
   nullable: ['NOT NULL dropped'],
-  retypedColumn: ['widened', 'key widened'],
+  retypedColumn: ['widened', 'key widened', 'array widened'],
   droppedRules: ['check dropped', 'unique dropped'],
   foreignKeys: ['foreign key dropped', 'child table dropped'],
-  renamedColumn: ['column renamed', 'key renamed', 'columns swapped', 'name taken over'],
-  enumLabels: ['enum value renamed', 'enum value added'],
+  renamedColumn: ['column renamed', 'key renamed'],
+  takenNames: ['columns swapped', 'name taken over', 'tables move up'],
+  changedTypes: ['domain loosened', 'citext to text', 'composite grown', 'array widened'],
+  enumLabels: ['enum value renamed', 'enum value added', 'enum in an array renamed', 'enum in the key renamed'],
   key: ['key renamed', 'key replaced'],
-  finerKeys: ['citext to text'],
   largeObjects: ['large objects'],
 };
 /** Kinds that only say something: rows are the same with them and without them. */
