@@ -142,8 +142,8 @@ export async function unbridge(fallback: Db, roles: Roles, script: BridgeScript)
   await wakeTriggers(fallback);
 }
 
-/** SQLSTATE of a constraint and of an index that is there already. */
-const isThere: ReadonlySet<string> = new Set(['42710', '42P07']);
+/** SQLSTATE of a constraint, of an index and of a primary key that is there already. */
+const isThere: ReadonlySet<string> = new Set(['42710', '42P07', '42P16']);
 
 /**
  * Puts back the rules of the old schema that the bridge had to take off; answers those that rows of the new release do not allow. Builds

@@ -155,6 +155,10 @@ export function sameTable(table: CatalogTable, other: Catalog): CatalogTable | u
   );
 }
 
+/** Numbers of the columns by which rows that arrive are found in it; none where it is by all. A primary key is one also where whole rows are sent. */
+export const findsBy = ({ identity, identityFull, primaryKey }: CatalogTable): readonly number[] =>
+  identityFull || identity.length === 0 ? primaryKey : identity;
+
 /** The column of the other table that is this one. */
 export function sameColumn(column: CatalogColumn, table: CatalogTable, other: CatalogTable): CatalogColumn | undefined {
   const byName = other.columns.find(({ name }) => name === column.name);

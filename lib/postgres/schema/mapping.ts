@@ -2,7 +2,7 @@
 
 import { ident } from '../connection/connect';
 import type { Pair, Side } from '../connection/row-pair';
-import { sameColumn } from './catalog';
+import { findsBy, sameColumn } from './catalog';
 import type { Declared } from './declared';
 import { heldAs } from './kinds/names';
 import type { BridgePlan, TablePlan } from './kinds/plan';
@@ -63,9 +63,13 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
     a.push(left);
     b.push(right);
   }
-  // where whole rows are sent, a primary key tells them apart all the same.
-  const numbers = old.identityFull ? old.primaryKey : old.identity;
-  const known = numbers.map((number) => old.columns.find((column) => column.number === number)!);
+  // a column that rows are found by has its value on the fallback, or none is found.
+  for (const name of names === 'new' ? (plan.identity ?? []) : []) {
+    if (!plan.shadows.some((shadow) => shadow.name === name && shadow.from === undefined)) continue;
+    a.push(`(new.${ident(name)})::text`);
+    b.push(`(old.${ident(name)})::text`);
+  }
+  const known = findsBy(old).map((number) => old.columns.find((column) => column.number === number)!);
   const key = known.every((column) => sameColumn(column, old, now)) ? known : [];
   const keys = key.map((column) => sameColumn(column, old, now)!);
   const type = (text: string): string => text.replace(/\(.*\)/, '');

@@ -21,6 +21,8 @@ export interface SampleRowOptions {
   readonly alsoUnique?: readonly (readonly string[])[];
   /** Values of rows of other tables that this one's may point to, by column. */
   readonly parents?: Readonly<Record<string, string>>;
+  /** Columns that have the template's value, although a key may be over them. @default none */
+  readonly same?: readonly string[];
 }
 
 export interface SampleRow {
@@ -30,18 +32,18 @@ export interface SampleRow {
 }
 
 /** Tries at a row, the most likely first; a server says whether it is one. Empty where a column must have a value and none is known. */
-export function sampleRows({ table, enums, template, alsoUnique = [], parents = {} }: SampleRowOptions): SampleRow[] {
+export function sampleRows({ table, enums, template, alsoUnique = [], parents = {}, same = [] }: SampleRowOptions): SampleRow[] {
   const columns = table.columns.filter(({ generated }) => generated === '');
   const keys = [...uniqueSets(table), ...alsoUnique];
   const inForeignKey = new Set(table.constraints.filter(({ type }) => type === 'f').flatMap((key) => key.columns));
   const few = new Set<string>();
   for (const key of keys) {
     if (key.some((name) => few.has(name))) continue;
-    const candidates = columns.filter(({ name, type }) => key.includes(name) && fresh(type, null) !== undefined);
+    const candidates = columns.filter(({ name, type }) => key.includes(name) && !same.includes(name) && fresh(type, null) !== undefined);
     const best = candidates.sort((a, b) => rank(b, inForeignKey) - rank(a, inForeignKey))[0];
     if (best) few.add(best.name);
   }
-  const all = new Set(keys.flat());
+  const all = new Set(keys.flat().filter((name) => !same.includes(name)));
   const row = (varied: ReadonlySet<string>, filled: boolean): SampleRow | undefined => {
     const values: Value[] = [];
     let dangling = false;

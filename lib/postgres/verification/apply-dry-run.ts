@@ -22,8 +22,14 @@ export interface Subject {
   readonly pair: Pair;
   /** Columns that travel. */
   readonly columns: readonly string[];
-  /** Columns by which the fallback finds a row; none where it does so by all of them. */
+  /** Columns by which the fallback finds a row, as its own catalog says; none where it does so by all of them. */
   readonly key: readonly string[];
+  /** Of `key`: what production does not send of a row that is gone or changed. */
+  readonly unsent: readonly string[];
+  /** Columns of the fallback that do not travel. */
+  readonly besides: readonly string[];
+  /** What is unique on the fallback and not on production. */
+  readonly uniqueThere: readonly (readonly string[])[];
   readonly alsoUnique: readonly (readonly string[])[];
   /** Of the fallback, assigned by itself only. */
   readonly fixed: readonly string[];
@@ -39,6 +45,8 @@ export interface Change {
   readonly dangling?: boolean;
   readonly values: readonly (string | null)[];
   readonly form: readonly (string | null)[];
+  /** Its values before, by which the fallback looks for it. */
+  readonly was?: readonly (string | null)[];
 }
 
 export interface Sides {
@@ -85,14 +93,18 @@ export const directly =
 /** PostgreSQL said no; the connection is fine. */
 export const isRefusal = (error: unknown): error is DatabaseError => error instanceof DatabaseError && error.name === 'DatabaseError';
 
-/** Finds a row of the fallback as the apply worker does. */
-export const whereKey = ({ key, columns }: Subject, values: readonly (string | null)[]): string =>
-  key
-    .map((name) => {
-      const value = values[columns.indexOf(name)];
-      return value === null || value === undefined ? `${ident(name)} IS NULL` : `${ident(name)} = ${literal(value)}`;
-    })
-    .join(' AND ');
+/** Finds a row of the fallback as the apply worker does: by its key there, or one that has all these values. */
+export function whereKey({ key, columns, besides, pair }: Subject, values: readonly (string | null)[]): string {
+  const all = (names: readonly string[]): string =>
+    names
+      .map((name) => {
+        const value = values[columns.indexOf(name)];
+        return value === null || value === undefined ? `${ident(name)} IS NULL` : `${ident(name)} = ${literal(value)}`;
+      })
+      .join(' AND ');
+  if (key.length > 0) return all(key);
+  return `(tableoid, ctid) = (SELECT tableoid, ctid FROM ${pair.b.relation} WHERE ${all([...columns, ...besides])} LIMIT 1)`;
+}
 
 export interface Rehearsed {
   readonly refused: readonly Refusal[];
@@ -114,7 +126,6 @@ export async function rehearse(sides: Sides, subject: Subject, changes: readonly
   try {
     await sides.fallback.transaction(async (inside) => {
       await inside.query(asApplied(sides, name).join('; '));
-      let row: Row | undefined;
       for (const change of changes) {
         at = change;
         if (change.kind === 'write') {
@@ -125,11 +136,18 @@ export async function rehearse(sides: Sides, subject: Subject, changes: readonly
             continue;
           }
         }
-        const sql = statement(subject, change, row);
+        if (change.kind !== 'insert' && subject.unsent.length > 0) {
+          refuse(`the fallback finds its rows by ${subject.key.join(', ')}, and production does not send ${subject.unsent.join(', ')}`);
+          break;
+        }
+        const sql = statement(subject, change);
         if (sql === undefined) continue;
         const done = await directly(inside)(sql);
+        if (done instanceof DatabaseError && change.kind !== 'insert') {
+          refuse(`${words[change.kind]} does not find its row on the fallback: it would be lost without an error`);
+          continue;
+        }
         if (done instanceof DatabaseError) throw done;
-        if (change.kind !== 'write') row = done;
         const wrong = subject.pair.b.columns.filter((_, index) => done.form[index] !== change.form[index]);
         if (change.kind !== 'delete' && wrong.length > 0) refuse(`${words[change.kind]} arrives with another value in ${wrong.join(', ')}`);
       }
@@ -151,15 +169,14 @@ export async function rehearse(sides: Sides, subject: Subject, changes: readonly
 
 const words = { insert: 'an insert', update: 'an update', delete: 'a delete', write: 'an update of a row that is there' } as const;
 
-function statement(subject: Subject, { kind, values }: Change, row: Row | undefined): string | undefined {
+function statement(subject: Subject, { kind, values, was = values }: Change): string | undefined {
   const { columns, fixed, pair } = subject;
   const rest = returning([], pair.b.columns);
   const all = columns.map((column, index): Value => ({ column, sql: sqlOf(values[index]) }));
   if (kind === 'insert') return insert(pair.b.relation, all, rest);
-  if (kind === 'delete') return row && `DELETE FROM ${pair.b.relation} WHERE ${atRow(row)} ${rest}`;
+  if (kind === 'delete') return `DELETE FROM ${pair.b.relation} WHERE ${whereKey(subject, was)} ${rest}`;
   const set = all.filter(({ column }) => !fixed.includes(column)).map(({ column, sql }) => `${ident(column)} = ${sql}`);
-  const where = kind === 'write' ? whereKey(subject, values) : row && atRow(row);
-  return where && set.length > 0 ? `UPDATE ${pair.b.relation} SET ${set.join(', ')} WHERE ${where} ${rest}` : undefined;
+  return set.length > 0 ? `UPDATE ${pair.b.relation} SET ${set.join(', ')} WHERE ${whereKey(subject, was)} ${rest}` : undefined;
 }
 
 /** Which version of a row the fallback has; undefined where it has none. */

@@ -11,8 +11,8 @@ import { columnList } from '../connection/tables';
 import type { Declared } from '../schema/declared';
 import type { BridgePlan, TablePlan } from '../schema/kinds/plan';
 import type { Mapping } from '../schema/mapping';
-import { type Comparison, compareTables, type Difference, type Progress, rowName } from './compare';
-import { deleteRows, prepareDeletedRows } from './kept-rows';
+import { type Comparison, compareTables, type Difference, type Progress, rowName, type TableComparison } from './compare';
+import { deleteRows, noteDeleted, prepareDeletedRows } from './kept-rows';
 
 export interface Footprint {
   /** Rows per table of the old schema that differ after the migrations, and the first of them. */
@@ -74,10 +74,11 @@ export async function shipFootprint(
   await fallback.transaction(async (inside) => {
     await inside.query("SET LOCAL lock_timeout = '5s'; SET LOCAL session_replication_role = replica");
     const loud = await silenced(inside, triggers);
-    for (const { table, differences } of changed) {
-      const tablePlan = plan.tables.find(({ old }) => old.name === table)!;
-      const pair = found.pairs.find(({ name }) => name === table)!;
-      await shipTable(production, inside, { plan: tablePlan, pair, differences, gone: goneTriggers(triggers, tablePlan), ...shipping });
+    for (const compared of changed) {
+      const tablePlan = plan.tables.find(({ old }) => old.name === compared.table)!;
+      const pair = found.pairs.find(({ name }) => name === compared.table)!;
+      const ship = pair.b.key.length === 0 ? shipWhole : shipTable;
+      await ship(production, inside, { plan: tablePlan, pair, compared, gone: goneTriggers(triggers, tablePlan), ...shipping });
     }
     for (const sql of loud) await inside.query(sql);
   });
@@ -102,7 +103,7 @@ const goneTriggers = ({ ours }: TriggerState, { now }: TablePlan): string[] =>
 interface TableShipping extends Shipping {
   readonly plan: TablePlan;
   readonly pair: Pair;
-  readonly differences: readonly Difference[];
+  readonly compared: TableComparison;
   readonly gone: readonly string[];
 }
 
@@ -111,14 +112,27 @@ const lifted = `${ownSchema}.lifted`;
 /** Rows are sent in portions of about so many characters. */
 const portion = 4_000_000;
 
-async function shipTable(production: Db, inside: Db, { plan, pair, differences, gone, window, deleted }: TableShipping): Promise<void> {
+/** Rows without a key are told by all of their columns: one that was changed is another one. */
+async function shipWhole(production: Db, inside: Db, { plan, pair, compared, window, deleted }: TableShipping): Promise<void> {
   const { old, now } = plan;
-  if (pair.b.key.length === 0)
+  const columns = await columnsOf(inside, plan);
+  const gone = compared.rowsB - compared.rowsA;
+  const left = columns.some(({ sent }) => !sent) && 'has columns that production has not';
+  const open = left || (gone > 0 && deleted?.[old.name] !== 'ship' && `had ${gone} rows more`);
+  if (open)
     throw new DatabaseError(
-      `migrations changed rows of ${old.name}, which has no key to bring them over by; give it a primary key before the window`,
+      `migrations changed rows of ${old.name}, which has no key to bring them over by, and ${open}; give it a primary key before the window`,
       undefined,
     );
-  const keysOf = (is: Difference['is']): string[] => differences.filter((one) => one.is === is).map(({ key }) => key);
+  const keys = compared.differences.map(({ key }) => key);
+  await inside.query(`DELETE FROM ${now.name} AS old WHERE ${rowName(pair.b)} = ANY ($1::text[])`, [keys]);
+  if (gone > 0) await noteDeleted(inside, { window, oid: old.oid, name: old.name, fate: 'ship', rows: gone });
+  await put(production, inside, { plan, pair, columns, keys });
+}
+
+async function shipTable(production: Db, inside: Db, { plan, pair, compared, gone, window, deleted }: TableShipping): Promise<void> {
+  const { old, now } = plan;
+  const keysOf = (is: Difference['is']): string[] => compared.differences.filter((one) => one.is === is).map(({ key }) => key);
   const columns = await columnsOf(inside, plan);
   const rest = columns.filter(({ sent }) => !sent).map(({ name }) => name);
   const where = `${rowName(pair.b)} = ANY ($1::text[])`;

@@ -46,11 +46,17 @@ export async function deleteRows(inside: Db, { window, oid, name, fate, from, wh
     await inside.query(`INSERT INTO ${aside(window, oid)} SELECT * FROM ${from} AS old WHERE ${where}`, [keys]);
   }
   await inside.query(`DELETE FROM ${from} AS old WHERE ${where}`, [keys]);
-  await inside.query(
-    `INSERT INTO ${notes} VALUES ($1, $2, $3, $4, $5) ON CONFLICT ("window", oid) DO UPDATE SET rows = deleted_rows.rows + excluded.rows`,
-    [window, oid, name, keys.length, fate],
-  );
+  await noteDeleted(inside, { window, oid, name, fate, rows: keys.length });
 }
+
+export const noteDeleted = (
+  inside: Db,
+  { window, oid, name, fate, rows }: Omit<DeletedRows, 'back'> & { window: string },
+): Promise<unknown> =>
+  inside.query(
+    `INSERT INTO ${notes} VALUES ($1, $2, $3, $4, $5) ON CONFLICT ("window", oid) DO UPDATE SET rows = deleted_rows.rows + excluded.rows`,
+    [window, oid, name, rows, fate],
+  );
 
 /** What was noted in a window; empty where no migration deleted anything. */
 export async function deletedRows(fallback: Db, window: string): Promise<DeletedRows[]> {

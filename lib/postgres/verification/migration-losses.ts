@@ -6,7 +6,7 @@
 import { inPattern } from '../../base/plain-text';
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import { looksLikeBookkeeping } from '../schema/bookkeeping';
-import { type Catalog, type CatalogColumn, type CatalogTable, sameColumn, sameTable } from '../schema/catalog';
+import { type Catalog, type CatalogColumn, type CatalogTable, findsBy, sameColumn, sameTable } from '../schema/catalog';
 import { structuralLosses } from '../schema/classify';
 import type { Declared } from '../schema/declared';
 import type { Difference } from '../schema/difference';
@@ -339,7 +339,13 @@ function textsOf({ old, now, table, column, becomes, held = new Map() }: Retyped
 /** Rows that the migration itself deletes; under another key, rows that it writes anew. */
 async function deleted(before: Db, after: Db, table: CatalogTable, other: CatalogTable, options: MigrationOptions): Promise<Difference[]> {
   const key = keyOf(table, other, options);
-  if (!key || options.declared?.deleted?.[table.name]) return [];
+  if (options.declared?.deleted?.[table.name]) return [];
+  if (!key) {
+    // which they were, nothing tells; a table whose key became another has its own refusal.
+    if (findsBy(table).length > 0) return [];
+    const [was, is] = [await rowsOf(before, table.name), await rowsOf(after, other.name)];
+    return was > is ? [deletedRows(table, `${was - is} rows`, 'it has no key')] : [];
+  }
   const sameType = table.primaryKey.every((number) => {
     const column = table.columns.find((one) => one.number === number)!;
     return sameColumn(column, table, other)!.enum !== 0 || sameColumn(column, table, other)!.type === column.type;

@@ -10,13 +10,10 @@ import { DatabaseError, type Db, ident } from '../connection/connect';
 import { majorVersion } from '../connection/server';
 import { feedHealth } from '../replication/feed';
 import { markerRoundTrip, probe } from '../replication/marker';
-import { readPublication } from '../replication/publication';
 import type { FeedName } from '../replication/subscription';
 import type { Catalog } from '../schema/catalog';
 import type { Declared } from '../schema/declared';
-import { heldAs } from '../schema/kinds/names';
 import type { BridgePlan } from '../schema/kinds/plan';
-import { mapping } from '../schema/mapping';
 import { sampleRows, uniqueSets } from '../schema/sample-rows';
 import {
   type Attempt,
@@ -39,6 +36,7 @@ import {
   versionOf,
   whereKey,
 } from './apply-dry-run';
+import { subjectsOf } from './subjects';
 
 export interface RoundTripOptions {
   readonly name: FeedName;
@@ -74,7 +72,7 @@ export interface RoundTrip {
 export async function roundTrip(production: Db, fallback: Db, options: RoundTripOptions): Promise<RoundTrip> {
   const began = performance.now();
   const { name, accepted = [] } = options;
-  const subjects = await subjectsOf(production, options);
+  const subjects = await subjectsOf(production, fallback, options);
   const sides: Sides = {
     production,
     fallback,
@@ -91,8 +89,9 @@ export async function roundTrip(production: Db, fallback: Db, options: RoundTrip
   const lost = await arrived(production, fallback, name, before.applyErrors);
   if (lost.length === 0) {
     for (const { subject, made, written } of results) {
-      if (made && subject.key.length > 0 && (await versionOf(fallback, subject, made)) !== undefined)
-        lost.push(`${subject.table.name}: a row that was deleted is still on the fallback`);
+      for (const values of made)
+        if ((await versionOf(fallback, subject, values)) !== undefined)
+          lost.push(`${subject.table.name}: a row that was deleted is still on the fallback`);
       if (written) lost.push(...(await newVersion(sides, subject, written, options)));
     }
     const after = await feedHealth(production, fallback, name);
@@ -104,7 +103,7 @@ export async function roundTrip(production: Db, fallback: Db, options: RoundTrip
   return {
     tables: results.map(({ subject, made, written, why }) => ({
       table: subject.table.name,
-      made: made !== undefined,
+      made: made.length > 0,
       written: written !== undefined,
       why,
     })),
@@ -121,33 +120,9 @@ async function ownersOf(db: Db): Promise<Map<string, string>> {
   return new Map(rows.map(({ table, owner }) => [table, owner]));
 }
 
-async function subjectsOf(production: Db, { name, plan, declared }: RoundTripOptions): Promise<Subject[]> {
-  const published = new Map((await readPublication(production, name)).map((one) => [`${one.schema}.${one.table}`, one.columns]));
-  const { pairs } = mapping(plan, { names: 'new', ...(declared ? { declared } : {}) });
-  const named = (table: Catalog['tables'][number], numbers: readonly number[]): string[] =>
-    numbers.map((number) => table.columns.find((column) => column.number === number)!.name);
-  const all = [
-    ...plan.tables.map((table) => ({
-      table: table.now,
-      key: table.old.identityFull
-        ? []
-        : (table.identity ?? table.keepKey ?? named(table.old, table.old.identity).map((name) => heldAs(table, name))),
-      fixed: table.old.columns
-        .filter((column) => column.identity === 'a' || column.generated !== '')
-        .map((column) => heldAs(table, column.name)),
-      fills: table.shadows.filter(({ from }) => from === undefined).map((column) => column.name),
-    })),
-    ...plan.inert.map((table) => ({ table, key: named(table, table.primaryKey), fixed: [], fills: [] })),
-  ];
-  return all.flatMap((one, index) => {
-    const columns = published.get(`${one.table.schema}.${one.table.table}`);
-    return columns ? [{ ...one, pair: pairs[index]!, columns, alsoUnique: one.key.length > 0 ? [one.key] : [] }] : [];
-  });
-}
-
 interface TableResult {
-  /** The row that was made, as it was when it was deleted. */
-  readonly made: Change['values'] | undefined;
+  /** The rows that were made, as they were when they were deleted. */
+  readonly made: readonly Change['values'][];
   /** The values of the row that was written over with itself, and its version on the fallback before. */
   readonly written: { values: readonly (string | null)[]; form: readonly (string | null)[]; version: string } | undefined;
   readonly why: readonly string[];
@@ -175,7 +150,7 @@ async function tableTrip(sides: Sides, subject: Subject, options: RoundTripOptio
 }
 
 const nothing = (why: readonly string[], refused: readonly Refusal[] = []): TableResult => ({
-  made: undefined,
+  made: [],
   written: undefined,
   why,
   refused,
@@ -221,7 +196,7 @@ async function trip(
   }
   const write = changes.find(({ kind }) => kind === 'write');
   return {
-    made: changes.find(({ kind }) => kind === 'delete')?.values,
+    made: changes.flatMap(({ kind, values }) => (kind === 'delete' ? [values] : [])),
     written: write && rehearsed?.version !== undefined ? { values: write.values, form: write.form, version: rehearsed.version } : undefined,
     why: [...why, ...(rehearsed?.why ?? [])],
     refused: [],
@@ -271,6 +246,7 @@ async function make(
       continue;
     }
     const changes: Change[] = [{ id: 'round-trip', kind: 'insert', dangling, ...made }];
+    const twins = await twinsOf(inside, subject, now, made.values, dangling);
     let row = made;
     const keys = new Set([...uniqueSets(table), ...subject.alsoUnique].flat());
     const empty = plain.filter(({ name, notNull }) => !notNull && !keys.has(name) && !table.identityFull).map(({ name }) => name);
@@ -282,15 +258,41 @@ async function make(
       if (set === '') continue;
       const updated = await attempt(`UPDATE ${pair.a.relation} SET ${set} WHERE ${atRow(row)} ${returning(columns, pair.a.columns)}`);
       if (updated instanceof DatabaseError) continue;
+      changes.push({ id, kind: 'update', was: row.values, ...updated });
       row = updated;
-      changes.push({ id, kind: 'update', ...updated });
       break;
     }
-    await inside.query(`DELETE FROM ${pair.a.relation} WHERE ${atRow(row)}`);
-    return [...changes, { id: 'round-trip', kind: 'delete', values: row.values, form: row.form }];
+    for (const { part, at, values: last, form } of [row, ...twins.rows]) {
+      await inside.query(`DELETE FROM ${pair.a.relation} WHERE ${atRow({ part, at })}`);
+      twins.changes.push({ id: 'round-trip', kind: 'delete', values: last, form });
+    }
+    return [...changes, ...twins.changes];
   }
   why.push(`no row could be made: ${reason}`);
   return [];
+}
+
+/** Rows beside the one that was made, with the same values in what is unique on the fallback alone: production takes them, and it must, too. */
+async function twinsOf(
+  inside: Db,
+  { table, pair, columns, uniqueThere, alsoUnique }: Subject,
+  { enums }: Catalog,
+  values: Row['values'],
+  dangling: boolean,
+): Promise<{ rows: Row[]; changes: Change[] }> {
+  const template = Object.fromEntries(columns.map((name, index) => [name, values[index] ?? null]));
+  const twins: { rows: Row[]; changes: Change[] } = { rows: [], changes: [] };
+  for (const same of uniqueThere) {
+    // NULL is like nothing, and does not tell rows apart either.
+    if (same.some((name) => template[name] === null)) continue;
+    const others = alsoUnique.filter((set) => set.some((name) => !same.includes(name)));
+    const [row] = sampleRows({ table, enums, template, alsoUnique: others, same });
+    const made = row && (await carefully(inside)(insert(pair.a.relation, row.values, returning(columns, pair.a.columns))));
+    if (!made || made instanceof DatabaseError) continue;
+    twins.rows.push(made);
+    twins.changes.push({ id: 'round-trip', kind: 'insert', dangling, ...made });
+  }
+  return twins;
 }
 
 /** A row of each table that this one points to, as values of this one's columns. */

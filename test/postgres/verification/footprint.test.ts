@@ -114,6 +114,15 @@ const kinds: readonly Kind[] = [
     expect: ['1 A xBonn xBonn note1', '2 B xKiel xKiel note2'],
   },
   {
+    kind: 'rows without a key, of which some are the same',
+    old: "CREATE TABLE t (a int, b text, d numeric); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1, 'x', 1.0), (1, 'x', 1.0), (2, 'y', 2), (3, NULL, 3), (4, 'same', 4)",
+    change:
+      "UPDATE t SET b = upper(b) WHERE a < 3; DELETE FROM t WHERE a = 3; DELETE FROM t WHERE ctid = (SELECT min(ctid) FROM t WHERE a = 1); INSERT INTO t VALUES (4, 'same', 4)",
+    declared: { deleted: { 'public.t': 'ship' } },
+    ask: "SELECT concat_ws(' ', a, b, d) AS a FROM t ORDER BY 1",
+    expect: ['1 X 1.0', '2 Y 2', '4 same 4', '4 same 4'],
+  },
+  {
     kind: 'a whole row that is sent for a key, and rows that nobody has changed',
     old: "CREATE TABLE t (id int PRIMARY KEY, v text); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 1000) g",
     change: "UPDATE t SET v = upper(v) WHERE id > 998; INSERT INTO t VALUES (1001, 'new')",
@@ -236,6 +245,15 @@ test('without the right to act as the apply worker nothing is touched', async ()
     /GRANT SET ON PARAMETER session_replication_role/,
   );
   expect(await answers(fallback, "SELECT concat_ws(' ', id, v) AS a FROM t ORDER BY 1")).toEqual(['1 1', '2 2', '3 3']);
+});
+
+test('rows without a key that are gone are brought over only where that is declared', async () => {
+  const { fallback, look, ship } = await bridged({
+    old: 'CREATE TABLE t (a int); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1), (2)',
+    change: 'DELETE FROM t WHERE a = 2',
+  });
+  await expect(ship(await look())).rejects.toThrow(/public\.t, which has no key to bring them over by, and had 1 rows more/);
+  expect(await answers(fallback, 'SELECT a::text AS a FROM t ORDER BY 1')).toEqual(['1', '2']);
 });
 
 test('a value that its column is too short for is refused, and never cut off', async () => {

@@ -55,6 +55,12 @@ const kinds: readonly Kind[] = [
     lost: ['public.t:deleted'],
   },
   {
+    kind: 'the same, of a table without a key; one that only has changed rows',
+    old: 'CREATE TABLE t (a int); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1), (2); CREATE TABLE u (a int); ALTER TABLE u REPLICA IDENTITY FULL; INSERT INTO u VALUES (1)',
+    change: 'DELETE FROM t WHERE a = 2; UPDATE u SET a = 2',
+    lost: ['public.t:deleted'],
+  },
+  {
     kind: 'the same, declared to be shipped, beside a backfill and new rows',
     old: 'CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1), (2, 2)',
     change: 'DELETE FROM t WHERE id = 2; UPDATE t SET n = 7; INSERT INTO t VALUES (3, 3)',
@@ -93,11 +99,11 @@ const kinds: readonly Kind[] = [
     lost: [],
   },
   {
-    kind: 'a key that lets in more',
-    old: 'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)',
+    kind: 'a key that lets in more: one that grows is carried, one that others refer to and one that is replaced are not',
+    old: 'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); CREATE TABLE v (id int PRIMARY KEY); CREATE TABLE k (v int); ALTER TABLE k REPLICA IDENTITY FULL; ALTER TABLE k ADD FOREIGN KEY (v) REFERENCES v; CREATE TABLE w (id int PRIMARY KEY, x int NOT NULL)',
     change:
-      'ALTER TABLE t DROP CONSTRAINT t_pkey, ADD x int NOT NULL DEFAULT 0; ALTER TABLE t ADD PRIMARY KEY (id, x); ALTER TABLE u ADD x int NOT NULL DEFAULT 0; ALTER TABLE u ADD UNIQUE (id); ALTER TABLE u DROP CONSTRAINT u_pkey; ALTER TABLE u ADD PRIMARY KEY (id, x)',
-    lost: ['public.t:key-wider'],
+      'ALTER TABLE t DROP CONSTRAINT t_pkey, ADD x int NOT NULL DEFAULT 0; ALTER TABLE t ADD PRIMARY KEY (id, x); ALTER TABLE u ADD x int NOT NULL DEFAULT 0; ALTER TABLE u ADD UNIQUE (id); ALTER TABLE u DROP CONSTRAINT u_pkey; ALTER TABLE u ADD PRIMARY KEY (id, x); ALTER TABLE v DROP CONSTRAINT v_pkey CASCADE; ALTER TABLE v ADD x int NOT NULL DEFAULT 0; ALTER TABLE v ADD PRIMARY KEY (x, id); ALTER TABLE w DROP CONSTRAINT w_pkey; ALTER TABLE w ADD PRIMARY KEY (x)',
+    lost: ['public.v:key-wider', 'public.w:key-wider'],
   },
   {
     kind: 'a key that tells more apart, and one whose rule is dropped',

@@ -228,6 +228,25 @@ describe('a bridge that cannot take the rows is found before anything is sent, i
       ['public.prices: a row that production has is missing on the fallback'],
     ],
     [
+      'a key of the fallback that production does not send',
+      'CREATE UNIQUE INDEX by_code ON prices (code); ALTER TABLE prices REPLICA IDENTITY USING INDEX by_code',
+      'DROP INDEX by_code; ALTER TABLE prices REPLICA IDENTITY DEFAULT',
+      ['public.prices: the fallback finds its rows by code, and production does not send code'],
+    ],
+    [
+      'a row that is not found again',
+      `CREATE FUNCTION switchback.hidden() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER hidden BEFORE DELETE ON prices FOR EACH ROW EXECUTE FUNCTION switchback.hidden(); ALTER TABLE prices ENABLE REPLICA TRIGGER hidden`,
+      'DROP TRIGGER hidden ON prices; DROP FUNCTION switchback.hidden()',
+      ['public.prices: a delete does not find its row on the fallback: it would be lost without an error'],
+    ],
+    [
+      'a rule that only the fallback has, by two rows that it does not tell apart',
+      'ALTER TABLE notes ADD CONSTRAINT one_text UNIQUE (person, text)',
+      'ALTER TABLE notes DROP CONSTRAINT one_text',
+      ['public.notes: an insert fails on the fallback: duplicate key value violates unique constraint "one_text"'],
+    ],
+    [
       'rows that nobody may apply',
       'REVOKE INSERT ON prices FROM video_owner',
       'GRANT INSERT ON prices TO video_owner',
