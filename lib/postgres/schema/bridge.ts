@@ -12,7 +12,7 @@ import type { CatalogTable } from './catalog';
 import { kinds } from './kinds';
 import type { BridgePlan, TablePlan } from './kinds/plan';
 import { emptyPart, master, type Part, type Statement, trigger } from './kinds/statements';
-import { type GotBack, putBack, type WidenedTable, widening } from './widening';
+import { computedOf, type GotBack, putBack, type WidenedTable, widening } from './widening';
 
 export interface BridgeScript {
   /** On production, before the publication is made again. */
@@ -46,7 +46,7 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
     fallback: all.flatMap((part) => [...part.fallback, ...part.views]),
     widened: plan.tables
       .filter(({ widen }) => widen.length > 0)
-      .map(({ old, widen, computed }) => ({ table: old.name, columns: widen, computed })),
+      .map((table) => ({ table: table.old.name, columns: table.widen, computed: computedOf(table) })),
     revert: all.flatMap((part) => part.revert).reverse(),
     gotBack: plan.tables.flatMap(({ old, widen }) =>
       widen.flatMap(({ column, back }) =>

@@ -62,6 +62,8 @@ export interface CatalogTable {
   readonly identity: readonly number[];
   readonly identityFull: boolean;
   readonly constraints: readonly CatalogConstraint[];
+  /** Columns that PostgreSQL computes, and of which others; by number. Absent in journals of before. */
+  readonly computed?: readonly { readonly number: number; readonly from: readonly number[] }[];
   /** Unique ones only. */
   readonly indexes: readonly CatalogIndex[];
 }
@@ -112,6 +114,9 @@ export async function readCatalog(db: Db): Promise<Catalog> {
                           'identity', a.attidentity, 'generated', a.attgenerated, 'aside', a.attstorage IN ('x','e')) ORDER BY a.attnum)
                  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
+              coalesce((SELECT json_agg(json_build_object('number', f.adnum, 'from', (SELECT coalesce(json_agg(DISTINCT d.refobjsubid), '[]') FROM pg_depend d
+                          WHERE d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = f.adrelid AND d.refobjsubid <> f.adnum)) ORDER BY f.adnum)
+                 FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum AND a.attgenerated <> '' WHERE f.adrelid = c.oid), '[]') AS computed,
               coalesce((SELECT to_json(i.indkey::int2[]) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary), '[]') AS "primaryKey",
               coalesce((SELECT to_json(i.indkey::int2[]) FROM pg_index i WHERE i.indrelid = c.oid AND ((c.relreplident = 'd' AND i.indisprimary) OR (c.relreplident = 'i' AND i.indisreplident))), '[]') AS identity,
               coalesce((SELECT json_agg(json_build_object('oid', k.oid::int8, 'name', k.conname, 'type', k.contype, 'definition', pg_get_constraintdef(k.oid), 'columns', coalesce(to_json(k.conkey), '[]')) ORDER BY k.oid)

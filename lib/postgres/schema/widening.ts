@@ -2,11 +2,13 @@
  * Columns of the fallback that get a wider type, and keep it after a rollback or get their own back. What depends on them is made again
  * (dependents.ts); sequences that fill them can count as far as production's; columns that are computed of them are widened along with them.
  */
-import { type Db, ident, literal } from '../connection/connect';
+import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import { majorVersion } from '../connection/server';
-import { dependentsOf } from './dependents';
-import type { ComputedColumn, WidenedColumn } from './kinds/plan';
+import { sameColumn } from './catalog';
+import { type ChangedColumn, dependentsOf } from './dependents';
+import type { TablePlan, WidenedColumn } from './kinds/plan';
 import type { Statement } from './kinds/statements';
+import { typeChange } from './types';
 
 export interface WidenedTable {
   /** By its name before the migrations. */
@@ -16,15 +18,45 @@ export interface WidenedTable {
   readonly computed: readonly ComputedColumn[];
 }
 
+export interface ComputedColumn extends WidenedColumn {
+  /** Its type before. */
+  readonly was: string;
+  readonly notNull: boolean;
+  readonly expression: string;
+}
+
+/** Columns that the fallback computes of those that get wider, as wide as production has them, or as what they are computed of. */
+export function computedOf({ old, now, widen }: Pick<TablePlan, 'old' | 'now' | 'widen'>): ComputedColumn[] {
+  const wider = new Map(widen.map(({ column, type }) => [old.columns.find(({ name }) => name === column)!.number, type]));
+  const back = new Set(
+    widen.flatMap((one) =>
+      one.back === undefined ? [] : old.columns.filter(({ name }) => name === one.column).map(({ number }) => number),
+    ),
+  );
+  return (old.computed ?? []).flatMap(({ number, from }) => {
+    const of = from.filter((one) => wider.has(one));
+    // what gets its own type back is looked at as everything else that depends on it.
+    if (from.some((one) => back.has(one))) return [];
+    const column = old.columns.find((one) => one.number === number)!;
+    if (of.length === 0) return [];
+    const other = sameColumn(column, old, now);
+    const same = other && other.generated !== '' && other.default === column.default;
+    const types = [...(other ? [other.type] : []), ...(same ? [] : of.map((one) => wider.get(one)!))];
+    const type = types.find((one) => typeChange(column.type, one).is === 'widen') ?? column.type;
+    return [{ column: column.name, type, was: column.type, notNull: column.notNull, expression: column.default! }];
+  });
+}
+
 /** Statements of one transaction, before the bridge gives anything another name. */
 export async function widening(production: Db, fallback: Db, owner: string, tables: readonly WidenedTable[]): Promise<Statement[]> {
-  const columns = tables.flatMap(({ table, columns, computed }) =>
-    [...columns, ...computed.filter(({ was, type }) => was !== type)].map((one) => ({ ...one, table })),
-  );
-  if (columns.length === 0) return [];
-  const computed = tables.flatMap(({ table, computed }) => computed.map(({ column }) => ({ table, column })));
-  const { drop, create } = await dependentsOf(fallback, owner, columns, computed);
+  if (tables.length === 0) return [];
   const canSet = (await majorVersion(fallback)) >= 17;
+  const columns = tables.flatMap(({ table, columns, computed }) =>
+    [...columns, ...computed.filter(({ was, type }) => !canSet || was !== type)].map((one) => ({ ...one, table })),
+  );
+  const computed = tables.flatMap(({ table, computed }) => computed.map(({ column }) => ({ table, column })));
+  if (!canSet) await refuseInPlace(fallback, computed);
+  const { drop, create } = await dependentsOf(fallback, owner, columns, computed);
   const own = [
     ...tables.flatMap((table) => (table.computed.length === 0 ? [alter(table, types(table.columns))] : recomputed(table, canSet))),
     ...(await sequences(production, fallback, columns)),
@@ -81,7 +113,10 @@ function recomputed(table: WidenedTable, canSet: boolean): string[] {
     return [
       each(({ column }) => `DROP COLUMN ${ident(column)}`),
       alter(table, types(columns)),
-      each(({ column, type, expression }) => `ADD COLUMN ${ident(column)} ${type} GENERATED ALWAYS AS (${expression}) STORED`),
+      each(
+        ({ column, type, expression, notNull }) =>
+          `ADD COLUMN ${ident(column)} ${type} GENERATED ALWAYS AS (${expression}) STORED${notNull ? ' NOT NULL' : ''}`,
+      ),
     ];
   const copy = (index: number): string => `switchback_copy_${index}`;
   const wider = computed.filter(({ was, type }) => was !== type);
@@ -96,6 +131,27 @@ function recomputed(table: WidenedTable, canSet: boolean): string[] {
     each(({ column, expression }) => `ALTER COLUMN ${ident(column)} SET EXPRESSION AS (${expression})`),
     each((_, index) => `DROP COLUMN ${copy(index)}`),
   ];
+}
+
+/** What is made again comes last in its table, and without what PostgreSQL drops along with it. */
+async function refuseInPlace(fallback: Db, columns: readonly ChangedColumn[]): Promise<void> {
+  const why = await fallback.query<{ column: string; why: string }>(
+    `SELECT o.t || '.' || o.c AS column, CASE WHEN later.name IS NULL THEN what.is ELSE 'another column behind it: ' || later.name END AS why
+       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS o (t, c)
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = o.t::regclass AND a.attname = o.c AND NOT a.attisdropped
+       LEFT JOIN LATERAL (SELECT l.attname AS name FROM pg_catalog.pg_attribute l WHERE l.attrelid = a.attrelid AND l.attnum > a.attnum AND NOT l.attisdropped AND NOT EXISTS (
+              SELECT FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS x (t, c) WHERE x.t = o.t AND x.c = l.attname) LIMIT 1) later ON true
+       LEFT JOIN LATERAL (SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) AS is FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+              AND d.classid IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_constraint'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)
+             UNION ALL SELECT 'rights on it' WHERE a.attacl IS NOT NULL UNION ALL SELECT 'a comment' WHERE pg_catalog.col_description(a.attrelid, a.attnum) IS NOT NULL LIMIT 1) what ON true
+      WHERE later.name IS NOT NULL OR what.is IS NOT NULL`,
+    [columns.map(({ table }) => table), columns.map(({ column }) => column)],
+  );
+  if (why.length > 0)
+    throw new DatabaseError(
+      `${why.map((one) => `${one.column} is computed of a column that must get another type on the fallback, and there is ${one.why}`).join('; ')}; PostgreSQL before 17 changes no such column in its place: drop it before the window`,
+      undefined,
+    );
 }
 
 interface Filling {

@@ -254,16 +254,17 @@ async function retyped(before: Db, after: Db, of: OfTable): Promise<Difference[]
   const found: Difference[] = [];
   for (const column of table.columns) {
     const now = sameColumn(column, table, other);
-    if (!key || !now || now.type === column.type || column.generated !== '' || now.generated !== '') continue;
+    const isComputed = now !== undefined && now.generated !== '';
+    if (!key || !now || column.generated !== '' || (now.type === column.type && !isComputed)) continue;
     // labels are compared by the classifier; a value that a migration has given up is not one that was misread.
-    if ((column.enum !== 0 && now.enum !== 0) || (ofAnyLength.test(column.type) && ofAnyLength.test(now.type))) continue;
+    if ((column.enum !== 0 && now.enum !== 0) || (!isComputed && ofAnyLength.test(column.type) && ofAnyLength.test(now.type))) continue;
     if (declared.columns?.some((one) => one.table === table.name && one.column === column.name)) continue;
     const wrong = await differing(before, after, { ...of, key, column, becomes: now });
     if (wrong !== undefined)
       found.push({
-        id: `${table.name}.${column.name}:type`,
+        id: `${table.name}.${column.name}:${isComputed ? 'generated' : 'type'}`,
         verdict: 'declare',
-        what: `${table.name}.${column.name} becomes ${now.type} (was ${column.type}), and ${wrong}`,
+        what: `${table.name}.${column.name} ${isComputed ? `is generated now (${now.default})` : `becomes ${now.type} (was ${column.type})`}, and ${wrong}`,
         loses: `values of ${table.name}.${column.name}: the new ones do not read as the old ones. Declare columns: {table: '${table.name}', column: '${column.name}', from: …}`,
       });
   }

@@ -1,5 +1,6 @@
 import { prepareRoles } from '../../../lib/postgres/access/roles';
 import type { Db } from '../../../lib/postgres/connection/connect';
+import { majorVersion } from '../../../lib/postgres/connection/server';
 import { runStatements } from '../../../lib/postgres/schema/bridge';
 import { widening } from '../../../lib/postgres/schema/widening';
 import { database, failure, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
@@ -149,6 +150,37 @@ test('sequences count as far as their columns hold numbers, and as far as those 
     { s: 's2_id_seq', type: 'bigint', min: '1', max: '900' },
     { s: 'shared', type: 'bigint', min: '1', max: '9223372036854775807' },
   ]);
+});
+
+test('a computed column is as wide as what it is computed of; PostgreSQL before 17 can only make the last one again', async () => {
+  await db.query(`
+    CREATE TABLE m1 (id int PRIMARY KEY, n int, d int NOT NULL GENERATED ALWAYS AS (n + 1) STORED, e int GENERATED ALWAYS AS (n * 2) STORED);
+    CREATE VIEW m1_view AS SELECT d FROM m1; INSERT INTO m1 VALUES (1, 1);
+    CREATE TABLE m2 (id int PRIMARY KEY, n int, d int GENERATED ALWAYS AS (n + 1) STORED UNIQUE, t text); INSERT INTO m2 VALUES (1, 1, DEFAULT, 'x')`);
+  await handToOwner();
+  const computed = (column: string, expression: string, notNull: boolean) => ({
+    column,
+    type: 'bigint',
+    was: 'integer',
+    expression,
+    notNull,
+  });
+  const n = { column: 'n', type: 'bigint' };
+  await widen([{ table: 'public.m1', columns: [n], computed: [computed('d', '(n + 1)', true), computed('e', '(n * 2)', false)] }]);
+  await db.query('INSERT INTO m1 VALUES (2, 3000000000)');
+  expect(await types('m1')).toBe('id integer, n bigint, d bigint, e bigint');
+  expect(await db.query('SELECT m1::text AS row FROM m1')).toEqual([{ row: '(1,1,2,2)' }, { row: '(2,3000000000,3000000001,6000000000)' }]);
+  expect(await db.query('SELECT d FROM m1_view')).toHaveLength(2);
+  const between = widen([{ table: 'public.m2', columns: [n], computed: [computed('d', '(n + 1)', false)] }]);
+  if ((await majorVersion(db)) < 17) {
+    expect((await failure(between)).message).toBe(
+      'public.m2.d is computed of a column that must get another type on the fallback, and there is another column behind it: t; PostgreSQL before 17 changes no such column in its place: drop it before the window',
+    );
+    return;
+  }
+  await between;
+  await db.query("INSERT INTO m2 VALUES (2, 3000000000, DEFAULT, 'y')");
+  expect(await db.query('SELECT m2::text AS row FROM m2')).toEqual([{ row: '(1,1,2,x)' }, { row: '(2,3000000000,3000000001,y)' }]);
 });
 
 test.each([

@@ -14,6 +14,7 @@ export const droppedColumn: Kind = {
       (domain?.default ?? null) !== null ||
       column.identity !== ''
     ) {
+      if (column.generated !== '' && column.notNull && !plan.old.primaryKey.includes(column.number)) plan.dropNotNull.push(column.name);
       const byDefault = column.default ?? domain?.default ?? null;
       const have = column.generated !== '' ? 'it computed' : byDefault === null ? 'NULL' : 'its default';
       say(`${id}:dropped`, 'carried', `${id} is dropped; rows written after opening have ${have} on the fallback`);

@@ -13,8 +13,6 @@ export interface TablePlan {
   /** Columns added to the fallback. `from`: the old column whose values it starts with. */
   readonly shadows: { name: string; type: string; from?: string }[];
   readonly widen: WidenedColumn[];
-  /** Columns that the fallback computes of those. */
-  readonly computed: ComputedColumn[];
   /** Columns of the old schema whose values come from one of the new: both types, as they are through their domains. */
   readonly fits: Map<CatalogColumn, { readonly was: string; readonly is: string }>;
   readonly dropNotNull: string[];
@@ -39,12 +37,6 @@ export interface WidenedColumn {
   readonly byText?: true;
   /** What its type was, where it gets that again at a rollback. */
   readonly back?: string;
-}
-
-export interface ComputedColumn extends WidenedColumn {
-  /** Its type before. */
-  readonly was: string;
-  readonly expression: string;
 }
 
 export interface BridgePlan {
@@ -109,7 +101,6 @@ export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan 
   published: now.identityFull ? undefined : [],
   shadows: [],
   widen: [],
-  computed: [],
   fits: new Map(),
   dropNotNull: [],
   dropConstraints: [],
