@@ -147,6 +147,7 @@ test('the proof imports nothing of the bridge or of the feed, not even a type, t
     'reading',
     'pairing',
     'partitions',
+    'rows-of',
     'values',
     'record',
     'compare',

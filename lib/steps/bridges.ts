@@ -8,6 +8,7 @@ import { done, kept, type Observation, type Step, todo } from '../engine/step';
 import { DatabaseError, type Db, ident } from '../postgres/connection/connect';
 import { fittingName } from '../postgres/connection/tables';
 import { copyTables, resumeFeed } from '../postgres/replication/feed';
+import { makePartitions, missingPartitions } from '../postgres/replication/new-partitions';
 import { readPublication } from '../postgres/replication/publication';
 import { feedName, readSubscription, silentTables, unknownTables } from '../postgres/replication/subscription';
 import { withoutBookkeeping } from '../postgres/schema/bookkeeping';
@@ -22,6 +23,7 @@ import { type Footprint, footprint, shipFootprint } from '../postgres/verificati
 import { type Known, lookAhead, migrationLosses, readOtherwise, withLosses } from '../postgres/verification/migration-losses';
 import { type ProofRecord, readRecord } from '../postgres/verification/record';
 import { compareShare, compareWords, rowEstimates } from './comparison-words';
+import { emptyPartitions } from './empty-partitions';
 import { feedSource } from './fork-options';
 
 /** The form of the data before the change, as the fallback has it: what everything after is compared with. */
@@ -108,17 +110,26 @@ export function bridged(production: string, fallback: string): Step {
     patienceSeconds: 120,
     async observe(context) {
       const { script } = planned(context);
-      // production's part leaves no mark, and may be run again.
-      const complete = (up || script.production.length === 0) && (await bridgeIsUp(await context.database(fallback)));
+      const [from, to] = [await context.database(production), await context.database(fallback)];
+      // production's part leaves no mark, and may be run again; so may the making of partitions.
+      const rest = async () => script.production.length === 0 && (await missingPartitions(from, to, newIn(context))).length === 0;
+      const complete = (await bridgeIsUp(to)) && (up || (await rest()));
       return complete ? done(`${script.fallback.length + script.production.length} statements`) : todo();
     },
     async act(context) {
       const { roles } = context.manifest.shared.database;
-      await bridge(await context.database(production), await context.database(fallback), roles, planned(context).script);
+      const [from, to] = [await context.database(production), await context.database(fallback)];
+      await bridge(from, to, roles, planned(context).script);
+      const { refused } = await makePartitions(from, to, newIn(context));
+      if (refused.length > 0) throw new DatabaseError(refused.join('; '), '42P17');
       up = true;
     },
   };
 }
+
+/** Tables that got partitions from the migrations. */
+const newIn = (context: Pick<Context, 'facts' | 'manifest' | 'window'>): number[] =>
+  planned(context).classification.plan.partitions.made.map(({ root }) => root);
 
 /** Which rows of the old schema the migrations changed, brought over; backfills of columns it does not have are not shipped. */
 export function footprintShipped(production: string, fallback: string): Step {
@@ -278,12 +289,22 @@ function asideSchema({ window }: Pick<Context, 'window'>, { schema, table, name 
 /** Tables and columns of the new schema that the fallback has kept, each with the statement that puts it aside. */
 async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string; schema?: string }[]> {
   const { plan } = planned(context).classification;
-  const there = await readCatalog(await context.database(fallback));
+  const db = await context.database(fallback);
+  const there = await readCatalog(db);
   const tables = plan.inert
     .filter(({ name }) => there.tables.some((table) => table.name === name))
     .map((table) => ({ table, schema: asideSchema(context, table, plan.inert) }))
     .map(({ table: { name }, schema }) => ({ what: name, schema, sql: `ALTER TABLE ${name} SET SCHEMA ${schema}` }));
-  const columns = plan.tables.flatMap(({ old, shadows }) =>
+  // a detached partition has its columns from the table that it is put back into; one that was attached was given that table's.
+  const shadowsOf = (oid: number) => plan.tables.find(({ old }) => old.oid === oid)?.shadows ?? [];
+  const given = [
+    ...plan.partitions.detached.map(({ part, from }) => ({ old: from, shadows: shadowsOf(part.oid) })),
+    ...plan.partitions.attached.map(({ table, to }) => ({
+      old: table,
+      shadows: shadowsOf(to.oid).filter(({ name }) => !table.columns.some((column) => column.name === name)),
+    })),
+  ];
+  const columns = [...plan.tables, ...given].flatMap(({ old, shadows }) =>
     shadows
       .map(({ name }) => ({ name, rests: restingName({ old }, name) }))
       .filter(({ rests }) => there.tables.find((table) => table.name === old.name)?.columns.some((column) => column.name === rests))
@@ -292,7 +313,8 @@ async function inTheWay(context: Context, fallback: string): Promise<{ what: str
         sql: `ALTER TABLE ${old.name} RENAME COLUMN ${ident(rests)} TO ${ident(fittingName(`switchback_${context.window.name}_`, name))}`,
       })),
   );
-  return [...tables, ...columns];
+  const once = columns.filter(({ what }, at) => columns.findIndex((one) => one.what === what) === at);
+  return [...tables, ...once, ...(await emptyPartitions(plan.partitions, db, there, ident(`switchback_${context.window.name}`)))];
 }
 
 /** Customers are being served: a lock that is not to be had at once is asked for again, never waited for with them in the queue. */

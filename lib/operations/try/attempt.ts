@@ -1,6 +1,6 @@
 /** One try: a window of its own over a database of its own, from the preflight to the putting aside. */
 
-import { messageOf } from '../../base/errors';
+import { messageOf, Stop } from '../../base/errors';
 import type { Verb } from '../../engine/events';
 import { isTrials, lossesReported, proofFound, schemaOpened } from '../../engine/milestones';
 import type { RunAnswer } from '../../engine/run-options';
@@ -264,7 +264,10 @@ export class Attempt {
       ...step,
       observe: async () => (ran ? done(undefined, { lines: [], locks: [] }) : todo()),
       act: async () => {
-        await this.migrateAt(address);
+        await this.migrateAt(address).catch((error: unknown) => {
+          // as the task of a stage would stop it.
+          throw step.id === 'trial.again' ? new Stop('trial.next.failed', messageOf(error), { cause: error }) : error;
+        });
         ran = true;
       },
     };

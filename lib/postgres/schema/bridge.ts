@@ -39,13 +39,16 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
   const added = plan.inert.map((table) => partOfNew(table, plan));
   const once = emptyPart();
   for (const kind of kinds) kind.scriptOnce?.(plan, once);
-  const all = [once, ...parts, ...added];
+  const last = emptyPart();
+  for (const kind of kinds) kind.scriptLast?.(plan, last);
+  const all = [once, ...parts, ...added, last];
   return {
     production: all.flatMap((part) => part.production),
     enums: kinds.flatMap((kind) => kind.alone?.(plan) ?? []),
     fallback: all.flatMap((part) => [...part.fallback, ...part.views]),
     widened: plan.tables
-      .filter(({ widen }) => widen.length > 0)
+      // a partition that is detached later has what its table has.
+      .filter(({ old, widen }) => widen.length > 0 && !plan.partitions.detached.some(({ part }) => part.oid === old.oid))
       .map((table) => ({ table: table.old.name, columns: table.widen, computed: computedOf(table) })),
     revert: all.flatMap((part) => part.revert).reverse(),
     gotBack: plan.tables.flatMap(({ old, widen }) =>
@@ -53,7 +56,8 @@ export function bridgeScript(plan: BridgePlan): BridgeScript {
         back === undefined ? [] : [{ table: old.name, column, type: back, usual: defaultOf(old, column) }],
       ),
     ),
-    restore: [...parts.flatMap((part) => part.restore), ...once.restore],
+    // what was made last is undone first.
+    restore: [last, ...parts, once].flatMap((part) => part.restore),
     productionRevert: all.flatMap((part) => part.productionRevert),
     publication: parts.flatMap((part) => part.publication),
     copied: added.flatMap((part) => part.publication),

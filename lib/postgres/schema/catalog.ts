@@ -94,9 +94,31 @@ export interface CatalogType {
   readonly parts: readonly { readonly number: number; readonly name: string; readonly type: string; readonly oid: number }[];
 }
 
+/** A part of a partitioned table: its rows travel as those of the whole. */
+export interface CatalogPartition {
+  readonly oid: number;
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  /** What it is a partition of, by OID. */
+  readonly parent: number;
+  /** The table whose rows it has: the outermost parent. */
+  readonly root: number;
+  /** `FOR VALUES FROM (…) TO (…)`, or `DEFAULT`. */
+  readonly bounds: string;
+  /** The same as a condition that its rows fulfil, those of its parents too; null: all do. */
+  readonly within: string | null;
+  readonly partitioned: boolean;
+  readonly identityFull: boolean;
+  /** Its numbers of the root's columns, in the root's order, where they are others; 0: it has no such column. */
+  readonly numbers: readonly number[] | null;
+}
+
 export interface Catalog {
   readonly version: number;
   readonly tables: readonly CatalogTable[];
+  /** Parents first. Absent in journals of before. */
+  readonly partitions?: readonly CatalogPartition[];
   readonly enums: readonly CatalogEnum[];
   readonly types: readonly CatalogType[];
 }
@@ -104,7 +126,17 @@ export interface Catalog {
 export async function readCatalog(db: Db): Promise<Catalog> {
   // Names in definitions are qualified the same way on every server only when nothing is on the path.
   return db.transaction(async (inside) => {
-    await inside.query("SET LOCAL search_path = ''; SET LOCAL jit = off");
+    await inside.query(
+      "SET LOCAL search_path = ''; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL jit = off",
+    );
+    const partitions = await inside.query<CatalogPartition>(
+      keepPlan(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS "table", format('%I.%I', n.nspname, c.relname) AS name, t.parentrelid::oid::int8::float8 AS parent,
+              r.oid::int8::float8 AS root, pg_get_expr(c.relpartbound, c.oid) AS bounds, pg_get_partition_constraintdef(c.oid) AS within, c.relkind = 'p' AS partitioned, c.relreplident = 'f' AS "identityFull",
+              (SELECT CASE WHEN bool_and(o.attnum = a.attnum) THEN NULL ELSE json_agg(coalesce(a.attnum, 0) ORDER BY o.attnum) END
+                 FROM pg_attribute o LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = o.attname AND NOT a.attisdropped WHERE o.attrelid = r.oid AND o.attnum > 0 AND NOT o.attisdropped) AS numbers
+         FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace CROSS JOIN LATERAL pg_partition_tree(r.oid) t JOIN pg_class c ON c.oid = t.relid AND c.relispartition JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE r.relkind = 'p' AND NOT r.relispartition AND ${userSchema.replaceAll('n.nspname', 'rn.nspname')} AND NOT ${ofExtension('pg_class', 'r.oid')} ORDER BY t.level, n.nspname, c.relname`),
+    );
     const tables = await inside.query<CatalogTable>(
       keepPlan(`SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS "table", format('%I.%I', n.nspname, c.relname) AS name, pg_get_userbyid(c.relowner) AS owner,
               c.relkind = 'p' AS partitioned, c.relpersistence = 'p' AS persistent, c.relreplident = 'f' AS "identityFull",
@@ -149,8 +181,40 @@ export async function readCatalog(db: Db): Promise<Catalog> {
          LEFT JOIN pg_type o ON o.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype WHEN t.typcategory = 'A' THEN t.typelem ELSE (SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid OR r.rngmultitypid = t.oid) END
         WHERE ${userSchema} ORDER BY 2`,
     );
-    return { version: await majorVersion(inside), tables, enums, types };
+    return { version: await majorVersion(inside), tables, partitions, enums, types };
   });
+}
+
+/**
+ * The old schema as far as rows are concerned: a partition that the new schema has as a table of its own is one, with the columns and the key
+ * of what it was a part of.
+ */
+export function withDetached(old: Catalog, now: Catalog): Catalog {
+  const detached = (old.partitions ?? []).flatMap((part): CatalogTable[] => {
+    const root = old.tables.find(({ oid }) => oid === part.root);
+    if (!root || !now.tables.some(({ oid }) => oid === part.oid)) return [];
+    const number = (of: number): number => {
+      const at = root.columns.findIndex((column) => column.number === of);
+      return part.numbers?.[at] ?? of;
+    };
+    return [
+      {
+        ...root,
+        ...{ oid: part.oid, schema: part.schema, table: part.table, name: part.name },
+        ...{ partitioned: part.partitioned, identityFull: part.identityFull, constraints: [], indexes: [] },
+        columns: root.columns.map((column) => ({ ...column, number: number(column.number) })),
+        primaryKey: root.primaryKey.map(number),
+        identity: root.identity.map(number),
+      },
+    ];
+  });
+  return detached.length === 0 ? old : { ...old, tables: [...old.tables, ...detached] };
+}
+
+/** Where a table of the old schema is a partition now of what was partitioned before. */
+export function attachedTo(table: CatalogTable, old: Catalog, now: Catalog): CatalogPartition | undefined {
+  const part = now.partitions?.find(({ oid }) => oid === table.oid);
+  return part && old.tables.some(({ oid, partitioned }) => oid === part.root && partitioned) ? part : undefined;
 }
 
 /** The table of the other catalog that is this one: the same by OID, or made anew under the same name. */

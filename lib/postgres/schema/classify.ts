@@ -2,7 +2,7 @@
  * Compares the form of the fallback (before the migrations) with production's (after them) and says of every difference what becomes of
  * rows that travel back. It looks at catalogs only, so any migration tool works. Each kind of change has a file in kinds/.
  */
-import { type Catalog, sameColumn, sameTable } from './catalog';
+import { type Catalog, sameColumn, sameTable, withDetached } from './catalog';
 import type { Declared } from './declared';
 import type { Difference } from './difference';
 import { kinds } from './kinds';
@@ -14,7 +14,8 @@ export interface Classification {
   readonly plan: BridgePlan;
 }
 
-export function classify(old: Catalog, now: Catalog, declared: Declared = {}): Classification {
+export function classify(before: Catalog, now: Catalog, declared: Declared = {}): Classification {
+  const old = withDetached(before, now);
   const differences: Difference[] = [];
   const plan = emptyPlan();
   const say: Schemas['say'] = (id, verdict, what, loses, instead) =>
@@ -50,7 +51,8 @@ function classifyColumn(change: ColumnChange): void {
 }
 
 /** What two catalogs show and no bridge carries, although each part of it for itself would be. */
-export function structuralLosses(old: Catalog, now: Catalog, declared: Declared = {}): Difference[] {
+export function structuralLosses(before: Catalog, now: Catalog, declared: Declared = {}): Difference[] {
+  const old = withDetached(before, now);
   const pairs = old.tables.map((table) => ({ table, other: sameTable(table, now) }));
   const known = new Set(pairs.map(({ other }) => other));
   return [

@@ -4,7 +4,7 @@ import type { Db } from '../connection/connect';
 import { watchPartitions } from '../replication/emptied-partitions';
 import { type FeedHealth, feedHealth } from '../replication/feed';
 import { beat, heartbeatAge } from '../replication/heartbeat';
-import { madeWords, makePartitions } from '../replication/new-partitions';
+import { madeWords, makePartitions, unfedRows } from '../replication/new-partitions';
 import { endingSequences, sequenceMargin } from '../replication/sequences';
 import { type FeedName, readSlot, readSubscription } from '../replication/subscription';
 import { type Catalog, catalogDrift, readCatalog } from '../schema/catalog';
@@ -37,7 +37,9 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
   const { waitMs = 3000 } = options;
   const began = performance.now();
   const elapsed = (): number => performance.now() - began;
-  const { made, refused } = options.makesPartitions ? await makePartitions(production, fallback, name) : { made: [], refused: [] };
+  const { made, elsewhere, refused } = options.makesPartitions
+    ? await makePartitions(production, fallback, name)
+    : { made: [], elsewhere: [], refused: [] };
   const unwatched = options.makesPartitions ? await watchPartitions(production) : [];
   await beat(production);
   const hasArrived = (age: number | undefined): boolean => age !== undefined && age * 1000 <= elapsed();
@@ -66,7 +68,7 @@ export async function lookAtFeed(production: Db, fallback: Db, name: FeedName, o
   const nearEnd = await endingSequences(production, fallback, sequenceMargin);
   return {
     ...health,
-    drift: [...drift, ...refused, ...unwatched],
+    drift: [...drift, ...elsewhere, ...refused, ...unwatched, ...(await unfedRows(production, name, made))],
     nearEnd,
     madePartitions: made.map(madeWords),
   };

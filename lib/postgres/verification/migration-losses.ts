@@ -6,7 +6,16 @@
 import { inPattern } from '../../base/plain-text';
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import { looksLikeBookkeeping } from '../schema/bookkeeping';
-import { type Catalog, type CatalogColumn, type CatalogTable, findsBy, sameColumn, sameTable } from '../schema/catalog';
+import {
+  attachedTo,
+  type Catalog,
+  type CatalogColumn,
+  type CatalogTable,
+  findsBy,
+  sameColumn,
+  sameTable,
+  withDetached,
+} from '../schema/catalog';
 import { structuralLosses } from '../schema/classify';
 import type { Declared } from '../schema/declared';
 import type { Difference } from '../schema/difference';
@@ -15,6 +24,7 @@ import { heldAs, heldNames } from '../schema/kinds/names';
 import { asTexts } from '../schema/mapping';
 import { type Inventory, readInventory, unclaimed } from '../schema/unclaimed';
 import { compareTables } from './compare';
+import { goneOf, type Moved, movedFrom, withoutDetached } from './moved-rows';
 
 export interface MigrationOptions {
   readonly old: Catalog;
@@ -84,7 +94,8 @@ export function withLosses(differences: readonly Difference[], counted: readonly
 
 /** `before`: a database of the old schema, which nobody changes meanwhile; `after`: of the same lineage, with the migrations. */
 export async function migrationLosses(before: Db, after: Db, options: MigrationOptions): Promise<Difference[]> {
-  const { old, now, declared = {}, compared = true, accepted = [] } = options;
+  const { now, declared = {}, compared = true, accepted = [] } = options;
+  const old = withDetached(options.old, now);
   const known = options.known && (await isAsKnown(before, options.known)) ? options.known : undefined;
   // at once: in the window customers wait.
   const [was, is] = known
@@ -96,16 +107,18 @@ export async function migrationLosses(before: Db, after: Db, options: MigrationO
   for (const table of old.tables) {
     if (!table.persistent) continue;
     const other = sameTable(table, now);
-    if (!other) found.push(...(await droppedTable(look, table, declared)));
-    else {
+    if (!other) {
+      if (!attachedTo(table, old, now)) found.push(...(await droppedTable(look, table, declared)));
+    } else {
+      const relation = withoutDetached(table, old, now);
       found.push(...(await droppedColumns(look, table, other, declared)));
       if (compared)
         found.push(
-          ...(await retyped(before, after, { table, other, ...options, relation: table.name })),
-          ...(await deleted(before, after, table, other, options)),
+          ...(await retyped(before, after, { ...options, table, other, relation })),
+          ...(await deleted(before, after, { ...options, table, other, relation })),
           ...(await noted(before, after, table, other)),
         );
-      else found.push(...(await droppedPartitions(look, table, declared, was, is)));
+      else found.push(...(await droppedPartitions(look, before, after, { table, other, old, now, declared })));
     }
   }
   return found;
@@ -177,21 +190,14 @@ function valuesOf(look: Look, table: CatalogTable, column: CatalogColumn): Promi
   });
 }
 
-/** Where rows are not compared: those of a partition that went with all that was in it. */
-async function droppedPartitions(
-  look: Look,
-  table: CatalogTable,
-  declared: Declared,
-  was: Inventory,
-  is: Inventory,
-): Promise<Difference[]> {
-  if (!table.partitioned || declared.deleted?.[table.name]) return [];
-  const left = new Set(is.filter(({ kind }) => kind === 'persistence').map(({ of }) => of));
+/** Where rows are not compared: those of a partition that went with all that was in it, unless they are elsewhere in the table now. */
+async function droppedPartitions(look: Look, before: Db, after: Db, of: Moved & { declared: Declared }): Promise<Difference[]> {
+  const { table, declared } = of;
   const found: Difference[] = [];
-  for (const { name, key, of, kind } of was) {
-    if (kind !== 'partition' || of !== table.oid || left.has(Number(key.split(' ')[0]))) continue;
-    const rows = await look(`${table.name}:deleted`, name);
-    if (rows !== 0) found.push(deletedRows(table, rowWords(rows), `the partition ${name}`));
+  for (const part of declared.deleted?.[table.name] ? [] : goneOf(of)) {
+    const rows = await look(`${table.name}:deleted`, part.name);
+    if (rows === 0 || (rows !== undefined && (await movedFrom(part, before, after, of)) >= rows)) continue;
+    found.push(deletedRows(table, rowWords(rows), `the partition ${part.name}`));
   }
   return found;
 }
@@ -338,13 +344,14 @@ function textsOf({ old, now, table, column, becomes, held = new Map() }: Retyped
 }
 
 /** Rows that the migration itself deletes; under another key, rows that it writes anew. */
-async function deleted(before: Db, after: Db, table: CatalogTable, other: CatalogTable, options: MigrationOptions): Promise<Difference[]> {
+async function deleted(before: Db, after: Db, options: OfTable): Promise<Difference[]> {
+  const { table, other, relation } = options;
   const key = keyOf(table, other, options);
   if (options.declared?.deleted?.[table.name]) return [];
   if (!key) {
     // which they were, nothing tells; a table whose key became another has its own refusal.
     if (findsBy(table).length > 0) return [];
-    const [was, is] = [await rowsOf(before, table.name), await rowsOf(after, other.name)];
+    const [was, is] = [await rowsOf(before, `${relation} AS old`), await rowsOf(after, other.name)];
     return was > is ? [deletedRows(table, `${was - is} rows`, 'it has no key')] : [];
   }
   const sameType = table.primaryKey.every((number) => {
@@ -354,9 +361,7 @@ async function deleted(before: Db, after: Db, table: CatalogTable, other: Catalo
   if (!sameType) return [];
   const side = (relation: string, keys: string[]) => ({ relation, key: keys, keyTypes: [], columns: keys });
   const { tables } = await compareTables(after, before, {
-    pairs: [
-      { name: table.name, a: side(`${other.name} AS new`, key.now), b: side(`${table.name} AS old`, key.old), ranges: false, rows: 0 },
-    ],
+    pairs: [{ name: table.name, a: side(`${other.name} AS new`, key.now), b: side(`${relation} AS old`, key.old), ranges: false, rows: 0 }],
     maxKeys: Number.POSITIVE_INFINITY,
   });
   const gone = tables[0]!.differences.filter(({ is }) => is === 'only on b');

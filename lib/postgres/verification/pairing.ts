@@ -8,6 +8,7 @@ import { ident } from '../connection/connect';
 import type { Pair } from '../connection/row-pair';
 import { fittingName } from '../connection/tables';
 import type { ProofRecord, RecordedColumn, RecordedRelation } from './record';
+import { byOid, isWithin, type Records, type RowsOf, rowsOf } from './rows-of';
 import { columnTexts, declaredTexts, nothingIn, type Texts } from './values';
 
 /** The team's word, as far as the proof needs it: what a column of the old schema must hold, in SQL of the new one. */
@@ -101,6 +102,7 @@ class Pairs {
   private readonly byName: string[] = [];
   private readonly kept: Kept[] = [];
   private readonly known: ReadonlySet<number>;
+  private readonly records: Records;
   private readonly taken = new Set<RecordedRelation>();
 
   constructor(
@@ -109,26 +111,23 @@ class Pairs {
     private readonly options: PairingOptions,
     private readonly version: number,
   ) {
+    this.records = { record: options.record, production, fallback };
     this.known = new Set(options.record.relations.map(({ oid }) => oid));
   }
 
   find(): Pairing {
     const { record, leftOut = () => false } = this.options;
     for (const old of record.relations) {
-      // rows of a partition are read through its table, for as long as it is one on production.
-      if (leftOut(old) || (old.root !== null && !this.detached(old))) continue;
-      this.recorded(old);
+      // rows of a partition are read through its table, for as long as it is one on either side.
+      const within = isWithin(old, this.records);
+      if (typeof within === 'object') this.taken.add(within);
+      if (!leftOut(old) && within === false) this.recorded(old);
     }
     for (const now of this.production.relations) if (now.root === null && !this.taken.has(now) && !leftOut(now)) this.added(now);
     for (const there of this.fallback.relations)
       if (there.root === null && !this.taken.has(there) && !this.known.has(there.oid) && !leftOut(there))
         this.ask('fallback', there.name, `rows of ${there.name} are only on the fallback`, count(there));
     return { pairs: this.pairs, notProven: this.notProven, open: this.open, byName: this.byName, kept: this.kept };
-  }
-
-  private detached(old: RecordedRelation): boolean {
-    const now = this.production.relations.find(({ oid }) => oid === old.oid);
-    return now !== undefined && now.root === null;
   }
 
   /** A new thing may have the name of an old one: it has ids of its own. */
@@ -148,7 +147,9 @@ class Pairs {
   private same(old: RecordedRelation, there: ProofRecord, where: string): RecordedRelation | undefined {
     const same = there.relations.find(({ oid }) => oid === old.oid);
     if (same && (same.root === null || old.root !== null)) return same;
-    const whole = same && there.relations.find(({ oid }) => oid === same.root);
+    const whole = same && byOid(there, same.root!);
+    // attached to a table that was there before, it is a part whose rows can be told apart.
+    if (whole && this.known.has(whole.oid)) return same;
     if (whole) {
       this.byName.push(`${old.name} has become a part of ${whole.name} on ${where}`);
       return whole;
@@ -204,12 +205,16 @@ class Pairs {
       if (found) columns.push({ ...found, id, mine, other });
     }
     this.more(old, there, now, used);
+    const rows = rowsOf(this.records, { old, there, now });
+    for (const one of rows.unlogged)
+      this.ask('production', one.name, `rows of the unlogged partition ${one.name} do not travel`, count(one), true);
     this.push(
       old.name,
       { now, there },
       columns,
       there.key.map((number) => columns.find(({ mine }) => mine.number === number)),
       this.dropped(old, there, now),
+      rows,
     );
   }
 
@@ -331,6 +336,7 @@ class Pairs {
     columns: readonly Column[],
     wanted: readonly (Column | undefined)[],
     dropped: readonly DroppedPartition[] = [],
+    { relation, isOne }: Pick<RowsOf, 'relation' | 'isOne'> = { relation: now.name, isOne: true },
   ): void {
     const unlogged = now.unlogged || there.unlogged;
     const excused = unlogged ? 'rows of an unlogged table do not travel' : this.isAccepted(name) ? 'their loss was accepted' : undefined;
@@ -339,10 +345,12 @@ class Pairs {
     const keeps = (relation: RecordedRelation, numbers: readonly number[]): boolean =>
       relation.key.length > 0 && relation.key.every((number) => numbers.includes(number));
     const unique = {
-      a: keeps(
-        now,
-        key.map(({ other }) => other.number),
-      ),
+      a:
+        isOne &&
+        keeps(
+          now,
+          key.map(({ other }) => other.number),
+        ),
       b: keeps(
         there,
         key.map(({ mine }) => mine.number),
@@ -354,7 +362,7 @@ class Pairs {
     this.pairs.push({
       name,
       a: {
-        relation: `${now.name} AS new`,
+        relation: `${relation} AS new`,
         key: key.map(({ a }) => a),
         keyTypes: key.map(({ other }) => other.type),
         columns: columns.map(({ a }) => a),

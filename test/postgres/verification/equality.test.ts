@@ -164,12 +164,32 @@ describe('what a wrong bridge hides', () => {
     expect(differences(await proven())).toEqual(['public.ev: (1) different, (2) only on b, (150) only on a']);
   });
 
-  test('a partition that was only detached is compared', async () => {
+  test('rows of a partition that was only detached are compared with those that the fallback has in it', async () => {
     await fork(parts);
     await production.query('ALTER TABLE ev DETACH PARTITION ev_1');
     const proof = await proven();
     expect(proof.dropped).toEqual([]);
-    expect(differences(proof)).toEqual(['public.ev: (1) only on b, (2) only on b']);
+    expect(differences(proof)).toEqual([]);
+    await production.query("UPDATE ev_1 SET v = 'other' WHERE id = 1; DELETE FROM ev_1 WHERE id = 2; INSERT INTO ev VALUES (1, 'twice')");
+    expect(differences(await proven())).toEqual(['public.ev: (1) different, (2) only on b']);
+  });
+
+  test('a table that was attached is compared with itself, and the table that it became a part of without it', async () => {
+    await fork(`${parts}; CREATE TABLE beside (id int PRIMARY KEY, v text); INSERT INTO beside VALUES (301, 'x'), (302, 'y')`);
+    await production.query('ALTER TABLE ev ATTACH PARTITION beside FOR VALUES FROM (300) TO (400)');
+    expect(differences(await proven())).toEqual([]);
+    await production.query("UPDATE ev SET v = 'other' WHERE id IN (101, 301); INSERT INTO ev VALUES (303, 'z')");
+    expect(differences(await proven())).toEqual(['public.beside: (301) different, (303) only on a', 'public.ev: (101) different']);
+  });
+
+  test('rows of an unlogged partition are named', async () => {
+    await fork(parts);
+    await production.query('CREATE UNLOGGED TABLE ev_3 PARTITION OF ev FOR VALUES FROM (300) TO (400); INSERT INTO ev VALUES (301, NULL)');
+    const proof = await proven();
+    expect(differences(proof)).toEqual([]);
+    expect(proof.notProven).toEqual([
+      { id: 'public.ev_3', what: 'rows of the unlogged partition public.ev_3 do not travel', rows: 1, known: true },
+    ]);
   });
 
   test('without the moment, a dropped partition is told as well', async () => {

@@ -22,6 +22,8 @@ export interface Kind {
   readonly scriptOfNew?: (table: CatalogTable, part: Part, bridge: BridgePlan) => void;
   /** Its SQL on the fallback about the schema as a whole, while everything there has its old name; what it restores comes last. */
   readonly scriptOnce?: (bridge: BridgePlan, part: Part) => void;
+  /** The same after that of all tables. */
+  readonly scriptLast?: (bridge: BridgePlan, part: Part) => void;
   /** Its SQL on the fallback that no transaction with others may hold. */
   readonly alone?: (bridge: BridgePlan) => Statement[];
 }

@@ -1,5 +1,5 @@
 /** What the kinds have planned: how rows of the new schema get into the old one. Their own SQL, and bridge.ts, are made of it. */
-import type { CatalogColumn, CatalogTable } from '../catalog';
+import type { CatalogColumn, CatalogPartition, CatalogTable } from '../catalog';
 import { heldNames } from './names';
 
 /** How rows of one table of the new schema get into the old one. */
@@ -50,6 +50,26 @@ export interface BridgePlan {
   readonly types: ChangedType[];
   readonly foreignKeys: ForeignKey[];
   readonly rows: { readonly of: CatalogTable; readonly run: string; readonly onDelete?: string | undefined }[];
+  readonly partitions: PartitionPlan;
+}
+
+/** Where rows find their place on the fallback. */
+export interface PartitionPlan {
+  /** Tables of their own now, which the old schema has as a partition. */
+  readonly detached: (Attachment & { readonly part: CatalogPartition; readonly from: CatalogTable })[];
+  /** The other way round. */
+  readonly attached: (Attachment & { readonly table: CatalogTable; readonly to: CatalogTable })[];
+  /** Tables that got new partitions, by OID. */
+  readonly made: { readonly root: number; readonly names: readonly string[] }[];
+  /** Partitioned tables of the old schema whose rows may lie outside of all partitions that it has. */
+  readonly outside: CatalogTable[];
+}
+
+/** Of a partition on the fallback. */
+interface Attachment {
+  /** What it is a partition of, by its name while the bridge is up, and before. */
+  readonly parent: { readonly fed: string; readonly old: string };
+  readonly bounds: string;
 }
 
 /** What a value was called, and what it is called now. */
@@ -85,13 +105,8 @@ export interface AddedValue {
 }
 
 export const emptyPlan = (): BridgePlan => ({
-  tables: [],
-  inert: [],
-  inertTypes: new Map(),
-  enums: [],
-  types: [],
-  foreignKeys: [],
-  rows: [],
+  ...{ tables: [], inert: [], inertTypes: new Map(), enums: [], types: [], foreignKeys: [], rows: [] },
+  partitions: { detached: [], attached: [], made: [], outside: [] },
 });
 
 export const emptyTablePlan = (old: CatalogTable, now: CatalogTable): TablePlan => ({

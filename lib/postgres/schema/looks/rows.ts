@@ -23,8 +23,9 @@ const inherits = (kind: string, condition: string, bound: string): string =>
   });
 
 /** What every table says of itself; `shown` are the columns of pg_class that it is told by. */
-const ofTables = (kind: string, definition: string, shown: string): string =>
+const ofTables = (kind: string, definition: string, shown: string, facts = "''"): string =>
   select(kind, {
+    facts,
     from: tables,
     where: `c.relkind IN ('r','p') AND ${own}`,
     key: 'c.oid',
@@ -34,14 +35,7 @@ const ofTables = (kind: string, definition: string, shown: string): string =>
     shows: `pg_catalog.format('SELECT ${shown} FROM pg_class WHERE oid = %L::regclass', ${table})`,
   });
 
-const outside: Fate = {
-  loses: 'rows that go where the fallback has no such partition: the first of them stops the feed',
-  instead: 'make or attach the partition before the window, so that both databases have it',
-};
-const detached: Fate = {
-  loses: 'rows of the partition: the fallback cannot have the table both as a partition and beside it',
-  instead: 'detach it before the window, or in the contract part',
-};
+const notSent: Fate = { loses: 'its rows: those of an unlogged table do not travel, and a replica has none of them' };
 const mixed: Fate = {
   loses: 'rows of tables that inherit from each other: a feed cannot tell those of the one from those of the other',
   instead: 'make them partitions, or tables of their own, before the window',
@@ -68,10 +62,10 @@ export const rowLooks: readonly Look[] = [
     catalogs: ['pg_inherits', 'pg_partitioned_table'],
     sql: inherits('partition', 'c.relispartition', 'pg_catalog.pg_get_expr(c.relpartbound, c.oid)'),
     reason:
-      'rows are routed on the fallback by its own partitions: one that is new there is nowhere. Rows of one that is dropped are counted as deleted (migration-losses.ts). A table that becomes partitioned is one table to the feed.',
-    isNew: ofOldTable(outside),
-    isGone: (world, before) => (world.there(before.of) && world.there(child(before)) ? detached : 'claimed'),
-    isChanged: outside,
+      'rows are routed on the fallback by its own partitions, and travel as those of the whole table: what comes, leaves or gets other bounds is the classifier’s (kinds/partitions.ts). Rows of one that is dropped are counted as deleted (migration-losses.ts).',
+    isNew: 'claimed',
+    isGone: 'claimed',
+    isChanged: 'claimed',
   },
   {
     kind: 'inheritance',
@@ -85,11 +79,17 @@ export const rowLooks: readonly Look[] = [
   {
     kind: 'persistence',
     catalogs: ['pg_class'],
-    sql: ofTables('persistence', "CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE 'LOGGED' END", 'relpersistence'),
-    reason: 'rows of an unlogged table do not travel, and a replica has none of them. Accepted, the table is left out of the feed.',
-    isNew: 'claimed',
+    sql: ofTables(
+      'persistence',
+      "CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' ELSE 'LOGGED' END",
+      'relpersistence',
+      'pg_catalog.pg_partition_root(c.oid)::oid',
+    ),
+    reason:
+      'a new partition of a table that is there has rows of it. Rows of an unlogged table do not travel, and a replica has none of them. Accepted, the table is left out of the feed.',
+    isNew: (world, { definition, facts }) => (definition === 'UNLOGGED' && world.stays(Number(facts)) ? notSent : 'claimed'),
     isGone: 'claimed',
-    isChanged: { loses: 'its rows: those of an unlogged table do not travel, and a replica has none of them' },
+    isChanged: notSent,
   },
   {
     kind: 'row-security',
