@@ -92,6 +92,20 @@ export class Handlers extends Construct {
           because: 'a scalable target has a random name; which service it scales is not part of its ARN',
         },
         {
+          // application auto scaling makes the alarms of a policy in the name of whoever puts it. Source: "Service auto scaling", ECS guide.
+          actions: ['cloudwatch:PutMetricAlarm', 'cloudwatch:DeleteAlarms'],
+          resources: [
+            stack.formatArn({
+              service: 'cloudwatch',
+              resource: 'alarm',
+              resourceName: `TargetTracking-service/${props.cluster.clusterName}/*`,
+              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+            }),
+          ],
+          because: 'the alarms of scaled workers in one cluster, whose names end in a random part',
+        },
+        { actions: ['cloudwatch:DescribeAlarms'], resources: ['*'], because: looking },
+        {
           actions: ['iam:CreateServiceLinkedRole'],
           resources: [`arn:${stack.partition}:iam::${stack.account}:role/aws-service-role/ecs.application-autoscaling.amazonaws.com/*`],
           because: 'the role that application auto scaling makes for itself when it is first used',

@@ -85,7 +85,11 @@ export class SharedStack extends SystemStack {
       enforceSSL: true,
       removalPolicy,
     });
-    acknowledge(this.journal, 'S1', 'every event says who wrote it, and nothing but the runner may write; who reads is in CloudTrail');
+    acknowledge(
+      this.journal,
+      'S1',
+      'every event says who wrote it, and only the runner and those who operate may write; who reads is in CloudTrail',
+    );
     const roles = roleNames(system);
     this.migratorSecret = new UserSecret(this, 'Migrator', roles.migrator, `User that migrations of ${system} run as`);
     this.feedSecret = new UserSecret(this, 'Feed', feedUser(system), `User that the fallback databases of ${system} are fed as`);

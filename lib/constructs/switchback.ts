@@ -4,6 +4,7 @@ import { ArnFormat, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { Color, Release } from '../manifest/release';
 import { ColorStack } from './color-stack';
+import { ruleArns } from './custom-resources';
 import { FallbackStack } from './fallback-stack';
 import type { SwitchbackProps } from './props';
 import { SharedStack } from './shared-stack';
@@ -45,18 +46,47 @@ export class Switchback extends Construct {
     return [this.blue, this.green].flatMap((stack) => (stack ? [stack.tasks.taskRole] : []));
   }
 
-  /** Lets somebody run the verbs: ask the runner, and read the manifest, the journal and what `status` shows. */
-  grantOperate(grantee: iam.IGrantable): iam.Grant {
-    const { runner, journal, system } = this.shared;
-    journal.grantRead(grantee);
-    runner.function.grantInvoke(grantee);
+  /** Lets somebody look: `status`, `plan`, `--watch`, what customers see. `status --check` asks the runner, and needs `grantOperate`. */
+  grantWatch(grantee: iam.IGrantable): iam.Grant {
+    const { journal, system } = this.shared;
     const stack = Stack.of(this.shared);
+    journal.grantRead(grantee);
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions: [
+        'elasticloadbalancing:DescribeRules',
+        'elasticloadbalancing:DescribeListeners',
+        'elasticloadbalancing:DescribeLoadBalancers',
+        'rds:DescribeDBInstances',
+      ],
+      resourceArns: ['*'],
+    });
     return iam.Grant.addToPrincipal({
       grantee,
       actions: ['ssm:GetParameter', 'ssm:GetParametersByPath'],
-      resourceArns: [`parameter/switchback/${system}`, `parameter/switchback/${system}/*`].map((resource) =>
-        stack.formatArn({ service: 'ssm', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME }),
-      ),
+      // without a name of its own, a command looks for the one system whose window is open.
+      resourceArns: [
+        'parameter/switchback',
+        'parameter/switchback/',
+        `parameter/switchback/${system}`,
+        `parameter/switchback/${system}/*`,
+      ].map((resource) => stack.formatArn({ service: 'ssm', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME })),
+    });
+  }
+
+  /**
+   * Lets somebody run the verbs: look, ask the runner, write notes into the journal while the runner is at work (Ctrl-C, a landing test, an
+   * answer), and in an emergency move the rules (`rollback --traffic-only`).
+   */
+  grantOperate(grantee: iam.IGrantable): iam.Grant {
+    const { runner, journal, frontDoor } = this.shared;
+    this.grantWatch(grantee);
+    runner.function.grantInvoke(grantee);
+    iam.Grant.addToPrincipal({ grantee, actions: ['s3:PutObject'], resourceArns: [journal.arnForObjects('*')] });
+    return iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['elasticloadbalancing:SetRulePriorities'],
+      resourceArns: [ruleArns(Stack.of(this.shared), frontDoor.listener.listenerArn)],
     });
   }
 

@@ -452,7 +452,7 @@ describe('what a user has already', () => {
   });
 });
 
-test('somebody who operates may ask the runner and read, and nothing else', () => {
+test('somebody who operates may look, ask the runner, write a note and move the rules, and nothing else', () => {
   const app = testApp();
   const made = system({}, app);
   const operators = new iam.Role(new Stack(app, 'people'), 'Operators', { assumedBy: new iam.AccountRootPrincipal() });
@@ -461,10 +461,16 @@ test('somebody who operates may ask the runner and read, and nothing else', () =
     Properties.PolicyDocument.Statement.flatMap(({ Action }: Json) => Action),
   );
   expect(actions.map(String).sort()).toEqual([
+    'elasticloadbalancing:DescribeListeners',
+    'elasticloadbalancing:DescribeLoadBalancers',
+    'elasticloadbalancing:DescribeRules',
+    'elasticloadbalancing:SetRulePriorities',
     'lambda:InvokeFunction',
+    'rds:DescribeDBInstances',
     's3:GetBucket*',
     's3:GetObject*',
     's3:List*',
+    's3:PutObject',
     'ssm:GetParameter',
     'ssm:GetParametersByPath',
   ]);

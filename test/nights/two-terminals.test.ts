@@ -36,7 +36,7 @@ function terminal(verb: string, args: readonly string[], { tty = false } = {}): 
   const words = [process.execPath, '--import', 'tsx', 'scripts/verb.ts', verb, '--system', 'video', ...args];
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const [file = '', ...rest] = tty ? ['script', '-qefc', quoted, '/dev/null'] : words;
-  const child = spawn(file, rest, { cwd: root, env: clean({ ...world.sandbox.env, CI: 'true', TERM: 'dumb' }) });
+  const child = spawn(file, rest, { cwd: root, env: clean({ ...world.operator, CI: 'true', TERM: 'dumb' }) });
   started.push(child);
   let shown = '';
   for (const stream of [child.stdout, child.stderr])

@@ -4,7 +4,7 @@ import { appendFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
-import { type Refusal, refusalOf } from './access/door';
+import { keyOf, type Refusal, refusalOf } from './access/door';
 import { closedFolder } from './access/folder';
 import { Keys, type Lent, ownerOf } from './access/keys';
 import { ACCOUNT, environmentFor, REGION } from './environment';
@@ -41,6 +41,8 @@ export interface WireCall {
   readonly operation: string;
   /** What the client says of itself; a Lambda function's names its runtime. */
   readonly agent: string;
+  /** The id of the access key that signed it. */
+  readonly key: string;
   /** Milliseconds since the epoch: when it arrived, and when its answer was ready. */
   readonly from: number;
   readonly to: number;
@@ -236,7 +238,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, { tur
             lost = true;
           },
         )
-        .finally(() => onCall?.({ service, operation, agent, from, to: Date.now() }));
+        .finally(() => onCall?.({ service, operation, agent, key: keyOf(raw) ?? '', from, to: Date.now() }));
     const answered = await answer(raw, randomUUID(), faulty);
     if (lost) request.socket.resetAndDestroy();
     else send(request, response, answered);

@@ -7,12 +7,16 @@ import { Client } from 'pg';
 import { makeAws } from '../../../lib/aws';
 import type { Manifest, SystemState } from '../../../lib/manifest/schema';
 import { whereNow } from '../../../lib/manifest/traffic';
+import type { WireCall } from '../../../packages/sandbox/lib/server';
 import { sandboxForTest, type TestSandbox } from '../../../packages/sandbox/test/_helpers/sandbox';
+import { missedBy } from '../../_helpers/operator-policy';
 import { makeImages } from './images';
 import { command, type Run, script } from './script';
 
 export interface World {
   readonly sandbox: TestSandbox;
+  /** Of somebody who operates: what they have called must be in `grantOperate` when the story ends. */
+  readonly operator: Readonly<Record<string, string>>;
   /** While this file exists, applications of 2.0.0 are unhealthy. */
   readonly sick: string;
   /** `cdk`, with the contexts of a rehearsal. */
@@ -40,7 +44,20 @@ export async function makeWorld(speed: number): Promise<World> {
   const scratch = mkdtempSync(join(tmpdir(), 'switchback-bad-input-'));
   const images = join(scratch, 'images');
   const { sick } = makeImages(images);
-  const sandbox = await sandboxForTest({ speed, images });
+  let operator: Readonly<Record<string, string>> = {};
+  const called = new Set<string>();
+  const onCall = ({ service, operation, key }: WireCall) => {
+    if (key === operator['AWS_ACCESS_KEY_ID']) called.add(`${service} ${operation}`);
+  };
+  const sandbox = await sandboxForTest({ speed, images, onCall });
+  const session = { RoleArn: 'arn:aws:iam::111122223333:role/operators', RoleSessionName: 'night', DurationSeconds: 12 * 3600 };
+  const { Credentials: lent } = await sandbox.call('sts', 'AssumeRole', session);
+  operator = {
+    ...sandbox.env,
+    AWS_ACCESS_KEY_ID: lent.AccessKeyId,
+    AWS_SECRET_ACCESS_KEY: lent.SecretAccessKey,
+    AWS_SESSION_TOKEN: lent.SessionToken,
+  };
   const env = {
     ...sandbox.env,
     CDK_DEFAULT_ACCOUNT: '111122223333',
@@ -51,9 +68,10 @@ export async function makeWorld(speed: number): Promise<World> {
   };
   Object.assign(process.env, sandbox.env);
   const aws = makeAws();
-  const verb: World['verb'] = (name, args = []) => script(name, ['--system', 'video', ...args], env);
+  const verb: World['verb'] = (name, args = []) => script(name, ['--system', 'video', ...args], { ...env, ...operator });
   const world: World = {
     sandbox,
+    operator,
     sick,
     verb,
     async must(run, code = 0) {
@@ -116,6 +134,8 @@ export async function makeWorld(speed: number): Promise<World> {
     async end() {
       await sandbox.stop();
       rmSync(scratch, { recursive: true, force: true });
+      expect(called.size).toBeGreaterThan(0);
+      expect(missedBy(called)).toEqual([]);
     },
   };
   return world;
