@@ -46,7 +46,6 @@ function isOwn(host: string, port: number): boolean {
 }
 
 /** The id of the key that signed it: in the header of Signature Version 4, or in the query of a link. */
-/** The id of the key that signed a request. */
 export function keyOf({ headers, query }: Knock): string | undefined {
   const inHeader = /^AWS4-HMAC-SHA256\s.*?\bCredential=([^/,\s]+)/.exec(headers['authorization'] ?? '')?.[1];
   return inHeader ?? query.get('X-Amz-Credential')?.split('/')[0];
