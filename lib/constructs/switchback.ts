@@ -76,7 +76,8 @@ export class Switchback extends Construct {
 
   /**
    * Lets somebody run the verbs: look, ask the runner, write notes into the journal while the runner is at work (Ctrl-C, a landing test, an
-   * answer), and in an emergency move the rules (`rollback --traffic-only`).
+   * answer), and in an emergency move the rules (`rollback --traffic-only`). With `--here` a terminal does the runner's work, and needs the
+   * runner's rights.
    */
   grantOperate(grantee: iam.IGrantable): iam.Grant {
     const { runner, journal, frontDoor } = this.shared;

@@ -31,12 +31,15 @@ interface Terminal {
   readonly ended: Promise<Run & { readonly signal: NodeJS.Signals | null }>;
 }
 
-/** A verb in a process that the test can signal; with `tty`, on a terminal, as a person has it. */
+/** A verb in a process that the test can signal, as somebody who operates; with `--here` it does the runner's work, and needs its rights; with `tty`, on a terminal, as a person has it. */
 function terminal(verb: string, args: readonly string[], { tty = false } = {}): Terminal {
   const words = [process.execPath, '--import', 'tsx', 'scripts/verb.ts', verb, '--system', 'video', ...args];
   const quoted = words.map((word) => `'${word}'`).join(' ');
   const [file = '', ...rest] = tty ? ['script', '-qefc', quoted, '/dev/null'] : words;
-  const child = spawn(file, rest, { cwd: root, env: clean({ ...world.operator, CI: 'true', TERM: 'dumb' }) });
+  const child = spawn(file, rest, {
+    cwd: root,
+    env: clean({ ...(args.includes('--here') ? world.sandbox.env : world.operator), CI: 'true', TERM: 'dumb' }),
+  });
   started.push(child);
   let shown = '';
   for (const stream of [child.stdout, child.stderr])

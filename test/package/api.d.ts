@@ -381,7 +381,13 @@ declare class Switchback extends Construct {
     constructor(scope: Construct, id: string, props: SwitchbackProps);
     /** The principals that tasks of both colors run as: `bucket.grantRead(principal)` for each. */
     get taskRoles(): iam.IRole[];
-    /** Lets somebody run the verbs: ask the runner, and read the manifest, the journal and what `status` shows. */
+    /** Lets somebody look: `status`, `plan`, `--watch`, what customers see. `status --check` asks the runner, and needs `grantOperate`. */
+    grantWatch(grantee: iam.IGrantable): iam.Grant;
+    /**
+     * Lets somebody run the verbs: look, ask the runner, write notes into the journal while the runner is at work (Ctrl-C, a landing test, an
+     * answer), and in an emergency move the rules (`rollback --traffic-only`). With `--here` a terminal does the runner's work, and needs the
+     * runner's rights.
+     */
     grantOperate(grantee: iam.IGrantable): iam.Grant;
     /** Invocations of the runner that ended in an error. */
     metricRunnerErrors(options?: cloudwatch.MetricOptions): cloudwatch.Metric;

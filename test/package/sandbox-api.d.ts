@@ -75,6 +75,8 @@ declare interface WireCall {
     readonly operation: string;
     /** What the client says of itself; a Lambda function's names its runtime. */
     readonly agent: string;
+    /** The id of the access key that signed it. */
+    readonly key: string;
     /** Milliseconds since the epoch: when it arrived, and when its answer was ready. */
     readonly from: number;
     readonly to: number;

@@ -68,7 +68,8 @@ export async function makeWorld(speed: number): Promise<World> {
   };
   Object.assign(process.env, sandbox.env);
   const aws = makeAws();
-  const verb: World['verb'] = (name, args = []) => script(name, ['--system', 'video', ...args], { ...env, ...operator });
+  const verb: World['verb'] = (name, args = []) =>
+    script(name, ['--system', 'video', ...args], args.includes('--here') ? env : { ...env, ...operator });
   const world: World = {
     sandbox,
     operator,
