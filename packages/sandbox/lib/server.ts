@@ -238,7 +238,9 @@ async function respond(request: IncomingMessage, response: ServerResponse, { tur
             lost = true;
           },
         )
-        .finally(() => onCall?.({ service, operation, agent, key: keyOf({ headers, query: queryOf(raw.url) }) ?? '', from, to: Date.now() }));
+        .finally(() =>
+          onCall?.({ service, operation, agent, key: keyOf({ headers, query: queryOf(raw.url) }) ?? '', from, to: Date.now() }),
+        );
     const answered = await answer(raw, randomUUID(), faulty);
     if (lost) request.socket.resetAndDestroy();
     else send(request, response, answered);
