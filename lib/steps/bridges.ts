@@ -19,6 +19,7 @@ import type { Difference } from '../postgres/schema/difference';
 import { restingName } from '../postgres/schema/kinds/names';
 import { mapping } from '../postgres/schema/mapping';
 import { refusalWords, refused } from '../postgres/schema/refusals';
+import { addedLabels, putLabelAside } from '../postgres/schema/unused-values';
 import { type Footprint, footprint, shipFootprint } from '../postgres/verification/footprint';
 import { type Known, lookAhead, migrationLosses, readOtherwise, withLosses } from '../postgres/verification/migration-losses';
 import { type ProofRecord, readRecord } from '../postgres/verification/record';
@@ -266,7 +267,12 @@ export function newObjectsMovedAside(fallback: string): Step {
     async observe(context) {
       if (!context.view.begun('cutover', 'feed.bridge')) return done('there is nothing');
       const left = await inTheWay(context, fallback);
-      return left.length === 0 ? done() : todo(left.map(({ what }) => what).join(', '));
+      if (left.length > 0) return todo(left.map(({ what }) => what).join(', '));
+      const used = (await addedLabels(await context.database(fallback), planned(context).classification.plan)).map(
+        ({ type, label, usedIn }) =>
+          `${usedIn} has rows with '${label}' of ${type}, which stays: a migration adds it again with IF NOT EXISTS`,
+      );
+      return done(used.length === 0 ? undefined : used.join('; '));
     },
     async act(context) {
       const [db, { roles }] = [await context.database(fallback), context.manifest.shared.database];
@@ -286,7 +292,7 @@ function asideSchema({ window }: Pick<Context, 'window'>, { schema, table, name 
   return ident(all.some((one) => one.table === table && one.name < name) ? fittingName(`${own}_`, schema) : own);
 }
 
-/** Tables and columns of the new schema that the fallback has kept, each with the statement that puts it aside. */
+/** Tables, columns and values of enums of the new schema that the fallback has kept, each with the statement that puts it aside. */
 async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string; schema?: string }[]> {
   const { plan } = planned(context).classification;
   const db = await context.database(fallback);
@@ -314,7 +320,15 @@ async function inTheWay(context: Context, fallback: string): Promise<{ what: str
       })),
   );
   const once = columns.filter(({ what }, at) => columns.findIndex((one) => one.what === what) === at);
-  return [...tables, ...once, ...(await emptyPartitions(plan.partitions, db, there, ident(`switchback_${context.window.name}`)))];
+  const labels = (await addedLabels(db, plan))
+    .filter(({ usedIn }) => usedIn === undefined)
+    .map((added) => ({ what: `'${added.label}' of ${added.type}`, sql: putLabelAside(added, context.window.name) }));
+  return [
+    ...tables,
+    ...once,
+    ...labels,
+    ...(await emptyPartitions(plan.partitions, db, there, ident(`switchback_${context.window.name}`))),
+  ];
 }
 
 /** Customers are being served: a lock that is not to be had at once is asked for again, never waited for with them in the queue. */

@@ -55,6 +55,20 @@ testWindows([
     expect: [['1a', '2b', '3b', '4a', '5c', '6a'], ['aaacbb']],
   },
   {
+    name: 'values that are added without IF NOT EXISTS, used and unused: the trial tries the next window too',
+    old: [mood, 'CREATE TABLE t (id int PRIMARY KEY, m mood NOT NULL, ms mood[])', "INSERT INTO t VALUES (1, 'ok', '{sad}')"],
+    change: ["ALTER TYPE mood ADD VALUE 'held' BEFORE 'sad'", "ALTER TYPE mood ADD VALUE 'lost'", "ALTER TYPE mood ADD VALUE 'found'"],
+    write: ["INSERT INTO t VALUES (2, 'held', '{ok}')", "UPDATE t SET ms = '{lost,ok}' WHERE id = 1"],
+    after: ["INSERT INTO t VALUES (3, 'sad')"],
+    ask: [
+      "SELECT concat_ws(' ', id, m, ms) FROM t ORDER BY id",
+      // nobody has the third: it is out of the way of the next migration.
+      "SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = 'mood'::regtype AND enumlabel NOT LIKE 'switchback%'",
+      "SELECT count(*)::text FROM pg_enum WHERE enumtypid = 'mood'::regtype AND enumlabel LIKE 'switchback%found'",
+    ],
+    expect: [['1 ok {lost,ok}', '2 held {ok}', '3 sad'], ['ok held sad lost'], ['1']],
+  },
+  {
     name: 'a new value under the old name of another is refused',
     old: [mood, 'CREATE TABLE t (id int PRIMARY KEY, m mood)', "INSERT INTO t VALUES (1, 'ok')"],
     change: ["ALTER TYPE mood RENAME VALUE 'ok' TO 'fine'", "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'ok'"],
