@@ -10,6 +10,7 @@ import type { Pair } from '../connection/row-pair';
 import { majorVersion } from '../connection/server';
 import { type Baseline, changesSince, takeBaseline } from './change-counts';
 import { type Comparison, comparePair, exportSnapshot, type Progress, rowName, type Snapshot, type TableComparison } from './compare';
+import { missingLargeObjects } from './large-objects';
 import { type NotProven, type PairingOptions, type ProofPair, pair } from './pairing';
 import { aliased, besides, droppedPartitions, type PartitionRows, partitionRows } from './partitions';
 import { ask, isOfValues, type Reader, reading, type Sides, unlessRefused } from './reading';
@@ -229,6 +230,8 @@ async function comparison(
     const rows = await ask(on === 'production' ? production : fallback, sql);
     if (rows !== 0) notProven.push({ ...named, ...(rows === undefined ? {} : { rows }) });
   }
+  // looked at once: a second look is at some tables only.
+  if (!only) notProven.push(...(await missingLargeObjects(production, fallback)));
   const equal = tables.every((table) => table.equal);
   const partitions = await partitionRows(production, fallback, now, there);
   const seconds = (performance.now() - began) / 1000;

@@ -89,7 +89,8 @@ export async function roundTrip(production: Db, fallback: Db, options: RoundTrip
   const lost = await arrived(production, fallback, name, before.applyErrors);
   if (lost.length === 0) {
     for (const { subject, made, written } of results) {
-      for (const values of made)
+      // without a key there may be others like it, which were there before: whether none too many is left, the proof counts.
+      for (const values of subject.key.length > 0 ? made : [])
         if ((await versionOf(fallback, subject, values)) !== undefined)
           lost.push(`${subject.table.name}: a row that was deleted is still on the fallback`);
       if (written) lost.push(...(await newVersion(sides, subject, written, options)));

@@ -88,6 +88,15 @@ const eachTable = (change: (table: BridgePlan['tables'][number]) => BridgePlan['
   tables: plan.tables.map(change),
 });
 
+test('large objects that were made after the fork are named: no feed carries them, and no table shows them', async () => {
+  await fork("CREATE TABLE files (id int PRIMARY KEY, content oid); SELECT lo_from_bytea(4711, 'before')");
+  expect(isProven(await proven())).toBe(true);
+  await production.query("SELECT lo_from_bytea(4712, 'after'), lo_from_bytea(4713, 'after')");
+  const proof = await proven();
+  expect(isProven(proof)).toBe(false);
+  expect(named(proof)).toEqual([['large objects of production are not on the fallback: a feed does not carry them', 2, false]]);
+});
+
 describe('what a wrong bridge hides', () => {
   test('two columns swapped, by the bridge and in its mapping', async () => {
     await fork('CREATE TABLE places (id int PRIMARY KEY, lat numeric, lon numeric); INSERT INTO places VALUES (1, 10, 20), (2, 30, 40)');
