@@ -148,6 +148,7 @@ test('the proof imports nothing of the bridge or of the feed, not even a type, t
     'pairing',
     'partitions',
     'rows-of',
+    'large-objects',
     'values',
     'record',
     'compare',
