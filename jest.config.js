@@ -9,7 +9,14 @@ module.exports = {
   setupFiles: ['<rootDir>/test/_helpers/environment.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/packages/sandbox/dist', '<rootDir>/cdk.out', '<rootDir>/.switchback'],
   testMatch: ['<rootDir>/test/**/*.test.ts', '<rootDir>/packages/*/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/test/windows/', '/test/nights/', '/test/cases/', '/test/postgres/schema/kinds/', '/test/package/packed', '/node_modules/'],
+  testPathIgnorePatterns: [
+    '/test/windows/',
+    '/test/nights/',
+    '/test/cases/',
+    '/test/postgres/schema/kinds/',
+    '/test/package/packed',
+    '/node_modules/',
+  ],
   clearMocks: true,
   // for what hangs; a busy machine is no failure.
   testTimeout: 120_000,
