@@ -2,6 +2,7 @@ import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { ArnFormat, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { emergencyParameter } from '../manifest/emergency';
 import type { Color, Release } from '../manifest/release';
 import { ColorStack } from './color-stack';
 import { ruleArns } from './custom-resources';
@@ -80,14 +81,31 @@ export class Switchback extends Construct {
    * runner's rights.
    */
   grantOperate(grantee: iam.IGrantable): iam.Grant {
-    const { runner, journal, frontDoor } = this.shared;
+    const { runner, journal, frontDoor, cluster, system } = this.shared;
+    const stack = Stack.of(this.shared);
     this.grantWatch(grantee);
     runner.function.grantInvoke(grantee);
     iam.Grant.addToPrincipal({ grantee, actions: ['s3:PutObject'], resourceArns: [journal.arnForObjects('*')] });
+    // before a way back, what was changed past CloudFormation is said.
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['ecs:DescribeServices'],
+      resourceArns: [
+        stack.formatArn({ service: 'ecs', resource: `service/${cluster.clusterName}/*`, arnFormat: ArnFormat.NO_RESOURCE_NAME }),
+      ],
+    });
+    // who has used the emergency, and why.
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['ssm:PutParameter'],
+      resourceArns: [
+        stack.formatArn({ service: 'ssm', resource: `parameter${emergencyParameter(system)}`, arnFormat: ArnFormat.NO_RESOURCE_NAME }),
+      ],
+    });
     return iam.Grant.addToPrincipal({
       grantee,
       actions: ['elasticloadbalancing:SetRulePriorities'],
-      resourceArns: [ruleArns(Stack.of(this.shared), frontDoor.listener.listenerArn)],
+      resourceArns: [ruleArns(stack, frontDoor.listener.listenerArn)],
     });
   }
 

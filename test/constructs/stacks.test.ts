@@ -461,6 +461,7 @@ test('somebody who operates may look, ask the runner, write a note and move the 
     Properties.PolicyDocument.Statement.flatMap(({ Action }: Json) => Action),
   );
   expect(actions.map(String).sort()).toEqual([
+    'ecs:DescribeServices',
     'elasticloadbalancing:DescribeListeners',
     'elasticloadbalancing:DescribeLoadBalancers',
     'elasticloadbalancing:DescribeRules',
@@ -473,6 +474,7 @@ test('somebody who operates may look, ask the runner, write a note and move the 
     's3:PutObject',
     'ssm:GetParameter',
     'ssm:GetParametersByPath',
+    'ssm:PutParameter',
   ]);
 });
 
