@@ -266,17 +266,13 @@ export function newObjectsMovedAside(fallback: string): Step {
     patienceSeconds: 300,
     async observe(context) {
       if (!context.view.begun('cutover', 'feed.bridge')) return done('there is nothing');
-      const left = await inTheWay(context, fallback);
+      const { left, used } = await inTheWay(context, fallback);
       if (left.length > 0) return todo(left.map(({ what }) => what).join(', '));
-      const used = (await addedLabels(await context.database(fallback), planned(context).classification.plan)).map(
-        ({ type, label, usedIn }) =>
-          `${usedIn} has rows with '${label}' of ${type}, which stays: a migration adds it again with IF NOT EXISTS`,
-      );
       return done(used.length === 0 ? undefined : used.join('; '));
     },
     async act(context) {
       const [db, { roles }] = [await context.database(fallback), context.manifest.shared.database];
-      const left = await inTheWay(context, fallback);
+      const { left } = await inTheWay(context, fallback);
       for (const schema of new Set(left.flatMap(({ schema }) => schema ?? []))) {
         await db.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
         await db.query(`GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${ident(roles.owner)}`);
@@ -292,8 +288,14 @@ function asideSchema({ window }: Pick<Context, 'window'>, { schema, table, name 
   return ident(all.some((one) => one.table === table && one.name < name) ? fittingName(`${own}_`, schema) : own);
 }
 
-/** Tables, columns and values of enums of the new schema that the fallback has kept, each with the statement that puts it aside. */
-async function inTheWay(context: Context, fallback: string): Promise<{ what: string; sql: string; schema?: string }[]> {
+interface InTheWay {
+  /** Tables, columns and values of enums of the new schema that the fallback has kept, each with the statement that puts it aside. */
+  readonly left: readonly { readonly what: string; readonly sql: string; readonly schema?: string }[];
+  /** Values of enums that rows have, and that therefore stay: one sentence each. */
+  readonly used: readonly string[];
+}
+
+async function inTheWay(context: Context, fallback: string): Promise<InTheWay> {
   const { plan } = planned(context).classification;
   const db = await context.database(fallback);
   const there = await readCatalog(db);
@@ -320,15 +322,19 @@ async function inTheWay(context: Context, fallback: string): Promise<{ what: str
       })),
   );
   const once = columns.filter(({ what }, at) => columns.findIndex((one) => one.what === what) === at);
-  const labels = (await addedLabels(db, plan))
+  const added = await addedLabels(db, plan);
+  const labels = added
     .filter(({ usedIn }) => usedIn === undefined)
-    .map((added) => ({ what: `'${added.label}' of ${added.type}`, sql: putLabelAside(added, context.window.name) }));
-  return [
-    ...tables,
-    ...once,
-    ...labels,
-    ...(await emptyPartitions(plan.partitions, db, there, ident(`switchback_${context.window.name}`))),
-  ];
+    .map((one) => ({ what: `'${one.label}' of ${one.type}`, sql: putLabelAside(one, context.window.name) }));
+  const partitions = await emptyPartitions(plan.partitions, db, there, ident(`switchback_${context.window.name}`));
+  return {
+    left: [...tables, ...once, ...labels, ...partitions],
+    used: added.flatMap(({ type, label, usedIn }) =>
+      usedIn === undefined
+        ? []
+        : [`${usedIn} has rows with '${label}' of ${type}, which stays: a migration adds it again with IF NOT EXISTS`],
+    ),
+  };
 }
 
 /** Customers are being served: a lock that is not to be had at once is asked for again, never waited for with them in the queue. */
