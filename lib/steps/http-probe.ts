@@ -3,6 +3,9 @@ import { lookup } from 'node:dns/promises';
 import http from 'node:http';
 import https from 'node:https';
 import type { FrontDoor } from '../aws/traffic';
+import { messageOf } from '../base/errors';
+import type { Context } from '../engine/context';
+import type { Application } from '../manifest/schema';
 
 export interface Answer {
   readonly status: number;
@@ -24,7 +27,7 @@ export interface Ask {
 }
 
 /** Every address behind the door's name: each is a load balancer node that may lag behind the others. */
-export async function addressesOf(door: FrontDoor): Promise<string[]> {
+async function addressesOf(door: FrontDoor): Promise<string[]> {
   return [...new Set((await lookup(door.host, { all: true })).map(({ address }) => address))];
 }
 
@@ -60,6 +63,37 @@ export function ask({ door, address, path, host, headers, limitMs = 5000 }: Ask)
     request.on('error', reject);
     request.end();
   });
+}
+
+export interface Probe {
+  /** How often in a row each is asked. @default 1 */
+  readonly times?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Asks applications through every address of the load balancer; what `judge` says of the first answer that is not as it should be, with where it came from. */
+export async function firstWrong(
+  { aws, manifest }: Pick<Context, 'aws' | 'manifest'>,
+  applications: readonly Application[],
+  judge: (answer: Answer) => string | undefined,
+  { times = 1, headers = {} }: Probe = {},
+): Promise<string | undefined> {
+  for (const door of await aws.traffic.frontDoors(manifest)) {
+    for (const address of await addressesOf(door)) {
+      for (const { name, proofPath: path, host } of applications) {
+        const where = `${name} at ${address}:${door.port}${path}`;
+        for (let time = 0; time < times; time += 1) {
+          try {
+            const wrong = judge(await ask({ door, address, path, host, headers }));
+            if (wrong !== undefined) return `${where} ${wrong}`;
+          } catch (error) {
+            return `${where} did not answer: ${messageOf(error)}`;
+          }
+        }
+      }
+    }
+  }
+  return undefined;
 }
 
 function header(response: http.IncomingMessage, name: string): string | undefined {

@@ -1,11 +1,10 @@
 /** The maintenance answer in front of every application, or parked behind them. Open paths keep their rules in front of it. */
 
-import { messageOf } from '../base/errors';
 import type { Context } from '../engine/context';
 import { done, pending, type Step, todo } from '../engine/step';
 import type { StepId } from '../engine/step-id';
 import { movesTo } from '../manifest/traffic';
-import { addressesOf, ask } from './http-probe';
+import { firstWrong } from './http-probe';
 
 export const maintenanceOn = (): Step =>
   maintenance('traffic.maintenance', 'Turn the maintenance page on: open paths stay open', true, 'traffic.open');
@@ -50,24 +49,14 @@ export function maintenanceSeen(): Step {
 }
 
 /** The first application that is closed and whose customers are still led to it, in words; undefined when there is none. */
-async function firstServed({ aws, manifest }: Context): Promise<string | undefined> {
+async function firstServed(context: Context): Promise<string | undefined> {
+  const { aws, manifest } = context;
   const [rule] = manifest.shared.maintenanceRules;
   const color = manifest.blue ?? manifest.green;
   if (!rule || !color) return undefined;
   const wanted = await aws.traffic.maintenanceAnswer(rule.arn);
-  for (const door of await aws.traffic.frontDoors(manifest)) {
-    for (const address of await addressesOf(door)) {
-      for (const { name, host, open, proofPath: path } of color.applications) {
-        if (open) continue;
-        const where = `${name} at ${address}:${door.port}${path}`;
-        try {
-          const { status, body } = await ask({ door, address, path, host });
-          if (status !== wanted.status || body !== wanted.body) return `${where} answered ${status}, not yet the maintenance page`;
-        } catch (error) {
-          return `${where} did not answer: ${messageOf(error)}`;
-        }
-      }
-    }
-  }
-  return undefined;
+  const closed = color.applications.filter(({ open }) => !open);
+  return firstWrong(context, closed, ({ status, body }) =>
+    status === wanted.status && body === wanted.body ? undefined : `answered ${status}, not yet the maintenance page`,
+  );
 }

@@ -1,10 +1,9 @@
 /** A release is proven by asking: every application, every address, many times in a row. */
 
-import { messageOf } from '../base/errors';
 import { type Context, colorPart } from '../engine/context';
 import { done, pending, type Step } from '../engine/step';
 import type { Color } from '../manifest/schema';
-import { type Answer, addressesOf, ask } from './http-probe';
+import { type Answer, firstWrong } from './http-probe';
 
 const timesInARow = 10;
 
@@ -76,29 +75,12 @@ export async function firstWrongAnswer(
 ): Promise<string | undefined> {
   const { release, applications } = colorPart(context.manifest, color);
   const { routingKey } = context.manifest.shared;
-  for (const door of await context.aws.traffic.frontDoors(context.manifest)) {
-    for (const address of await addressesOf(door)) {
-      for (const application of applications) {
-        for (let time = 0; time < how.times; time += 1) {
-          const where = `${application.name} at ${address}:${door.port}${application.proofPath}`;
-          try {
-            const answer = await ask({
-              door,
-              address,
-              path: application.proofPath,
-              host: application.host,
-              headers: how.byKey ? { [routingKey.header]: routingKey[color] } : {},
-            });
-            if (answer.status !== 200) return `${where} answered ${answer.status}`;
-            if (answer.release !== release.version || answer.commit !== release.commit) {
-              return `${where} answered ${releaseText(answer)}, expected ${release.version} (${release.commit})`;
-            }
-          } catch (error) {
-            return `${where} did not answer: ${messageOf(error)}`;
-          }
-        }
-      }
-    }
-  }
-  return undefined;
+  const headers = how.byKey ? { [routingKey.header]: routingKey[color] } : {};
+  const judge = (answer: Answer): string | undefined => {
+    if (answer.status !== 200) return `answered ${answer.status}`;
+    return answer.release === release.version && answer.commit === release.commit
+      ? undefined
+      : `answered ${releaseText(answer)}, expected ${release.version} (${release.commit})`;
+  };
+  return firstWrong(context, applications, judge, { times: how.times, headers });
 }
