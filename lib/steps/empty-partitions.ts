@@ -1,7 +1,7 @@
 /** Partitions of the new schema that a rollback puts aside. */
 import type { Db } from '../postgres/connection/connect';
+import { isNamedHere, restOf } from '../postgres/replication/new-partitions';
 import type { Catalog } from '../postgres/schema/catalog';
-import { restName } from '../postgres/schema/kinds/partitions';
 import type { PartitionPlan } from '../postgres/schema/kinds/plan';
 
 /** Partitions of the new schema in which no row of the old release is: they would be in the way of the migration that makes them. */
@@ -11,13 +11,13 @@ export async function emptyPartitions(
   there: Catalog,
   schema: string,
 ): Promise<{ what: string; sql: string; schema: string }[]> {
-  const names = new Set([...made.flatMap((one) => one.names), ...outside.map(restName)]);
+  const names = new Set([...made.flatMap((one) => one.names), ...outside.map(restOf)]);
   const found: { what: string; sql: string; schema: string }[] = [];
   const moved = new Set<number>();
   const all = there.partitions ?? [];
   const below = (oid: number): typeof all => all.filter(({ parent }) => parent === oid).flatMap((one) => [one, ...below(one.oid)]);
   for (const { oid, name, parent, root } of all) {
-    const isOfThem = names.has(name) || (made.some((one) => one.root === root) && /\.switchback_(part|rest)_\d+$/.test(name));
+    const isOfThem = names.has(name) || (made.some((one) => one.root === root) && isNamedHere(name));
     if (!isOfThem || moved.has(oid) || (await db.query(`SELECT FROM ${name} LIMIT 1`)).length > 0) continue;
     const inside = below(oid);
     for (const one of inside) moved.add(one.oid);

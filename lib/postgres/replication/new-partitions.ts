@@ -87,7 +87,12 @@ async function there(inside: Db): Promise<Places> {
 const rootOf = ({ roots }: Places, { parentOid, parent }: Partition): Places['roots'][number] | undefined =>
   roots.find(({ oid }) => oid === parentOid) ?? roots.find(({ name }) => name === parent);
 
-const restOf = ({ schema, oid }: Places['roots'][number]): string => `${ident(schema)}.switchback_rest_${oid}`;
+/** What the fallback keeps rows of a table in that find no place in a partition of the old schema. */
+export const restOf = ({ schema, oid }: Pick<Places['roots'][number], 'schema' | 'oid'>): string =>
+  `${ident(schema)}.switchback_rest_${oid}`;
+
+/** Whether a partition has a name that was made up here. */
+export const isNamedHere = (name: string): boolean => /\.switchback_(part|rest)_\d+$/.test(name);
 
 /** Where the fallback has a partition with the same bounds, whatever its name is, rows find their place; beside one for the rest, too. */
 const missingIn = (places: Places, wanted: readonly Partition[]): Partition[] =>

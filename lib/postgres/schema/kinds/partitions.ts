@@ -4,14 +4,12 @@
  */
 import { ident, literal } from '../../connection/connect';
 import { columnList } from '../../connection/tables';
+import { restOf } from '../../replication/new-partitions';
 import { attachedTo, type Catalog, type CatalogPartition, type CatalogTable, sameTable } from '../catalog';
 import type { Kind, Schemas } from './kind';
 import { heldNames } from './names';
 import type { BridgePlan, PartitionPlan } from './plan';
 import { master, owner } from './statements';
-
-/** What the fallback keeps rows in that find no place in a partition of the old schema. */
-export const restName = ({ schema, oid }: Pick<CatalogTable, 'schema' | 'oid'>): string => `${ident(schema)}.switchback_rest_${oid}`;
 
 export const partitions: Kind = {
   schema(schemas, { partitions: plan }) {
@@ -54,7 +52,7 @@ export const partitions: Kind = {
       if (old) part.restore.push({ ...master(putBack(one, old)), what: `${old.name} as a partition of ${one.from.name}` });
     }
     for (const root of plan.outside)
-      part.fallback.push(owner(`CREATE TABLE ${restName(root)} PARTITION OF ${fedName(root, tables)} DEFAULT`));
+      part.fallback.push(owner(`CREATE TABLE ${restOf(root)} PARTITION OF ${fedName(root, tables)} DEFAULT`));
     for (const { table, to, parent, bounds } of plan.attached) {
       const of = tables.find(({ old }) => old.oid === to.oid);
       const has = (name: string): boolean => table.columns.some((column) => column.name === name);
