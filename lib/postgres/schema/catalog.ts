@@ -228,6 +228,17 @@ export function sameTable(table: CatalogTable, other: Catalog): CatalogTable | u
 export const findsBy = ({ identity, identityFull, primaryKey }: CatalogTable): readonly number[] =>
   identityFull || identity.length === 0 ? primaryKey : identity;
 
+/** The column of a number that the catalog itself gives: of a key, an index, an expression. */
+export const columnAt = ({ columns }: Pick<CatalogTable, 'columns'>, number: number): CatalogColumn =>
+  columns.find((column) => column.number === number)!;
+
+/** Values of an enum that have another name, in the order of the new ones. */
+export const renamedLabels = (old: CatalogEnum, now: CatalogEnum): { readonly from: string; readonly to: string }[] =>
+  now.labels.flatMap(({ oid, label }) => {
+    const before = old.labels.find((known) => known.oid === oid);
+    return before && before.label !== label ? [{ from: before.label, to: label }] : [];
+  });
+
 /** The column of the other table that is this one. */
 export function sameColumn(column: CatalogColumn, table: CatalogTable, other: CatalogTable): CatalogColumn | undefined {
   const byName = other.columns.find(({ name }) => name === column.name);

@@ -2,7 +2,7 @@
 
 import { ident } from '../connection/connect';
 import type { Pair, Side } from '../connection/row-pair';
-import { findsBy, sameColumn } from './catalog';
+import { columnAt, findsBy, sameColumn } from './catalog';
 import type { Declared } from './declared';
 import { heldAs } from './kinds/names';
 import type { BridgePlan, TablePlan } from './kinds/plan';
@@ -28,7 +28,7 @@ export function mapping(plan: BridgePlan, options: MappingOptions): Mapping {
   const uncompared: string[] = [];
   const pairs = plan.tables.map((table) => pairOf(table, options, uncompared));
   const inert = plan.inert.map((table): Pair => {
-    const key = table.primaryKey.map((number) => table.columns.find((column) => column.number === number)!.name);
+    const key = table.primaryKey.map((number) => columnAt(table, number).name);
     const columns = table.columns.filter(({ generated }) => generated === '').map(({ name }) => ident(name));
     const side: Side = { relation: table.name, key: key.map(ident), keyTypes: [], columns };
     return { name: table.name, a: side, b: side, ranges: false, rows: options.rows?.(table.name) ?? 0 };
@@ -69,7 +69,7 @@ function pairOf(plan: TablePlan, { names, declared, copied = true, rows }: Mappi
     a.push(`(new.${ident(name)})::text`);
     b.push(`(old.${ident(name)})::text`);
   }
-  const known = findsBy(old).map((number) => old.columns.find((column) => column.number === number)!);
+  const known = findsBy(old).map((number) => columnAt(old, number));
   const key = known.every((column) => sameColumn(column, old, now)) ? known : [];
   const keys = key.map((column) => sameColumn(column, old, now)!);
   const type = (text: string): string => text.replace(/\(.*\)/, '');

@@ -4,7 +4,7 @@
  */
 import { DatabaseError, type Db, ident, literal } from '../connection/connect';
 import { majorVersion } from '../connection/server';
-import { sameColumn } from './catalog';
+import { columnAt, sameColumn } from './catalog';
 import { type ChangedColumn, dependentsOf } from './dependents';
 import type { TablePlan, WidenedColumn } from './kinds/plan';
 import type { Statement } from './kinds/statements';
@@ -27,17 +27,14 @@ export interface ComputedColumn extends WidenedColumn {
 
 /** Columns that the fallback computes of those that get wider, as wide as production has them, or as what they are computed of. */
 export function computedOf({ old, now, widen }: Pick<TablePlan, 'old' | 'now' | 'widen'>): ComputedColumn[] {
-  const wider = new Map(widen.map(({ column, type }) => [old.columns.find(({ name }) => name === column)!.number, type]));
-  const back = new Set(
-    widen.flatMap((one) =>
-      one.back === undefined ? [] : old.columns.filter(({ name }) => name === one.column).map(({ number }) => number),
-    ),
-  );
+  const numberOf = ({ column }: WidenedColumn): number => old.columns.find(({ name }) => name === column)!.number;
+  const wider = new Map(widen.map((one) => [numberOf(one), one.type]));
+  const back = new Set(widen.filter((one) => one.back !== undefined).map(numberOf));
   return (old.computed ?? []).flatMap(({ number, from }) => {
     const of = from.filter((one) => wider.has(one));
     // what gets its own type back is looked at as everything else that depends on it.
     if (from.some((one) => back.has(one))) return [];
-    const column = old.columns.find((one) => one.number === number)!;
+    const column = columnAt(old, number);
     if (of.length === 0) return [];
     const other = sameColumn(column, old, now);
     const same = other && other.generated !== '' && other.default === column.default;

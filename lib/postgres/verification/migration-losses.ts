@@ -11,7 +11,9 @@ import {
   type Catalog,
   type CatalogColumn,
   type CatalogTable,
+  columnAt,
   findsBy,
+  renamedLabels,
   sameColumn,
   sameTable,
   withDetached,
@@ -216,8 +218,8 @@ interface Key {
 
 /** A key by which a row is the same one before and after, in the same text. */
 function keyOf(table: CatalogTable, other: CatalogTable, labels?: Labels, held: ReadonlyMap<string, string> = new Map()): Key | undefined {
-  const columns = (table.primaryKey.length > 0 ? table.primaryKey : table.identityFull ? [] : table.identity).map(
-    (number) => table.columns.find((column) => column.number === number)!,
+  const columns = (table.primaryKey.length > 0 ? table.primaryKey : table.identityFull ? [] : table.identity).map((number) =>
+    columnAt(table, number),
   );
   const others = columns.map((column) => sameColumn(column, table, other));
   if (columns.length === 0 || others.some((column) => column === undefined)) return undefined;
@@ -233,11 +235,8 @@ type Labels = Pick<MigrationOptions, 'old' | 'now'>;
 
 /** An enum's text before its values were renamed. */
 function underOldNames(text: string, { enum: oid }: CatalogColumn, { old, now }: Labels): string {
-  const before = old.enums.find((one) => one.oid === oid)?.labels ?? [];
-  const renamed = (now.enums.find((one) => one.oid === oid)?.labels ?? []).flatMap((one) => {
-    const was = before.find((known) => known.oid === one.oid);
-    return was && was.label !== one.label ? [`WHEN ${literal(one.label)} THEN ${literal(was.label)}`] : [];
-  });
+  const [before, after] = [old, now].map(({ enums }) => enums.find((one) => one.oid === oid));
+  const renamed = before && after ? renamedLabels(before, after).map(({ from, to }) => `WHEN ${literal(to)} THEN ${literal(from)}`) : [];
   return renamed.length === 0 ? text : `CASE ${text} ${renamed.join(' ')} ELSE ${text} END`;
 }
 
@@ -355,7 +354,7 @@ async function deleted(before: Db, after: Db, options: OfTable): Promise<Differe
     return was > is ? [deletedRows(table, `${was - is} rows`, 'it has no key')] : [];
   }
   const sameType = table.primaryKey.every((number) => {
-    const column = table.columns.find((one) => one.number === number)!;
+    const column = columnAt(table, number);
     return sameColumn(column, table, other)!.enum !== 0 || sameColumn(column, table, other)!.type === column.type;
   });
   if (!sameType) return [];

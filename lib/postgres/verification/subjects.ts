@@ -2,7 +2,7 @@
 import type { Db } from '../connection/connect';
 import { readPublication } from '../replication/publication';
 import type { FeedName } from '../replication/subscription';
-import { type CatalogTable, findsBy, readCatalog } from '../schema/catalog';
+import { type CatalogTable, columnAt, findsBy, readCatalog } from '../schema/catalog';
 import type { Declared } from '../schema/declared';
 import { heldAs } from '../schema/kinds/names';
 import type { BridgePlan } from '../schema/kinds/plan';
@@ -34,8 +34,7 @@ export async function subjectsOf(production: Db, fallback: Db, { name, plan, dec
     const columns = published.get(`${one.table.schema}.${one.table.table}`);
     const [sent, found] = [here, there].map(({ tables }) => tables.find((table) => table.name === one.table.name));
     if (!columns || !sent || !found) return [];
-    const named = (table: CatalogTable, numbers: readonly number[]): string[] =>
-      numbers.map((number) => table.columns.find((column) => column.number === number)!.name);
+    const named = (table: CatalogTable, numbers: readonly number[]): string[] => numbers.map((number) => columnAt(table, number).name);
     const key = named(found, findsBy(found));
     const sentKey = sent.identityFull ? columns : named(sent, sent.identity);
     const isUniqueHere = (names: readonly string[]): boolean =>

@@ -1,7 +1,7 @@
 /** A table that the old schema does not have: its rows are kept where the old release does not look. */
 import { ident } from '../../connection/connect';
 import { columnList } from '../../connection/tables';
-import { sameTable } from '../catalog';
+import { columnAt, sameTable } from '../catalog';
 import { knownType } from './fit';
 import type { Kind } from './kind';
 import { owner } from './statements';
@@ -31,7 +31,7 @@ export const addedTable: Kind = {
   /** The same columns and key, nothing that could refuse a row. */
   scriptOfNew(table, part, bridge) {
     const columns = table.columns.filter(({ generated }) => generated === '');
-    const key = table.primaryKey.map((number) => table.columns.find((column) => column.number === number)!.name);
+    const key = table.primaryKey.map((number) => columnAt(table, number).name);
     const whole = key.length === 0;
     part.fallback.push(
       owner(`CREATE SCHEMA IF NOT EXISTS ${ident(table.schema)}`),

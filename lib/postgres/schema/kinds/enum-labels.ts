@@ -3,7 +3,7 @@
  * value wherever it is, in a key, in an array, or within another type.
  */
 import { literal } from '../../connection/connect';
-import type { CatalogEnum } from '../catalog';
+import { type CatalogEnum, renamedLabels } from '../catalog';
 import type { Kind } from './kind';
 import type { AddedValue, Renamed } from './plan';
 import { owner } from './statements';
@@ -67,13 +67,6 @@ function placed(label: string, old: CatalogEnum, now: CatalogEnum): AddedValue {
   }
   return { label };
 }
-
-/** In the order of the new values. */
-const renamedLabels = (old: CatalogEnum, now: CatalogEnum): Renamed[] =>
-  now.labels.flatMap(({ oid, label }) => {
-    const before = old.labels.find((known) => known.oid === oid);
-    return before && before.label !== label ? [{ from: before.label, to: label }] : [];
-  });
 
 /** Names that change hands go by another one meanwhile. */
 function inOrder(renamed: readonly Renamed[]): readonly Renamed[] {

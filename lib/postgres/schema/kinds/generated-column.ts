@@ -1,5 +1,5 @@
 /** A column that is generated now, or no longer. Generated values do not travel: each side computes its own, of the same columns by the same expression. */
-import { type CatalogColumn, sameColumn } from '../catalog';
+import { type CatalogColumn, columnAt, sameColumn } from '../catalog';
 import { lossy } from '../difference';
 import { fitOf, knownType, plainType, unfilled } from './fit';
 import type { ColumnChange, Kind } from './kind';
@@ -39,11 +39,11 @@ export const generatedColumn: Kind = {
   *refuses(change) {
     const { table, other } = change;
     for (const { number, from } of table.computed ?? []) {
-      const column = table.columns.find((one) => one.number === number)!;
+      const column = columnAt(table, number);
       const now = sameColumn(column, table, other);
       if (now && now.generated !== '' && now.default === column.default) continue;
       const wider = from.flatMap((one) => {
-        const of = table.columns.find((known) => known.number === one)!;
+        const of = columnAt(table, one);
         const is = sameColumn(of, table, other);
         return is &&
           fitOf(change, table, of, is).is === 'widen' &&
@@ -70,7 +70,7 @@ function isComputable(change: ColumnChange, generated: CatalogColumn): boolean {
   const from = now.computed?.find(({ number }) => number === generated.number)?.from;
   return (
     from?.every((number) => {
-      const column = now.columns.find((one) => one.number === number)!;
+      const column = columnAt(now, number);
       const was = old.columns.find((one) => sameColumn(one, old, now) === column);
       if (!was) return !old.columns.some(({ name }) => name === column.name) && knownType(change, column) === column.type;
       const isAsked = declared.columns?.some((one) => one.table === old.name && one.column === was.name);

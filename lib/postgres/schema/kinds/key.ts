@@ -1,7 +1,7 @@
 /** The key by which rows are found. Production must send, and the fallback look for, the same one. */
 import { ident } from '../../connection/connect';
 import { columnList } from '../../connection/tables';
-import { type CatalogTable, findsBy, sameColumn } from '../catalog';
+import { type CatalogTable, columnAt, findsBy, sameColumn } from '../catalog';
 import { type Difference, lossy } from '../difference';
 import { neutral } from '../types';
 import { fitOf, knownType } from './fit';
@@ -25,7 +25,7 @@ export const key: Kind = {
       );
       return 'stays';
     }
-    const columns = finds.map((number) => old.columns.find((column) => column.number === number)!);
+    const columns = finds.map((number) => columnAt(old, number));
     const others = columns.map((column) => sameColumn(column, old, now));
     const usable = others.every(
       (other, index) => other && other.generated === '' && ['fits', 'widen'].includes(fitOf(change, old, columns[index]!, other).is),
@@ -118,7 +118,7 @@ function* widerKey(change: Pair): Generator<Difference> {
 }
 
 const keyInNew = (table: CatalogTable, other: CatalogTable): (number | undefined)[] =>
-  findsBy(table).map((number) => sameColumn(table.columns.find((column) => column.number === number)!, table, other)?.number);
+  findsBy(table).map((number) => sameColumn(columnAt(table, number), table, other)?.number);
 
 /** Whether a rule of the new schema keeps rows apart by these columns. */
 function isUnique({ primaryKey, indexes }: CatalogTable, columns: readonly (number | undefined)[]): boolean {
@@ -147,7 +147,7 @@ function grownKey(change: Pair): Grown | undefined {
   const isReferred = ({ type, definition }: Grown['constraint']): boolean =>
     type === 'f' && definition.includes(` REFERENCES ${table.name}(`);
   if (old.tables.some(({ constraints }) => constraints.some(isReferred))) return undefined;
-  const key = other.primaryKey.map((number) => other.columns.find((column) => column.number === number)!);
+  const key = other.primaryKey.map((number) => columnAt(other, number));
   const added = key.flatMap((column) => (table.columns.some((one) => sameColumn(one, table, other) === column) ? [] : [column]));
   // rows may have NULL in it until the migrations' own changes are brought over.
   const mayBeNull = table.columns.some((one) => !one.notNull && key.includes(sameColumn(one, table, other)!));
