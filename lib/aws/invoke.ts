@@ -7,7 +7,7 @@ import type { SharedPart } from '../manifest/schema';
 import { stackName } from '../manifest/stack-names';
 import type { Clients } from './clients';
 import { explain } from './explain';
-import { isAws, isThrottle, isUnanswered } from './outcome';
+import { isAws, isClientFault, isThrottle, isUnanswered } from './outcome';
 
 /** How long a runner at work for somebody else is asked again. */
 const busyMs = 10_000;
@@ -151,8 +151,4 @@ function whyNot(error: unknown, shared: Pick<SharedPart, 'runner' | 'stackPath'>
 
 /** No credentials, no right, no sandbox: the command says it. */
 const isExplained = (error: unknown): boolean => explain(error) instanceof Stop;
-const isClientFault = (error: unknown): boolean => {
-  const { $metadata: met } = error as { $metadata?: { httpStatusCode?: number } };
-  return met?.httpStatusCode !== undefined && met.httpStatusCode >= 400 && met.httpStatusCode < 500;
-};
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'Error');

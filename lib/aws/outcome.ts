@@ -48,6 +48,12 @@ export function isUnanswered(error: unknown): boolean {
   return status === undefined || status >= 500;
 }
 
+/** True for an answer of AWS that says no: 4xx. */
+export function isClientFault(error: unknown): boolean {
+  const status = (error as SdkError).$metadata?.httpStatusCode;
+  return status !== undefined && status >= 400 && status < 500;
+}
+
 /**
  * Runs one mutating call.
  * @param look the command that shows a person what came of it

@@ -5,6 +5,7 @@ import {
   DescribeTasksCommand,
   type Failure,
   ListTasksCommand,
+  type ListTasksCommandInput,
   RunTaskCommand,
   StopTaskCommand,
   type Task,
@@ -91,20 +92,12 @@ export class Tasks {
     let alive = 0;
     // tasks wanted RUNNING, and tasks wanted STOPPED that have not got there.
     for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
-      // a page holds a hundred; a big worker has more that stopped in the last hour, and the one that has not is on any page.
-      let nextToken: string | undefined;
-      do {
-        const page = await this.clients.ecs.send(
-          new ListTasksCommand({ cluster, serviceName, desiredStatus, ...(nextToken ? { nextToken } : {}) }),
-        );
-        const { taskArns = [] } = page;
-        if (desiredStatus === 'RUNNING') alive += taskArns.length;
-        else if (taskArns.length > 0) {
-          const { tasks = [] } = await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: taskArns }));
-          alive += tasks.filter((task) => task.lastStatus !== 'STOPPED').length;
-        }
-        nextToken = page.nextToken;
-      } while (nextToken);
+      // a big worker has more than a page that stopped in the last hour, and the one that has not is on any page.
+      for await (const arns of this.listed({ cluster, serviceName, desiredStatus }))
+        alive +=
+          desiredStatus === 'RUNNING'
+            ? arns.length
+            : (await this.described(cluster, arns)).filter((task) => task.lastStatus !== 'STOPPED').length;
     }
     return alive;
   }
@@ -167,7 +160,7 @@ export class Tasks {
     } catch (error) {
       const { resourceIds = [] } = error as { resourceIds?: string[] };
       if (!isAws(error, 'ConflictException') || resourceIds.length === 0) throw error;
-      return this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: resourceIds }));
+      return { tasks: await this.described(cluster, resourceIds) };
     }
   }
 
@@ -178,25 +171,33 @@ export class Tasks {
   async findOnce(cluster: string, { token, taskDefinition }: OnceNamed): Promise<OneOff | undefined> {
     const family = (taskDefinition.split('/').at(-1) ?? '').split(':')[0];
     for (const desiredStatus of ['RUNNING', 'STOPPED'] as const) {
-      let nextToken: string | undefined;
-      do {
-        const page = await this.clients.ecs.send(
-          new ListTasksCommand({ cluster, family, desiredStatus, ...(nextToken ? { nextToken } : {}) }),
-        );
-        const { taskArns = [] } = page;
-        const { tasks = [] } =
-          taskArns.length > 0 ? await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: taskArns })) : {};
-        const found = tasks.find(({ startedBy }) => startedBy === startedByOf(token));
+      for await (const arns of this.listed({ cluster, family, desiredStatus })) {
+        const found = (await this.described(cluster, arns)).find(({ startedBy }) => startedBy === startedByOf(token));
         if (found) return oneOff(found);
-        nextToken = page.nextToken;
-      } while (nextToken);
+      }
     }
     return undefined;
   }
 
   async describeOnce(cluster: string, arn: string): Promise<OneOff | undefined> {
-    const { tasks: [task] = [] } = await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: [arn] }));
+    const [task] = await this.described(cluster, [arn]);
     return task && oneOff(task);
+  }
+
+  /** ARNs page by page, of which each holds a hundred. */
+  private async *listed(filter: Omit<ListTasksCommandInput, 'nextToken'>): AsyncGenerator<string[]> {
+    let nextToken: string | undefined;
+    do {
+      const page = await this.clients.ecs.send(new ListTasksCommand({ ...filter, ...(nextToken ? { nextToken } : {}) }));
+      yield page.taskArns ?? [];
+      nextToken = page.nextToken;
+    } while (nextToken);
+  }
+
+  /** A hundred at most. */
+  private async described(cluster: string, arns: readonly string[]): Promise<Task[]> {
+    if (arns.length === 0) return [];
+    return (await this.clients.ecs.send(new DescribeTasksCommand({ cluster, tasks: [...arns] }))).tasks ?? [];
   }
 
   async stopOnce(cluster: string, arn: string, reason: string): Promise<void> {
