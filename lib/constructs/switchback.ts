@@ -50,29 +50,12 @@ export class Switchback extends Construct {
   /** Lets somebody look: `status`, `plan`, `--watch`, what customers see. `status --check` asks the runner, and needs `grantOperate`. */
   grantWatch(grantee: iam.IGrantable): iam.Grant {
     const { journal, system } = this.shared;
-    const stack = Stack.of(this.shared);
     journal.grantRead(grantee);
-    iam.Grant.addToPrincipal({
-      grantee,
-      actions: [
-        'elasticloadbalancing:DescribeRules',
-        'elasticloadbalancing:DescribeListeners',
-        'elasticloadbalancing:DescribeLoadBalancers',
-        'rds:DescribeDBInstances',
-      ],
-      resourceArns: ['*'],
-    });
-    return iam.Grant.addToPrincipal({
-      grantee,
-      actions: ['ssm:GetParameter', 'ssm:GetParametersByPath'],
-      // without a name of its own, a command looks for the one system whose window is open.
-      resourceArns: [
-        'parameter/switchback',
-        'parameter/switchback/',
-        `parameter/switchback/${system}`,
-        `parameter/switchback/${system}/*`,
-      ].map((resource) => stack.formatArn({ service: 'ssm', resource, arnFormat: ArnFormat.NO_RESOURCE_NAME })),
-    });
+    const looks = ['DescribeRules', 'DescribeListeners', 'DescribeLoadBalancers'].map((action) => `elasticloadbalancing:${action}`);
+    allow(grantee, [...looks, 'rds:DescribeDBInstances'], ['*']);
+    // without a name of its own, a command looks for the one system whose window is open.
+    const parameters = ['', '/', `/${system}`, `/${system}/*`].map((rest) => this.arn('ssm', `parameter/switchback${rest}`));
+    return allow(grantee, ['ssm:GetParameter', 'ssm:GetParametersByPath'], parameters);
   }
 
   /**
@@ -82,35 +65,26 @@ export class Switchback extends Construct {
    */
   grantOperate(grantee: iam.IGrantable): iam.Grant {
     const { runner, journal, frontDoor, cluster, system } = this.shared;
-    const stack = Stack.of(this.shared);
     this.grantWatch(grantee);
     runner.function.grantInvoke(grantee);
-    iam.Grant.addToPrincipal({ grantee, actions: ['s3:PutObject'], resourceArns: [journal.arnForObjects('*')] });
+    allow(grantee, ['s3:PutObject'], [journal.arnForObjects('*')]);
     // before a way back, what was changed past CloudFormation is said.
-    iam.Grant.addToPrincipal({
-      grantee,
-      actions: ['ecs:DescribeServices'],
-      resourceArns: [
-        stack.formatArn({ service: 'ecs', resource: `service/${cluster.clusterName}/*`, arnFormat: ArnFormat.NO_RESOURCE_NAME }),
-      ],
-    });
+    allow(grantee, ['ecs:DescribeServices'], [this.arn('ecs', `service/${cluster.clusterName}/*`)]);
     // who has used the emergency, and why.
-    iam.Grant.addToPrincipal({
-      grantee,
-      actions: ['ssm:PutParameter'],
-      resourceArns: [
-        stack.formatArn({ service: 'ssm', resource: `parameter${emergencyParameter(system)}`, arnFormat: ArnFormat.NO_RESOURCE_NAME }),
-      ],
-    });
-    return iam.Grant.addToPrincipal({
-      grantee,
-      actions: ['elasticloadbalancing:SetRulePriorities'],
-      resourceArns: [ruleArns(stack, frontDoor.listener.listenerArn)],
-    });
+    allow(grantee, ['ssm:PutParameter'], [this.arn('ssm', `parameter${emergencyParameter(system)}`)]);
+    const rules = ruleArns(Stack.of(this.shared), frontDoor.listener.listenerArn);
+    return allow(grantee, ['elasticloadbalancing:SetRulePriorities'], [rules]);
   }
 
   /** Invocations of the runner that ended in an error. */
   metricRunnerErrors(options?: cloudwatch.MetricOptions): cloudwatch.Metric {
     return this.shared.runner.function.metricErrors(options);
   }
+
+  private arn(service: string, resource: string): string {
+    return Stack.of(this.shared).formatArn({ service, resource, arnFormat: ArnFormat.NO_RESOURCE_NAME });
+  }
 }
+
+const allow = (grantee: iam.IGrantable, actions: string[], resourceArns: string[]): iam.Grant =>
+  iam.Grant.addToPrincipal({ grantee, actions, resourceArns });
