@@ -71,29 +71,30 @@ export class Traffic {
 
   /** Call after every change of rules: the load balancer follows when the batch that it is collecting is full. */
   rulesChanged(listenerArn: string): void {
-    if (!this.routes.has(listenerArn)) this.publish(listenerArn, 'first', 'second');
+    if (!this.routes.has(listenerArn)) this.give(listenerArn, this.routesOf(listenerArn), 'first', 'second');
     else if (!this.collecting.has(listenerArn)) {
       this.collecting.add(listenerArn);
       this.elbv2.sandbox.after(batchSeconds, () => {
         this.collecting.delete(listenerArn);
-        const late = this.publish(listenerArn, 'first');
-        this.elbv2.sandbox.after(lagSeconds, () => late());
+        const routes = this.routesOf(listenerArn);
+        this.give(listenerArn, routes, 'first');
+        this.elbv2.sandbox.after(lagSeconds, () => this.give(listenerArn, routes, 'second'));
       });
     }
     this.reviewUse();
   }
 
-  /** Gives these nodes the rules as they are now; the answer gives the same ones to the second node. */
-  private publish(listenerArn: string, ...nodes: readonly Node[]): () => void {
-    const routes = rulesOf(this.elbv2, listenerArn).map((rule) => new Route({ conditions: rule.conditions, action: rule.actions.at(-1)! }));
-    const give = (...to: readonly Node[]): void => {
-      const before = this.routes.get(listenerArn) ?? { first: [], second: [] };
-      if (this.elbv2.listeners.has(listenerArn))
-        this.routes.set(listenerArn, { ...before, ...Object.fromEntries(to.map((node) => [node, routes])) });
-      this.reviewUse();
-    };
-    give(...nodes);
-    return () => give('second');
+  /** As the rules are now. */
+  private routesOf(listenerArn: string): readonly Route[] {
+    return rulesOf(this.elbv2, listenerArn).map((rule) => new Route({ conditions: rule.conditions, action: rule.actions.at(-1)! }));
+  }
+
+  private give(listenerArn: string, routes: readonly Route[], ...nodes: readonly Node[]): void {
+    const before = this.routes.get(listenerArn) ?? { first: [], second: [] };
+    // it may have been closed meanwhile.
+    if (this.elbv2.listeners.has(listenerArn))
+      this.routes.set(listenerArn, { ...before, ...Object.fromEntries(nodes.map((node) => [node, routes])) });
+    this.reviewUse();
   }
 
   /** Only target groups that a rule forwards to are checked; one that still gets traffic by an old rule counts too. */
