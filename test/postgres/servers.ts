@@ -4,6 +4,7 @@ import type { Roles } from '../../lib/postgres/access/roles';
 import { ensureUser, prepareRoles } from '../../lib/postgres/access/roles';
 import { type Address, type ConnectOptions, connect, type Db, type Login } from '../../lib/postgres/connection/connect';
 import { type ForkOptions, forkAhead } from '../../lib/postgres/replication/fork';
+import { ensureFeedUser } from '../../lib/postgres/replication/subscription';
 import { startServer as startTestServer, type TestServer, type TestServerOptions } from '../_helpers/postgres';
 
 export const database = 'video';
@@ -75,6 +76,26 @@ export async function prepareUsers(db: Db): Promise<void> {
   ] as const) {
     await ensureUser(db, { user: login.username, password: login.password, kind, roles, database });
   }
+}
+
+/** The user that a fallback is fed as. */
+export const feed: Login = { username: 'switchback_feed', password: 'feed-secret' };
+
+export interface FedOptions extends TestServerOptions {
+  /** Done to production's server before it has the feed's user. */
+  readonly before?: (production: Server) => Promise<void>;
+}
+
+/** Production with these tables and all users, of whom nobody may write yet, and a standby of it. */
+export async function withStandby(tables: string, { before, ...options }: FedOptions = {}): Promise<{ a: Server; b: Server; production: Db }> {
+  const a = await startServer(options);
+  const production = await a.master();
+  await production.query(tables);
+  await prepareUsers(production);
+  await allowFeeding(a);
+  await before?.(a);
+  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
+  return { a, b: await a.standby(), production };
 }
 
 /** Forks a standby ahead and feeds it, as a stage does; answers the master user's connection to it. */

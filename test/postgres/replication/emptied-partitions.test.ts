@@ -5,30 +5,23 @@ import type { Db } from '../../../lib/postgres/connection/connect';
 import { unwatchPartitions, watchPartitions } from '../../../lib/postgres/replication/emptied-partitions';
 import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
-import { ensureFeedUser, feedName, removeFeed } from '../../../lib/postgres/replication/subscription';
+import { feedName, removeFeed } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
-import { allowFeeding, blue, database, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { blue, feed, forkTo, roles, type Server, stopServers, withStandby } from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let [production, fallback]: Db[] = [];
 
 beforeAll(async () => {
-  a = await startServer();
-  production = await a.master();
-  await production.query(`CREATE TABLE ev (id int, d date NOT NULL, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
+  ({ a, b, production } = await withStandby(`CREATE TABLE ev (id int, d date NOT NULL, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
     CREATE TABLE ev_10 PARTITION OF ev FOR VALUES FROM ('2026-10-01') TO ('2026-11-01'); CREATE TABLE ev_11 PARTITION OF ev FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
     CREATE TABLE ev_27 PARTITION OF ev FOR VALUES FROM ('2027-01-01') TO ('2028-01-01') PARTITION BY HASH (id);
     CREATE TABLE ev_27_0 PARTITION OF ev_27 FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE ev_27_1 PARTITION OF ev_27 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
     CREATE TABLE ev_rest PARTITION OF ev DEFAULT;
     CREATE TABLE kept (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE kept_1 PARTITION OF kept FOR VALUES FROM (0) TO (10);
-    CREATE TABLE points (id int PRIMARY KEY, k int CONSTRAINT points_k REFERENCES kept); INSERT INTO kept VALUES (1), (2)`);
-  await prepareUsers(production);
-  await allowFeeding(a);
-  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  b = await a.standby();
+    CREATE TABLE points (id int PRIMARY KEY, k int CONSTRAINT points_k REFERENCES kept); INSERT INTO kept VALUES (1), (2)`));
   await openTo(production, roles, blue.username);
   fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
   await beat(production);

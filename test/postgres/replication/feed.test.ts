@@ -6,36 +6,22 @@ import { copyTables, type FeedHealth, feedHealth, pauseFeed, resumeFeed, seconds
 import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { publishable, readPublication } from '../../../lib/postgres/replication/publication';
-import {
-  disableFeed,
-  dropSlot,
-  ensureFeedUser,
-  feedName,
-  readSlot,
-  silentTables,
-  unknownTables,
-} from '../../../lib/postgres/replication/subscription';
+import { disableFeed, dropSlot, feedName, readSlot, silentTables, unknownTables } from '../../../lib/postgres/replication/subscription';
 import { unsentChanges } from '../../../lib/postgres/replication/unsent';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
-import { allowFeeding, blue, database, forkTo, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { blue, feed, forkTo, migrator, roles, type Server, stopServers, withStandby } from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let [production, fallback]: Db[] = [];
 
 beforeAll(async () => {
-  a = await startServer({ settings: { max_slot_wal_keep_size: '48MB', max_wal_size: '64MB' } });
-  production = await a.master();
-  await production.query(
-    'CREATE TABLE users (id int PRIMARY KEY, name text, email text NOT NULL); CREATE TABLE ballast (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, filler text)',
-  );
-  await production.query("INSERT INTO users SELECT i, 'name ' || i, 'mail ' || i FROM generate_series(1, 100) i");
-  await prepareUsers(production);
-  await allowFeeding(a);
-  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  b = await a.standby();
+  ({ a, b, production } = await withStandby(
+    `CREATE TABLE users (id int PRIMARY KEY, name text, email text NOT NULL); CREATE TABLE ballast (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, filler text);
+     INSERT INTO users SELECT i, 'name ' || i, 'mail ' || i FROM generate_series(1, 100) i`,
+    { settings: { max_slot_wal_keep_size: '48MB', max_wal_size: '64MB' } },
+  ));
   await openTo(production, roles, blue.username);
   fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
 });

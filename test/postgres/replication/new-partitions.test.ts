@@ -10,28 +10,21 @@ import { feedHealth } from '../../../lib/postgres/replication/feed';
 import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { makePartitions, missingPartitions } from '../../../lib/postgres/replication/new-partitions';
-import { ensureFeedUser, feedName } from '../../../lib/postgres/replication/subscription';
+import { feedName } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
 import { feedCaughtUp } from '../../../lib/steps/feed';
-import { allowFeeding, blue, database, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { blue, feed, forkTo, roles, type Server, stopServers, withStandby } from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let [production, fallback]: Db[] = [];
 
 beforeAll(async () => {
-  a = await startServer();
-  production = await a.master();
-  await production.query(`CREATE TABLE ev (id int, d date NOT NULL, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
+  ({ a, b, production } = await withStandby(`CREATE TABLE ev (id int, d date NOT NULL, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
     CREATE TABLE ev_11 PARTITION OF ev FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
     CREATE TABLE log (what text, n int) PARTITION BY LIST (n); ALTER TABLE log REPLICA IDENTITY FULL; CREATE TABLE log_1 PARTITION OF log FOR VALUES IN (1); ALTER TABLE log_1 REPLICA IDENTITY FULL;
-    CREATE TABLE rest (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE rest_all PARTITION OF rest DEFAULT`);
-  await prepareUsers(production);
-  await allowFeeding(a);
-  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  b = await a.standby();
+    CREATE TABLE rest (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE rest_all PARTITION OF rest DEFAULT`));
   await openTo(production, roles, blue.username);
   fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
   await beat(production);

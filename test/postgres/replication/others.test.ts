@@ -11,30 +11,23 @@ import { type ForkOptions, forkAhead } from '../../../lib/postgres/replication/f
 import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
 import { publishable } from '../../../lib/postgres/replication/publication';
-import { ensureFeedUser, feedName, readSubscription, startFeed } from '../../../lib/postgres/replication/subscription';
+import { feedName, readSubscription, startFeed } from '../../../lib/postgres/replication/subscription';
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
 import { feedCaughtUp, feedStarted } from '../../../lib/steps/feed';
 import { fallbackAnswers } from '../../../lib/steps/replica';
-import { allowFeeding, blue, database, failure, master, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { blue, database, failure, feed, master, roles, type Server, stopServers, withStandby } from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let [production, fallback]: Db[] = [];
 
 async function begin(before = async (_: Server): Promise<void> => undefined): Promise<void> {
-  a = await startServer();
-  production = await a.master();
-  await production.query(
-    'CREATE TABLE orders (id int PRIMARY KEY, ref text); CREATE TABLE log (ref text); ALTER TABLE log REPLICA IDENTITY FULL',
-  );
-  await production.query("INSERT INTO orders SELECT i, 'o' || i FROM generate_series(1, 50) i");
-  await prepareUsers(production);
-  await allowFeeding(a);
-  await before(a);
-  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  b = await a.standby();
+  ({ a, b, production } = await withStandby(
+    `CREATE TABLE orders (id int PRIMARY KEY, ref text); CREATE TABLE log (ref text); ALTER TABLE log REPLICA IDENTITY FULL;
+     INSERT INTO orders SELECT i, 'o' || i FROM generate_series(1, 50) i`,
+    { before },
+  ));
   await openTo(production, roles, blue.username);
 }
 afterEach(stopServers);

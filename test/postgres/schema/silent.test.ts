@@ -4,28 +4,21 @@ import { majorVersion } from '../../../lib/postgres/connection/server';
 import { feedHealth } from '../../../lib/postgres/replication/feed';
 import { beat } from '../../../lib/postgres/replication/heartbeat';
 import { markerRoundTrip } from '../../../lib/postgres/replication/marker';
-import { ensureFeedUser, ensureSlot, feedName } from '../../../lib/postgres/replication/subscription';
+import { ensureSlot, feedName } from '../../../lib/postgres/replication/subscription';
 import { catalogDrift, readCatalog } from '../../../lib/postgres/schema/catalog';
 import { classify } from '../../../lib/postgres/schema/classify';
 import { compareTables } from '../../../lib/postgres/verification/compare';
-import { allowFeeding, database, failure, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import { failure, feed, forkTo, type Server, stopServers, withStandby } from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let [production, fallback]: Db[] = [];
 
 beforeAll(async () => {
-  a = await startServer();
-  production = await a.master();
-  await production.query(
-    'CREATE TABLE users (id int PRIMARY KEY, name text); CREATE TABLE whole (x int, y int); ALTER TABLE whole REPLICA IDENTITY FULL',
-  );
-  await production.query("INSERT INTO users SELECT i, 'u' || i FROM generate_series(1, 50) i; INSERT INTO whole VALUES (1, 1)");
-  await prepareUsers(production);
-  await allowFeeding(a);
-  await ensureFeedUser(production, { user: feed.username, password: feed.password, roles, database });
-  b = await a.standby();
+  ({ a, b, production } = await withStandby(
+    `CREATE TABLE users (id int PRIMARY KEY, name text); CREATE TABLE whole (x int, y int); ALTER TABLE whole REPLICA IDENTITY FULL;
+     INSERT INTO users SELECT i, 'u' || i FROM generate_series(1, 50) i; INSERT INTO whole VALUES (1, 1)`,
+  ));
   fallback = await forkTo(b, { production, name, source: { address: a.address, login: feed } });
 });
 afterAll(stopServers);
