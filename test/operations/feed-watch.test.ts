@@ -13,7 +13,18 @@ import { dropSlot, ensureFeedUser, feedName, stopFeed } from '../../lib/postgres
 import { watchName } from '../../lib/steps/schedule';
 import { operator, Rig, window, manifest as windowManifest } from '../_helpers/runbook';
 import { forks } from '../plans/model';
-import { allowFeeding, database, forkTo, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
+import {
+  allowFeeding,
+  database,
+  feed,
+  forkTo,
+  master,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from '../postgres/servers';
 
 const manifest = forks.ahead;
 const opened: EventBody = { type: 'window.opened', window, manifest, state: { production: 'video-db', opened: true } };
@@ -132,7 +143,6 @@ test('a living feed is noted once an hour, a change at once, one that is behind 
 // a look at a feed that does not answer takes seconds; the machine that runs the tests is busy.
 
 describe('asked by its schedule, with two servers', () => {
-  const feed = { username: 'switchback_feed', password: 'feed-secret' };
   const name = feedName('w1');
   const rig = new Rig();
   let servers: Record<string, Server>;

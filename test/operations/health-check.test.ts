@@ -22,6 +22,7 @@ import { manifest as modelled, operator, Rig, window } from '../_helpers/runbook
 import {
   allowFeeding,
   database,
+  feed,
   forkTo,
   green,
   master,
@@ -36,7 +37,6 @@ const manifest: Manifest = {
   ...modelled,
   shared: { ...modelled.shared, database: { ...modelled.shared.database, name: database, roles, feedSecret: 'feed' } },
 };
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 const name = feedName('w1');
 const holdEndsAt = '2026-11-22T02:00:00.000Z';
 let servers: Record<string, Server>;

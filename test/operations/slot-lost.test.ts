@@ -17,6 +17,7 @@ import { operator, manifest as plain, Rig, window } from '../_helpers/runbook';
 import {
   allowFeeding,
   database,
+  feed,
   forkTo,
   green,
   master,
@@ -27,7 +28,6 @@ import {
   stopServers,
 } from '../postgres/servers';
 
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 const name = feedName('w1');
 const manifest: Manifest = { ...plain, shared: { ...plain.shared, database: { ...plain.shared.database, feedSecret: 'feed' } } };
 const rig = new Rig();

@@ -23,10 +23,20 @@ import { copied, forkMethod, forkMethodChosen } from '../../lib/steps/fork-metho
 import { forkTried } from '../../lib/steps/round-trip';
 import { Kill, MemoryStore, manifest, operator, window } from '../_helpers/runbook';
 import { audit, type Load, loadTables, startLoad } from '../postgres/load';
-import { allowFeeding, blue, database, master, prepareUsers, roles, type Server, startServer, stopServers } from '../postgres/servers';
+import {
+  allowFeeding,
+  blue,
+  database,
+  feed,
+  master,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from '../postgres/servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 const fallbackName = 'video-fallback-w1';
 let [a, b]: Server[] = [];
 let production: Db;

@@ -20,6 +20,7 @@ import {
   allowFeeding,
   blue,
   database,
+  feed,
   green,
   master,
   migrator,
@@ -32,7 +33,6 @@ import {
 
 jest.setTimeout(120_000);
 
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let server: Server;
 let copies = 0;
 let open: Stage | undefined;

@@ -10,10 +10,21 @@ import { ensureFeedUser, feedName, readSlot } from '../../../lib/postgres/replic
 import { compareTables } from '../../../lib/postgres/verification/compare';
 import { lookAtFeed } from '../../../lib/postgres/verification/feed-look';
 import { type StallingProxy, stallingProxy } from '../../_helpers/stalling-proxy';
-import { allowFeeding, blue, database, failure, forkTo, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import {
+  allowFeeding,
+  blue,
+  database,
+  failure,
+  feed,
+  forkTo,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let [production, fallback, app]: Db[] = [];
 let wire: StallingProxy;

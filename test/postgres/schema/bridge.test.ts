@@ -16,6 +16,7 @@ import {
   allowFeeding,
   blue,
   database,
+  feed,
   forkTo,
   green,
   migrator,
@@ -28,7 +29,6 @@ import {
 import { cases } from './bridge-cases';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let production: Db;
 let fallback: Db;

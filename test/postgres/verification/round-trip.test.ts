@@ -13,10 +13,21 @@ import { mapping } from '../../../lib/postgres/schema/mapping';
 import { footprint, shipFootprint } from '../../../lib/postgres/verification/footprint';
 import { type RoundTrip, roundTrip } from '../../../lib/postgres/verification/round-trip';
 import { everything } from '../everything';
-import { allowFeeding, blue, database, forkTo, migrator, prepareUsers, roles, type Server, startServer, stopServers } from '../servers';
+import {
+  allowFeeding,
+  blue,
+  database,
+  feed,
+  forkTo,
+  migrator,
+  prepareUsers,
+  roles,
+  type Server,
+  startServer,
+  stopServers,
+} from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let production: Db;
 let fallback: Db;

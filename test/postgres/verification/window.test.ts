@@ -19,6 +19,7 @@ import {
   allowFeeding,
   blue,
   database,
+  feed,
   forkTo,
   green,
   master,
@@ -31,7 +32,6 @@ import {
 } from '../servers';
 
 const name = feedName('w1');
-const feed = { username: 'switchback_feed', password: 'feed-secret' };
 let [a, b]: Server[] = [];
 let production: Db;
 let fallback: Db;
