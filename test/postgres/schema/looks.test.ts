@@ -1,30 +1,14 @@
-/** A database compared whole: migrations of every kind, and what is said about each. */
-import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
 import { looks, notLookedAt } from '../../../lib/postgres/schema/looks';
 import { readInventory, unclaimed } from '../../../lib/postgres/schema/unclaimed';
-import { startServer, type TestServer } from '../../_helpers/postgres';
+import { oneServer } from '../../_helpers/one-server';
 
-let server: TestServer;
-const open: Db[] = [];
-
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await Promise.all(open.map((db) => db.close()));
-  await server.stop();
-});
-
-const at = async (database: string): Promise<Db> => {
-  const db = await connect({ host: server.host, port: server.port, database }, { username: server.superuser, password: server.password });
-  open.push(db);
-  return db;
-};
+const one = oneServer();
+const { at } = one;
 
 test('every table of pg_catalog has a look, or a reason why not', async () => {
   const looked = new Set(looks.flatMap(({ catalogs }) => catalogs));
-  const all = await server.query<{ name: string }>(
+  const all = await one.server.query<{ name: string }>(
     "SELECT relname AS name FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind = 'r' ORDER BY 1",
   );
   expect(all.map(({ name }) => name).filter((name) => !looked.has(name) && !(name in notLookedAt))).toEqual([]);
@@ -270,10 +254,10 @@ const kinds: readonly Kind[] = [
 test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))(
   '%s',
   async (_name, index, { old, change, refused = [], impossible = [], carried = [] }) => {
-    await server.query(`CREATE DATABASE old_${index}`);
-    await server.query(old, undefined, `old_${index}`);
-    await server.query(`CREATE DATABASE now_${index} TEMPLATE old_${index}`);
-    for (const statement of change.split(/;(?= VACUUM)/)) await server.query(statement, undefined, `now_${index}`);
+    await one.server.query(`CREATE DATABASE old_${index}`);
+    await one.server.query(old, undefined, `old_${index}`);
+    await one.server.query(`CREATE DATABASE now_${index} TEMPLATE old_${index}`);
+    for (const statement of change.split(/;(?= VACUUM)/)) await one.server.query(statement, undefined, `now_${index}`);
     const [before, after] = [await at(`old_${index}`), await at(`now_${index}`)];
     const schemas = { old: await readCatalog(before), now: await readCatalog(after) };
     const inventory = await readInventory(before);

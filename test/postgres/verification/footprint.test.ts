@@ -1,5 +1,5 @@
 /** What a migration does to rows that are there, brought to the old schema: two databases of one lineage, answers written down by hand. */
-import { connect, type Db } from '../../../lib/postgres/connection/connect';
+import type { Db } from '../../../lib/postgres/connection/connect';
 import { ensureMarker } from '../../../lib/postgres/replication/marker';
 import { bridge, bridgeScript, unbridge } from '../../../lib/postgres/schema/bridge';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
@@ -8,7 +8,7 @@ import type { Declared } from '../../../lib/postgres/schema/declared';
 import { mapping } from '../../../lib/postgres/schema/mapping';
 import { type Footprint, footprint, shipFootprint } from '../../../lib/postgres/verification/footprint';
 import { deletedRows } from '../../../lib/postgres/verification/kept-rows';
-import { startServer, type TestServer } from '../../_helpers/postgres';
+import { oneServer } from '../../_helpers/one-server';
 
 interface Kind {
   readonly kind: string;
@@ -131,21 +131,8 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-let server: TestServer;
-const open: Db[] = [];
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await Promise.all(open.map((db) => db.close()));
-  await server.stop();
-});
-
-const at = async (database: string, user = { username: server.superuser, password: server.password }): Promise<Db> => {
-  const db = await connect({ host: server.host, port: server.port, database }, user);
-  open.push(db);
-  return db;
-};
+const one = oneServer();
+const { at } = one;
 
 interface Bridged {
   readonly production: Db;
@@ -161,17 +148,17 @@ let made = 0;
 async function bridged({ old, change, declared = {} }: Pick<Kind, 'old' | 'change' | 'declared'>): Promise<Bridged> {
   made += 1;
   const names = { production: `now_${made}`, fallback: `old_${made}` };
-  await server.query(`CREATE DATABASE ${names.fallback}`);
+  await one.server.query(`CREATE DATABASE ${names.fallback}`);
   const fallback = await at(names.fallback);
   await fallback.query(old);
   await ensureMarker(fallback);
   await fallback.close();
-  await server.query(`CREATE DATABASE ${names.production} TEMPLATE ${names.fallback}`);
-  await server.query(change, undefined, names.production);
+  await one.server.query(`CREATE DATABASE ${names.production} TEMPLATE ${names.fallback}`);
+  await one.server.query(change, undefined, names.production);
   const [to, from] = [await at(names.fallback), await at(names.production)];
   const { plan } = classify(await readCatalog(to), await readCatalog(from), declared);
   const script = bridgeScript(plan);
-  const me = server.superuser;
+  const me = one.server.superuser;
   const roles = { owner: me, write: me, read: me, migrator: me, reader: me };
   await bridge(from, to, roles, script);
   const map = mapping(plan, { names: 'new', declared, copied: false });
@@ -238,7 +225,7 @@ test('what the fallback does not take leaves everything as it was, and looked at
 
 test('without the right to act as the apply worker nothing is touched', async () => {
   const { fallback, look, ship, names } = await bridged(noisy);
-  await server.query(`CREATE ROLE plain_${made} LOGIN PASSWORD 'plain'; GRANT CREATE ON DATABASE ${names.fallback} TO plain_${made}`);
+  await one.server.query(`CREATE ROLE plain_${made} LOGIN PASSWORD 'plain'; GRANT CREATE ON DATABASE ${names.fallback} TO plain_${made}`);
   await fallback.query(`GRANT ALL ON SCHEMA switchback TO plain_${made}`);
   const found = await look();
   await expect(ship(found, await at(names.fallback, { username: `plain_${made}`, password: 'plain' }))).rejects.toThrow(

@@ -1,9 +1,7 @@
-/** What a migration takes away, kind by kind: a database, a copy of it that has been migrated, and what is said about the two. */
-import { connect, type Db } from '../../../lib/postgres/connection/connect';
 import { readCatalog } from '../../../lib/postgres/schema/catalog';
 import type { Declared } from '../../../lib/postgres/schema/declared';
 import { isAsKnown, lookAhead, migrationLosses } from '../../../lib/postgres/verification/migration-losses';
-import { startServer, type TestServer } from '../../_helpers/postgres';
+import { oneServer } from '../../_helpers/one-server';
 
 interface Kind {
   readonly kind: string;
@@ -172,28 +170,14 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-let server: TestServer;
-const open: Db[] = [];
-
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await Promise.all(open.map((db) => db.close()));
-  await server.stop();
-});
-
-const at = async (database: string): Promise<Db> => {
-  const db = await connect({ host: server.host, port: server.port, database }, { username: server.superuser, password: server.password });
-  open.push(db);
-  return db;
-};
+const one = oneServer();
+const { at } = one;
 
 test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))('%s', async (_name, index, { old, change, declared, lost }) => {
-  await server.query(`CREATE DATABASE old_${index}`);
-  await server.query(old, undefined, `old_${index}`);
-  await server.query(`CREATE DATABASE now_${index} TEMPLATE old_${index}`);
-  await server.query(change, undefined, `now_${index}`);
+  await one.server.query(`CREATE DATABASE old_${index}`);
+  await one.server.query(old, undefined, `old_${index}`);
+  await one.server.query(`CREATE DATABASE now_${index} TEMPLATE old_${index}`);
+  await one.server.query(change, undefined, `now_${index}`);
   const [before, after] = [await at(`old_${index}`), await at(`now_${index}`)];
   const all = await migrationLosses(before, after, {
     ...{ old: await readCatalog(before), now: await readCatalog(after) },
@@ -216,14 +200,14 @@ test.each(kinds.map((kind, index) => [kind.kind, index, kind] as const))('%s', a
 describe('a look ahead of the gap', () => {
   const id = 'public.t.note:dropped';
   const prepared = async (name: string) => {
-    await server.query(`CREATE DATABASE ${name}`);
-    await server.query(
+    await one.server.query(`CREATE DATABASE ${name}`);
+    await one.server.query(
       'CREATE TABLE t (id int PRIMARY KEY, note text, n int CHECK (n > 0)); INSERT INTO t VALUES (1, NULL, 1)',
       undefined,
       name,
     );
-    await server.query(`CREATE DATABASE ${name}_now TEMPLATE ${name}`);
-    await server.query('ALTER TABLE t DROP note', undefined, `${name}_now`);
+    await one.server.query(`CREATE DATABASE ${name}_now TEMPLATE ${name}`);
+    await one.server.query('ALTER TABLE t DROP note', undefined, `${name}_now`);
     const [before, after] = [await at(name), await at(`${name}_now`)];
     const [old, now] = [await readCatalog(before), await readCatalog(after)];
     const known = await lookAhead(before, { old, expected: [id] });
@@ -241,7 +225,7 @@ describe('a look ahead of the gap', () => {
   test('is good for nothing once anybody has written since: all is looked at again', async () => {
     const { before, after, old, now, known } = await prepared('stale');
     expect(await isAsKnown(before, known)).toBe(true);
-    await server.query("UPDATE t SET note = 'kept elsewhere'", undefined, 'stale');
+    await one.server.query("UPDATE t SET note = 'kept elsewhere'", undefined, 'stale');
     expect(await isAsKnown(before, known)).toBe(false);
     const found = await migrationLosses(before, after, { old, now, known, compared: false });
     expect(found.filter(({ loses }) => loses).map(({ id: one }) => one)).toEqual([id]);
