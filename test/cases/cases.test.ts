@@ -5,25 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Tried, tryAll } from '../../lib/operations/try';
-import { readCases, tryingOf } from '../../lib/operations/try/case';
-import { startPair } from '../../packages/sandbox/lib/postgres/pair';
+import { readCases } from '../../lib/operations/try/case';
+import { tryCases } from '../_helpers/tried-cases';
 
 const at = (file: string): string => readFileSync(join(__dirname, file), 'utf8');
-const major = Number(process.env['SWITCHBACK_POSTGRES_MAJOR'] ?? 17);
 const only = process.env['SWITCHBACK_CASES']?.split(',');
-const cases = readCases(at('migrations.json')).filter(({ id, postgres }) => postgres <= major && (!only || only.includes(id)));
+const { cases, tried } = tryCases(at('migrations.json'), { wanted: (id) => !only || only.includes(id) });
 const known = JSON.parse(at('known-wrong.json')) as Readonly<Record<string, string>>;
-const tried = new Map<string, Tried>();
-
-beforeAll(async () => {
-  const servers = await startPair({ major, feeds: cases.length });
-  try {
-    await tryAll(cases.map(tryingOf), { servers, elapsed: () => performance.now(), onTried: (one) => tried.set(one.id, one) });
-  } finally {
-    await servers.end();
-  }
-});
 
 /** The answers came from the servers themselves; they are looked at here, and not by what is tried. */
 const asText = (answer: readonly unknown[] | null | undefined): string =>

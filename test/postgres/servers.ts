@@ -87,7 +87,10 @@ export interface FedOptions extends TestServerOptions {
 }
 
 /** Production with these tables and all users, of whom nobody may write yet, and a standby of it. */
-export async function withStandby(tables: string, { before, ...options }: FedOptions = {}): Promise<{ a: Server; b: Server; production: Db }> {
+export async function withStandby(
+  tables: string,
+  { before, ...options }: FedOptions = {},
+): Promise<{ a: Server; b: Server; production: Db }> {
   const a = await startServer(options);
   const production = await a.master();
   await production.query(tables);

@@ -41,28 +41,16 @@ async function migrated(name: string): Promise<void> {
       )
     ).map((one) => [one.name, one.oid]),
   );
-  await db.transaction((inside) =>
-    deleteRows(inside, {
-      window: name,
-      oid: oids['Orders']!,
-      name: 'public."Orders"',
-      fate: 'keep',
-      from: 'public."Orders"',
-      where: 'ROW(id)::text = ANY ($1::text[])',
-      keys: ['(2)', '(3)'],
-    }),
-  );
-  await db.transaction((inside) =>
-    deleteRows(inside, {
-      window: name,
-      oid: oids['users']!,
-      name: 'public.users',
-      fate: 'keep',
-      from: 'public.users',
-      where: 'ROW(id)::text = ANY ($1::text[])',
-      keys: ['(2)', '(3)'],
-    }),
-  );
+  for (const [table, named] of [
+    ['Orders', 'public."Orders"'],
+    ['users', 'public.users'],
+  ] as const)
+    await db.transaction((inside) =>
+      deleteRows(inside, {
+        ...{ window: name, oid: oids[table]!, name: named, fate: 'keep', from: named },
+        ...{ where: 'ROW(id)::text = ANY ($1::text[])', keys: ['(2)', '(3)'] },
+      }),
+    );
 }
 
 const users = "SELECT concat_ws(' ', id, email, big) AS a FROM users ORDER BY id";

@@ -1,13 +1,6 @@
 /** Partitions that migrations make, attach, detach, split, merge or drop. */
+import { ask, ev } from './partitioned';
 import { testWindows } from './windows';
-
-const ev = [
-  'CREATE TABLE ev (id int, d date NOT NULL, v text, PRIMARY KEY (id, d)) PARTITION BY RANGE (d)',
-  "CREATE TABLE ev_10 PARTITION OF ev FOR VALUES FROM ('2026-10-01') TO ('2026-11-01')",
-  "CREATE TABLE ev_11 PARTITION OF ev FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')",
-  "INSERT INTO ev VALUES (1,'2026-11-05','a'),(2,'2026-10-05','b'),(3,'2026-10-06','c')",
-];
-const ask = ["SELECT id || coalesce(v,'-') FROM ev ORDER BY id"];
 
 testWindows([
   {

@@ -1,26 +1,12 @@
 /** Cases of a kind, each through a window of its own on a forked pair: the answers are written by hand, the proof shares nothing with the bridge. */
-import { type Tried, tryAll } from '../../../../lib/operations/try';
-import { type Case, readCases, tryingOf, wrongAnswers } from '../../../../lib/operations/try/case';
-import { startPair } from '../../../../packages/sandbox/lib/postgres/pair';
+import { type Case, wrongAnswers } from '../../../../lib/operations/try/case';
+import { tryCases } from '../../../_helpers/tried-cases';
 
 export type CaseInput = Pick<Case, 'name' | 'old' | 'change'> & Partial<Omit<Case, 'must' | 'id'>> & { readonly refused?: string };
 
 /** A test per case. `refused`: what the trial must say of it, word for word or in part; otherwise it must come back lossless, with its answers. */
 export function testWindows(inputs: readonly CaseInput[]): void {
-  const major = Number(process.env['SWITCHBACK_POSTGRES_MAJOR'] ?? 17);
-  const cases = readCases(JSON.stringify(inputs.map((input, index) => ({ id: `k${index}`, ...input })))).filter(
-    ({ postgres }) => postgres <= major,
-  );
-  const tried = new Map<string, Tried>();
-
-  beforeAll(async () => {
-    const servers = await startPair({ major, feeds: cases.length });
-    try {
-      await tryAll(cases.map(tryingOf), { servers, elapsed: () => performance.now(), onTried: (one) => tried.set(one.id, one) });
-    } finally {
-      await servers.end();
-    }
-  }, 300_000);
+  const { cases, tried } = tryCases(JSON.stringify(inputs.map((input, index) => ({ id: `k${index}`, ...input }))), { limitMs: 300_000 });
 
   test.each(cases.map((one) => [one.name, one] as const))('%s', (_, one) => {
     const { outcome, at, differences, asked, askedOfProduction } = tried.get(one.id)!;
